@@ -1,0 +1,65 @@
+use crate::{Lane, Spec};
+
+/// The most pre-activation blocks a cell may have.
+pub const MAX_BLOCKS: usize = 6;
+/// The most states a cell may have.
+pub const MAX_STATES: usize = 2;
+/// The most per-unit vectors a cell may have.
+pub const MAX_VECTORS: usize = 1;
+
+/// A gated recurrent cell: plain data that says what one unit does at one step.
+///
+/// The equations are written once, over any [`Lane`]. They are element-wise: all that mixes units is
+/// in the pre-activations, which whoever runs the cell computes from [`SPEC`](Self::SPEC).
+pub trait Cell: Copy + Send + Sync + 'static {
+    /// The blocks, states and vectors that the cell needs.
+    const SPEC: Spec;
+
+    /// One step of one unit (or of many at once).
+    fn step<L: Lane>(&self, at: &At<L>) -> Step<L>;
+
+    /// The gradient of [`step`](Self::step): given the loss's derivatives by its results, the
+    /// derivatives by its arguments.
+    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L>;
+}
+
+/// The arguments of a step, or the derivatives by them. Places beyond the cell's [`Spec`] are zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct At<L> {
+    /// The pre-activation of each block.
+    pub pre: [L; MAX_BLOCKS],
+    /// The states after the previous step.
+    pub prev: [L; MAX_STATES],
+    /// The learned per-unit vectors.
+    pub vectors: [L; MAX_VECTORS],
+}
+
+/// The results of a step, or the derivatives by them. Places beyond the cell's [`Spec`] are zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step<L> {
+    /// What the cell puts out.
+    pub output: L,
+    /// The states after this step.
+    pub next: [L; MAX_STATES],
+}
+
+impl<L: Lane> At<L> {
+    /// Arguments with the given values; the other places are zero.
+    ///
+    /// # Panics
+    /// If a slice is longer than its maximum ([`MAX_BLOCKS`], [`MAX_STATES`], [`MAX_VECTORS`]).
+    pub fn new(pre: &[L], prev: &[L], vectors: &[L]) -> Self {
+        let mut at = Self::zero();
+        at.pre[..pre.len()].copy_from_slice(pre);
+        at.prev[..prev.len()].copy_from_slice(prev);
+        at.vectors[..vectors.len()].copy_from_slice(vectors);
+        at
+    }
+
+    /// All zero.
+    #[inline(always)]
+    pub fn zero() -> Self {
+        let zero = L::zero();
+        Self { pre: [zero; MAX_BLOCKS], prev: [zero; MAX_STATES], vectors: [zero; MAX_VECTORS] }
+    }
+}

@@ -1,0 +1,125 @@
+use super::lstm::{GATES, Memory};
+use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+
+/// The forgetting gate network: an LSTM whose output is weighed, step by step and unit by unit, by a
+/// forgetting gate that sees the input alone.
+///
+/// ```text
+/// φ = σ(x W_φ + b_φ)                    near 1 remember, near 0 forget
+/// i, f, o, g, c, m                      an LSTM's, see Lstm
+/// y = φ ⊙ o ⊙ m + (1 − φ) ⊙ z           readout gated
+/// y = φ ⊙ m + (1 − φ) ⊙ z               readout single
+/// z = 0   or   m₋ W_z                   LINEAR_Z = false or true
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fgn<const LINEAR_Z: bool> {
+    /// Whether the output gate stands twice.
+    pub readout: Readout,
+    /// Whether the forgetting gate is soft or binary.
+    pub forgetting: Forgetting,
+}
+
+/// What fills the output where the forgetting gate closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Z {
+    /// Nothing.
+    #[default]
+    Zero,
+    /// A learned linear map of the previous memory vector.
+    Linear,
+}
+
+/// How the memory vector is read out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Readout {
+    /// `φ ⊙ o ⊙ m`: the output gate stands here and inside `m`.
+    #[default]
+    Gated,
+    /// `φ ⊙ m`.
+    Single,
+}
+
+/// What values the forgetting gate takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Forgetting {
+    /// A sigmoid's.
+    #[default]
+    Soft,
+    /// 0 or 1, where the sigmoid is below or above one half; its gradient is the sigmoid's (straight
+    /// through).
+    Binary,
+}
+
+const PHI: usize = 4;
+const Z_PLACE: usize = 5;
+const BLOCKS: [Block; 6] = [
+    GATES[0],
+    GATES[1],
+    GATES[2],
+    GATES[3],
+    Block::new("phi", Feed::Input, Role::Forgetting),
+    Block::new("z", Feed::Hidden, Role::Linear),
+];
+
+impl<const LINEAR_Z: bool> Fgn<LINEAR_Z> {
+    #[inline(always)]
+    fn phi<L: Lane>(&self, pre: L) -> L {
+        match self.forgetting {
+            Forgetting::Soft => pre.sigmoid(),
+            Forgetting::Binary => pre.binary(),
+        }
+    }
+}
+
+impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
+    const SPEC: Spec = Spec {
+        blocks: if LINEAR_Z { &BLOCKS } else { BLOCKS.split_at(Z_PLACE).0 },
+        states: &["m", "c"],
+        vectors: &[],
+    };
+
+    #[inline(always)]
+    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
+        let unit = Memory::step(at);
+        let phi = self.phi(at.pre[PHI]);
+        let read = match self.readout {
+            Readout::Gated => unit.o * unit.m,
+            Readout::Single => unit.m,
+        };
+        let z = at.pre[Z_PLACE];
+        let output = if LINEAR_Z { phi.mul_add(read - z, z) } else { phi * read };
+        Step { output, next: [unit.m, unit.c] }
+    }
+
+    #[inline(always)]
+    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+        let unit = Memory::step(at);
+        let phi = self.phi(at.pre[PHI]);
+        let d_read = d.output * phi;
+        let (read, d_m, d_o) = match self.readout {
+            Readout::Gated => (unit.o * unit.m, d_read * unit.o, d_read * unit.m),
+            Readout::Single => (unit.m, d_read, L::zero()),
+        };
+        let [dm_next, dc_next] = d.next;
+        let mut by = unit.grad(at, d_m + dm_next, d_o, dc_next);
+        let z = if LINEAR_Z { at.pre[Z_PLACE] } else { L::zero() };
+        let slope = match self.forgetting {
+            Forgetting::Soft => phi * (L::one() - phi),
+            Forgetting::Binary => {
+                let soft = at.pre[PHI].sigmoid();
+                soft * (L::one() - soft)
+            }
+        };
+        by.pre[PHI] = d.output * (read - z) * slope;
+        if LINEAR_Z {
+            by.pre[Z_PLACE] = d.output * (L::one() - phi);
+        }
+        by
+    }
+}

@@ -1,0 +1,61 @@
+use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+
+/// The scan variant of the forgetting gate network: the forgetting gate drives the memory itself,
+/// and no state is fed back into the gates. The memory is a linear recurrence, without a matrix
+/// product from step to step.
+///
+/// ```text
+/// φ = σ(x W_φ + b_φ)    a = σ(x W_a + b_a)    i = σ(x W_i + b_i)    u = tanh(x W_u + b_u)
+/// c = φ ⊙ c₋ + (1 − φ) ⊙ a + i ⊙ u
+/// y = tanh(c) ⊙ σ(w_o)
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FgnScan;
+
+const PHI: usize = 0;
+const A: usize = 1;
+const I: usize = 2;
+const U: usize = 3;
+
+impl Cell for FgnScan {
+    const SPEC: Spec = Spec {
+        blocks: &[
+            Block::new("phi", Feed::Input, Role::Forget),
+            Block::new("a", Feed::Input, Role::Level),
+            Block::new("i", Feed::Input, Role::Input),
+            Block::new("u", Feed::Input, Role::Candidate),
+        ],
+        states: &["c"],
+        vectors: &["w_o"],
+    };
+
+    #[inline(always)]
+    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
+        let phi = at.pre[PHI].sigmoid();
+        let a = at.pre[A].sigmoid();
+        let written = at.pre[I].sigmoid() * at.pre[U].tanh();
+        let c = phi.mul_add(at.prev[0] - a, a + written);
+        Step { output: c.tanh() * at.vectors[0].sigmoid(), next: [c, L::zero()] }
+    }
+
+    #[inline(always)]
+    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+        let one = L::one();
+        let phi = at.pre[PHI].sigmoid();
+        let a = at.pre[A].sigmoid();
+        let i = at.pre[I].sigmoid();
+        let u = at.pre[U].tanh();
+        let tanh_c = phi.mul_add(at.prev[0] - a, i.mul_add(u, a)).tanh();
+        let gain = at.vectors[0].sigmoid();
+
+        let dc = (d.output * gain).mul_add(one - tanh_c * tanh_c, d.next[0]);
+        let mut by = At::zero();
+        by.pre[PHI] = dc * (at.prev[0] - a) * phi * (one - phi);
+        by.pre[A] = dc * (one - phi) * a * (one - a);
+        by.pre[I] = dc * u * i * (one - i);
+        by.pre[U] = dc * i * (one - u * u);
+        by.prev[0] = dc * phi;
+        by.vectors[0] = d.output * tanh_c * gain * (one - gain);
+        by
+    }
+}

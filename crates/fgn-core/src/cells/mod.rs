@@ -1,0 +1,120 @@
+//! The cells, one file each, and their registry.
+
+mod fgn;
+mod fgn_scan;
+mod lstm;
+
+pub use fgn::{Fgn, Forgetting, Readout, Z};
+pub use fgn_scan::FgnScan;
+pub use lstm::Lstm;
+
+use crate::{Cell, Spec};
+
+/// The registry: a cell with its options, chosen at run time.
+///
+/// With the feature `serde` it reads as a table with the cell's name and its options, as in
+/// `{ name = "fgn", z = "linear" }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields))]
+pub enum AnyCell {
+    /// [`Lstm`].
+    Lstm {},
+    /// [`Fgn`], the forgetting gate network.
+    Fgn {
+        /// What fills a forgotten output.
+        #[cfg_attr(feature = "serde", serde(default))]
+        z: Z,
+        /// Whether the output gate stands twice.
+        #[cfg_attr(feature = "serde", serde(default))]
+        readout: Readout,
+        /// Whether the forgetting gate is soft or binary.
+        #[cfg_attr(feature = "serde", serde(default))]
+        forgetting: Forgetting,
+    },
+    /// [`FgnScan`].
+    FgnScan {},
+}
+
+/// Something to do with a cell whose type is known at compile time.
+pub trait CellVisitor {
+    /// What it gives.
+    type Output;
+    /// Does it.
+    fn visit<C: Cell>(self, cell: C) -> Self::Output;
+}
+
+impl AnyCell {
+    /// The long short-term memory.
+    pub const LSTM: Self = Self::Lstm {};
+    /// The scan variant of the forgetting gate network.
+    pub const FGN_SCAN: Self = Self::FgnScan {};
+    /// The forgetting gate network as its article describes it: zero state, gated readout, soft gate.
+    pub const FGN: Self =
+        Self::Fgn { z: Z::Zero, readout: Readout::Gated, forgetting: Forgetting::Soft };
+
+    /// Every cell with every combination of its options: what a test of all of them runs over.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::LSTM, Self::FGN_SCAN];
+        for z in [Z::Zero, Z::Linear] {
+            for readout in [Readout::Gated, Readout::Single] {
+                for forgetting in [Forgetting::Soft, Forgetting::Binary] {
+                    all.push(Self::Fgn { z, readout, forgetting });
+                }
+            }
+        }
+        all
+    }
+
+    /// The cell's name in configurations.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Lstm {} => "lstm",
+            Self::Fgn { .. } => "fgn",
+            Self::FgnScan {} => "fgn-scan",
+        }
+    }
+
+    /// What the cell needs.
+    pub fn spec(&self) -> &'static Spec {
+        struct SpecOf;
+        impl CellVisitor for SpecOf {
+            type Output = &'static Spec;
+            fn visit<C: Cell>(self, _: C) -> &'static Spec {
+                &C::SPEC
+            }
+        }
+        self.visit(SpecOf)
+    }
+
+    /// Hands the cell to `visitor` with its type.
+    pub fn visit<V: CellVisitor>(self, visitor: V) -> V::Output {
+        match self {
+            Self::Lstm {} => visitor.visit(Lstm),
+            Self::Fgn { z: Z::Zero, readout, forgetting } => {
+                visitor.visit(Fgn::<false> { readout, forgetting })
+            }
+            Self::Fgn { z: Z::Linear, readout, forgetting } => {
+                visitor.visit(Fgn::<true> { readout, forgetting })
+            }
+            Self::FgnScan {} => visitor.visit(FgnScan),
+        }
+    }
+}
+
+impl std::fmt::Display for AnyCell {
+    /// The name and those options that are not the default: `fgn(z linear, single readout)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())?;
+        let Self::Fgn { z, readout, forgetting } = *self else {
+            return Ok(());
+        };
+        let options = [
+            (z == Z::Linear, "z linear"),
+            (readout == Readout::Single, "single readout"),
+            (forgetting == Forgetting::Binary, "binary forgetting"),
+        ];
+        let set: Vec<_> = options.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        if set.is_empty() { Ok(()) } else { write!(f, "({})", set.join(", ")) }
+    }
+}

@@ -1,0 +1,93 @@
+/// What a cell needs: its pre-activation blocks, its states and its per-unit vectors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// The pre-activations, each a block of `H` numbers a step, in the order of the weights' rows.
+    pub blocks: &'static [Block],
+    /// The names of the states carried from step to step. The first is the one that blocks fed by
+    /// the hidden state see.
+    pub states: &'static [&'static str],
+    /// The names of the learned vectors `[H]` that a step sees beside its pre-activations.
+    pub vectors: &'static [&'static str],
+}
+
+/// One pre-activation block of width `H`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The gate's name in the cell's equations.
+    pub name: &'static str,
+    /// What it is computed from.
+    pub feed: Feed,
+    /// What it does, which decides how it is initialised.
+    pub role: Role,
+}
+
+/// What a pre-activation block is computed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// From the input `x_t` alone: rows in `weight_ih`.
+    Input,
+    /// From the hidden state alone: rows in `weight_hh`.
+    Hidden,
+    /// From both, added.
+    Both,
+}
+
+/// What a pre-activation block does in its cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A gate on the memory carried over from the previous step.
+    Forget,
+    /// The gate on the output of the forgetting gate network.
+    Forgetting,
+    /// A gate on what is written into the memory.
+    Input,
+    /// A gate on what the memory puts out.
+    Output,
+    /// What is written into the memory.
+    Candidate,
+    /// What a forgotten memory falls back to.
+    Level,
+    /// A plain linear map, without a bias.
+    Linear,
+}
+
+impl Block {
+    pub(crate) const fn new(name: &'static str, feed: Feed, role: Role) -> Self {
+        Self { name, feed, role }
+    }
+
+    /// Whether the block has rows in `weight_ih` and `bias_ih`.
+    pub const fn reads_input(&self) -> bool {
+        matches!(self.feed, Feed::Input | Feed::Both)
+    }
+
+    /// Whether the block has rows in `weight_hh`.
+    pub const fn reads_hidden(&self) -> bool {
+        matches!(self.feed, Feed::Hidden | Feed::Both)
+    }
+
+    /// Whether the block has rows in `bias_hh`.
+    pub const fn has_hidden_bias(&self) -> bool {
+        self.reads_hidden() && !matches!(self.role, Role::Linear)
+    }
+}
+
+impl Spec {
+    /// Whether any block sees the hidden state. Without one, a cell needs no matrix product inside
+    /// its time loop.
+    pub const fn is_recurrent(&self) -> bool {
+        let mut g = 0;
+        while g < self.blocks.len() {
+            if self.blocks[g].reads_hidden() {
+                return true;
+            }
+            g += 1;
+        }
+        false
+    }
+
+    /// The blocks for which `has` holds, as places in [`blocks`](Self::blocks).
+    pub fn places(&self, has: impl Fn(&Block) -> bool) -> Vec<usize> {
+        (0..self.blocks.len()).filter(|&g| has(&self.blocks[g])).collect()
+    }
+}

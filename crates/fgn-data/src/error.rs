@@ -1,0 +1,193 @@
+//! What can be wrong with data: what was found, what was expected, and where.
+
+use std::io;
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every way in which reading, splitting or batching a data set fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder cannot be opened or read.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// The file or folder.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Compressed data is cut short, fails its checksum or is followed by something else.
+    #[error(
+        "{file}: damaged compressed data ({source}); expected one whole stream and nothing after \
+         it: fetch the file again"
+    )]
+    Damaged {
+        /// The compressed file.
+        file: String,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// A file is not IDX, or is IDX of another kind.
+    #[error(
+        "{file}: begins with {found:#010x}, expected {expected:#010x} (IDX, unsigned bytes, {} \
+         dimension(s))",
+        .expected & 0xff
+    )]
+    Magic {
+        /// The file.
+        file: String,
+        /// Its first four bytes, big endian.
+        found: u32,
+        /// The magic number of what was asked for.
+        expected: u32,
+    },
+    /// A file holds fewer bytes than its header declares.
+    #[error("{file}: ends after {found} bytes, expected {expected} (both unpacked): truncated?")]
+    Truncated {
+        /// The file.
+        file: String,
+        /// Bytes found, header included, unpacked.
+        found: u128,
+        /// Bytes expected, header included, unpacked.
+        expected: u128,
+    },
+    /// A file holds more bytes than its header declares.
+    #[error("{file}: goes on after the {expected} bytes (unpacked) that its header declares")]
+    Oversized {
+        /// The file.
+        file: String,
+        /// Bytes expected, header included, unpacked.
+        expected: u128,
+    },
+    /// Images without pixels, or with more than can be counted.
+    #[error("{origin}: images of {height} x {width} pixels, expected at least 1 x 1")]
+    ImageSize {
+        /// Where the set comes from.
+        origin: String,
+        /// Rows found.
+        height: usize,
+        /// Columns found.
+        width: usize,
+    },
+    /// The pixels do not fill a whole number of images.
+    #[error("{origin}: {found} pixels, expected a multiple of {image}, the pixels of one image")]
+    Pixels {
+        /// Where the set comes from.
+        origin: String,
+        /// Pixels found.
+        found: usize,
+        /// Pixels of one image.
+        image: usize,
+    },
+    /// A set without images.
+    #[error("{origin}: an empty set, expected at least one image")]
+    Empty {
+        /// Where the set comes from.
+        origin: String,
+    },
+    /// More images than a `u32` index can name.
+    #[error("{count} images in one set, expected at most {}", u32::MAX)]
+    TooMany {
+        /// Images found.
+        count: usize,
+    },
+    /// Images and labels differ in count.
+    #[error("{origin}: {images} images but {labels} labels, expected as many of each")]
+    Count {
+        /// Where the set comes from.
+        origin: String,
+        /// Images found.
+        images: usize,
+        /// Labels found.
+        labels: usize,
+    },
+    /// A label names no class.
+    #[error("{origin}: label {index} is {found}, expected less than {classes}")]
+    Label {
+        /// Where the set comes from.
+        origin: String,
+        /// Position of the label, from 0.
+        index: usize,
+        /// The label.
+        found: u8,
+        /// Classes of the set.
+        classes: usize,
+    },
+    /// A folder lacks one of the four files of a data set.
+    #[error("{dir}: a file is missing; looked for {looked_for}")]
+    Missing {
+        /// The folder.
+        dir: String,
+        /// The names that would have done.
+        looked_for: String,
+    },
+    /// Training and test images differ in size.
+    #[error(
+        "{origin}: training images of {} x {} pixels but test images of {} x {}, expected one size",
+        .train.0, .train.1, .test.0, .test.1
+    )]
+    SizesDiffer {
+        /// Where the data set comes from.
+        origin: String,
+        /// Height and width of the training images.
+        train: (usize, usize),
+        /// Height and width of the test images.
+        test: (usize, usize),
+    },
+    /// A name that the registry does not know.
+    #[error(
+        "no data set is called {name:?}; known: {known}{}",
+        .nearest.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
+    )]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// All names, separated by commas.
+        known: String,
+        /// The known name that is nearest, if one is near.
+        nearest: Option<&'static str>,
+    },
+    /// A validation part that leaves nothing to train on.
+    #[error("{valid} of {count} images held out for validation, expected fewer than {count}")]
+    Validation {
+        /// Images to hold out.
+        valid: usize,
+        /// Images in the set.
+        count: usize,
+    },
+    /// No images to make batches of.
+    #[error("no images to draw a batch from, expected at least one index")]
+    NoIndices,
+    /// A batch size of 0, or above the number of images to draw from.
+    #[error("batch size {batch_size}, expected 1 to {count}, the number of images to draw from")]
+    BatchSize {
+        /// The batch size asked for.
+        batch_size: usize,
+        /// Images to draw from.
+        count: usize,
+    },
+    /// An index that names no image.
+    #[error("index {index} in a set of {count} images, expected less than {count}")]
+    Index {
+        /// The index.
+        index: u32,
+        /// Images in the set.
+        count: usize,
+    },
+    /// An image given alone has another size than asked for.
+    #[error("image {index} has {found} pixels, expected {height} x {width}")]
+    Image {
+        /// Position of the image among those given, from 0.
+        index: usize,
+        /// Its pixels.
+        found: usize,
+        /// Rows expected.
+        height: usize,
+        /// Columns expected.
+        width: usize,
+    },
+    /// Candle could not make a tensor.
+    #[error("cannot make the batch's tensors: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

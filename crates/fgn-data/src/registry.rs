@@ -1,0 +1,71 @@
+//! Data sets by name: one line each.
+
+use crate::{Dataset, Error, Result, mnist::mnist};
+
+type Open = fn() -> Result<Dataset>;
+
+const DATASETS: &[(&str, Open)] = &[("mnist", mnist)];
+
+/// Edits by which a name may differ from a known one and still be taken for a slip.
+const SLIP: usize = 3;
+
+/// The names that [`open`] knows.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    DATASETS.iter().map(|&(name, _)| name)
+}
+
+/// Opens the data set of that name.
+///
+/// # Errors
+/// A name that is not known (the error lists those that are, and the nearest), or what opening the
+/// data set gives.
+///
+/// ```
+/// let error = fgn_data::open("mnits").unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"no data set is called "mnits"; known: mnist (did you mean "mnist"?)"#,
+/// );
+/// ```
+pub fn open(name: &str) -> Result<Dataset> {
+    match DATASETS.iter().find(|(known, _)| *known == name) {
+        Some((_, open)) => open(),
+        None => Err(Error::Unknown {
+            name: name.to_owned(),
+            known: names().collect::<Vec<_>>().join(", "),
+            nearest: nearest(name),
+        }),
+    }
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase();
+    names()
+        .map(|known| (strsim::damerau_levenshtein(&name, known), known))
+        .filter(|&(edits, _)| edits <= SLIP)
+        .min()
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        for slip in ["MNIST", "mnits", "minst", "mnist-", "nist"] {
+            assert_eq!(nearest(slip), Some("mnist"), "{slip}");
+        }
+        for stranger in ["", "imagenet", "fashion-mnist"] {
+            assert_eq!(nearest(stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn names_are_distinct() {
+        let mut all: Vec<_> = names().collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), DATASETS.len());
+    }
+}

@@ -1,0 +1,117 @@
+//! Which images, and in what order: the same for the same seed, on every machine.
+
+use rand::seq::SliceRandom;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+use crate::{Error, Result};
+
+/// In what order a pass goes through its images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As the indices are given.
+    AsGiven,
+    /// Shuffled anew in each epoch. Depends on these two numbers alone, so that any epoch can be
+    /// repeated without those before it.
+    Shuffled {
+        /// The seed of the run.
+        seed: u64,
+        /// Counts the passes.
+        epoch: u64,
+    },
+}
+
+impl Order {
+    /// Puts `indices` in this order.
+    pub(crate) fn apply(self, indices: &mut [u32]) {
+        if let Order::Shuffled { seed, epoch } = self {
+            indices.shuffle(&mut generator(*b"shuffle.", seed, epoch));
+        }
+    }
+}
+
+/// Holds out `valid` of the indices `0..count`, drawn by `seed`, to measure with while training on
+/// the others. Gives `(train, valid)`, each ascending; together they hold every index once.
+///
+/// # Errors
+/// When `valid` is not less than `count`, or `count` is over `u32::MAX`.
+///
+/// ```
+/// let (train, valid) = fgn_data::split(60_000, 5_000, 1)?;
+/// assert_eq!((train.len(), valid.len()), (55_000, 5_000));
+/// # Ok::<(), fgn_data::Error>(())
+/// ```
+pub fn split(count: usize, valid: usize, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
+    if valid >= count {
+        return Err(Error::Validation { valid, count });
+    }
+    let end = u32::try_from(count).map_err(|_| Error::TooMany { count })?;
+    let mut held_out: Vec<u32> = (0..end).collect();
+    held_out.shuffle(&mut generator(*b"validate", seed, 0));
+    let mut train = held_out.split_off(valid);
+    train.sort_unstable();
+    held_out.sort_unstable();
+    Ok((train, held_out))
+}
+
+/// A generator of its own for each purpose, so that two that share a seed share nothing else.
+fn generator(purpose: [u8; 8], seed: u64, epoch: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&purpose);
+    key[8..16].copy_from_slice(&seed.to_le_bytes());
+    key[16..24].copy_from_slice(&epoch.to_le_bytes());
+    ChaCha8Rng::from_seed(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shuffled(count: u32, seed: u64, epoch: u64) -> Vec<u32> {
+        let mut indices: Vec<u32> = (0..count).collect();
+        Order::Shuffled { seed, epoch }.apply(&mut indices);
+        indices
+    }
+
+    #[test]
+    fn every_seed_and_epoch_has_its_own_order() {
+        let orders = [(1, 0), (1, 1), (2, 0), (2, 1), (0, 1), (0, 2)]
+            .map(|(seed, epoch)| shuffled(1013, seed, epoch));
+        for (i, order) in orders.iter().enumerate() {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert!(sorted.into_iter().eq(0..1013), "not a permutation");
+            assert!(orders[..i].iter().all(|other| other != order), "two orders are the same");
+        }
+    }
+
+    /// An order that changed would silently change every run that is repeated or resumed.
+    #[test]
+    fn orders_stay_what_they_were() {
+        assert_eq!(shuffled(10, 7, 3), GOLDEN_ORDER);
+        assert_eq!(split(10, 4, 7).unwrap().1, GOLDEN_VALID);
+    }
+    const GOLDEN_ORDER: [u32; 10] = [6, 9, 2, 4, 7, 8, 1, 0, 5, 3];
+    const GOLDEN_VALID: [u32; 4] = [1, 3, 5, 6];
+
+    #[test]
+    fn the_parts_of_a_split_are_ascending_and_whole() {
+        for (count, valid) in [(1, 0), (2, 1), (997, 100), (1000, 999)] {
+            let (train, held_out) = split(count, valid, 3).unwrap();
+            assert_eq!(held_out.len(), valid);
+            assert!(train.is_sorted() && held_out.is_sorted());
+            let mut all = [train, held_out].concat();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..count as u32));
+        }
+        assert_eq!(split(997, 100, 3).unwrap(), split(997, 100, 3).unwrap());
+        assert_ne!(split(997, 100, 3).unwrap(), split(997, 100, 4).unwrap());
+    }
+
+    #[test]
+    fn a_split_that_leaves_nothing_is_refused() {
+        for (count, valid) in [(0, 0), (5, 5), (5, 6), (5, usize::MAX)] {
+            let error = split(count, valid, 1).unwrap_err();
+            assert!(matches!(error, Error::Validation { .. }), "{error}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+use std::sync::OnceLock;
+
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+
+use crate::cpu::conv::{ConvArguments, ConvShape, backward, forward};
+use crate::cpu::isa::Isa;
+use crate::cpu::simd::Element;
+use crate::sequence::{contiguous, cpu};
+
+/// A 3x3 convolution (stride 1, a border of one zero), bias, ReLU and 2x2 max-pool, as one node of
+/// the computation graph.
+///
+/// | argument | shape | |
+/// |---|---|---|
+/// | `x` | `[B, H, W, C]` | images, channels **last** |
+/// | `weight` | `[O, C, 3, 3]` | PyTorch's layout |
+/// | `bias` | `[O]` | |
+///
+/// Gives `[B, H/2, W/2, O]`. All are `f32` or all `f64`, on the CPU. The result can be differentiated
+/// by all three; where several of a pool's pixels are equal, the first is taken as the largest.
+///
+/// # Errors
+/// If shapes, number types or devices do not fit, if `H` or `W` is odd, or if a size is zero.
+pub fn conv_relu_pool(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let shape = checked_shape(x, weight, bias)?;
+    let op = ConvOp {
+        shape,
+        isa: Isa::active()?,
+        save: [x, weight, bias].iter().any(|tensor| tensor.track_op()),
+        with_x: x.track_op(),
+        picks: OnceLock::new(),
+    };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
+}
+
+fn checked_shape(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<ConvShape> {
+    let &[batch, height, width, channels_in] = x.dims() else {
+        bail!("convolution: expected images of shape [B, H, W, C], got {:?}", x.dims());
+    };
+    let &[channels_out, weight_in, 3, 3] = weight.dims() else {
+        bail!("convolution: expected a weight of shape [O, C, 3, 3], got {:?}", weight.dims());
+    };
+    if weight_in != channels_in || bias.dims() != [channels_out] {
+        bail!(
+            "convolution of images {:?}: expected a weight of shape [{channels_out}, {channels_in}, 3, \
+             3] and a bias of shape [{channels_out}], got {:?} and {:?}",
+            x.dims(),
+            weight.dims(),
+            bias.dims()
+        );
+    }
+    if !height.is_multiple_of(2) || !width.is_multiple_of(2) {
+        bail!("convolution: expected an even height and width to pool, got {height} x {width}");
+    }
+    if batch * height * width * channels_in * channels_out == 0 {
+        bail!(
+            "convolution: no size may be zero: images {:?}, weight {:?}",
+            x.dims(),
+            weight.dims()
+        );
+    }
+    for (name, tensor) in [("images", x), ("weight", weight), ("bias", bias)] {
+        if tensor.dtype() != x.dtype() || !matches!(x.dtype(), DType::F32 | DType::F64) {
+            bail!(
+                "convolution: expected images, weight and bias all of f32 or all of f64, got {name} of \
+                 {:?} beside images of {:?}",
+                tensor.dtype(),
+                x.dtype()
+            );
+        }
+        if !tensor.device().is_cpu() {
+            let location = tensor.device().location();
+            bail!("convolution: {name} on {location:?}; this build runs on the CPU");
+        }
+    }
+    Ok(ConvShape { batch, height, width, channels_in, channels_out })
+}
+
+struct ConvOp {
+    shape: ConvShape,
+    isa: Isa,
+    save: bool,
+    with_x: bool,
+    /// Which pixel each pooled number is, once the op ran.
+    picks: OnceLock<Vec<u8>>,
+}
+
+impl CustomOp3 for ConvOp {
+    fn name(&self) -> &'static str {
+        "fgn-conv-relu-pool"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let storages = [(x, x_layout), (weight, weight_layout), (bias, bias_layout)];
+        match x {
+            CpuStorage::F64(_) => self.forward::<f64>(storages),
+            _ => self.forward::<f32>(storages),
+        }
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _result: &Tensor,
+        d_result: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        match x.dtype() {
+            DType::F64 => self.backward::<f64>(x, weight, bias, d_result),
+            _ => self.backward::<f32>(x, weight, bias, d_result),
+        }
+    }
+}
+
+impl ConvOp {
+    fn forward<E: Element>(
+        &self,
+        [x, weight, bias]: [(&CpuStorage, &Layout); 3],
+    ) -> Result<(CpuStorage, Shape)> {
+        let ConvShape { batch, height, width, channels_out, .. } = self.shape;
+        let arguments = ConvArguments {
+            shape: self.shape,
+            x: contiguous::<E>(x.0, x.1)?,
+            weight: contiguous(weight.0, weight.1)?,
+            bias: contiguous(bias.0, bias.1)?,
+        };
+        let (pooled, picks) = forward(self.isa, arguments);
+        if self.save {
+            self.picks.get_or_init(|| picks);
+        }
+        let shape = Shape::from((batch, height / 2, width / 2, channels_out));
+        Ok((E::to_cpu_storage_owned(pooled), shape))
+    }
+
+    fn backward<E: Element>(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        d_result: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let Some(picks) = self.picks.get() else {
+            bail!("convolution: backward without a forward pass that saved for it");
+        };
+        let d_result = d_result.contiguous()?;
+        let tensors = [x, weight, bias, &d_result].map(Tensor::storage_and_layout);
+        let [x_data, weight_data, bias_data, d_data] = &tensors;
+        let arguments = ConvArguments {
+            shape: self.shape,
+            x: cpu::<E>(x_data)?,
+            weight: cpu(weight_data)?,
+            bias: cpu(bias_data)?,
+        };
+        let d = backward(self.isa, arguments, picks, cpu(d_data)?, self.with_x);
+        let tensor =
+            |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());
+        Ok((
+            d.x.map(|d_x| tensor(d_x, x)).transpose()?,
+            Some(tensor(d.weight, weight)?),
+            Some(tensor(d.bias, bias)?),
+        ))
+    }
+}

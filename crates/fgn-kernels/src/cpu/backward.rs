@@ -1,0 +1,304 @@
+//! The backward pass of a whole sequence.
+//!
+//! Time is taken in blocks, from the last to the first. In a block, each thread first runs its
+//! sequences backwards: the product that carries the derivatives of the pre-activations to the
+//! previous step, then the cell's gradient. Then all threads share
+//! out the weights' gradients, each a part of their columns, as products over the block's rows while
+//! these are in cache. Blocks are cut the same way whatever the number of threads, so every sum has
+//! one order.
+
+use std::ops::Range;
+
+use fgn_core::oracle::Shape;
+use fgn_core::{At, Cell, Step};
+use rayon::prelude::*;
+
+use super::buffer::{Buffer, Shared};
+use super::forward::Saved;
+use super::geometry::{self, Geometry, Steps};
+use super::isa::{Isa, Task};
+use super::panels::Panels;
+use super::simd::{Element, Simd};
+use super::tile::{self, Product};
+use super::weight_gradient::WeightGradient;
+use super::{Arguments, sequences_per_thread};
+use crate::Emit;
+
+/// About how many rows of derivatives a block has.
+const BLOCK_ROWS: usize = 512;
+
+/// The loss's derivatives.
+pub(crate) struct Gradients<E> {
+    /// By `x`, `[T, B, I]`, if asked for.
+    pub(crate) x: Option<Vec<E>>,
+    /// By the packed parameters.
+    pub(crate) weights: Vec<E>,
+    /// By the initial states, `[S, B, H]`.
+    pub(crate) states: Vec<E>,
+}
+
+/// The gradient of [`forward`](super::forward::forward), given the loss's derivatives by its result.
+pub(crate) fn backward<E: Element, C: Cell>(
+    isa: Isa,
+    cell: C,
+    arguments: &Arguments<'_, E>,
+    emit: Emit,
+    saved: &Saved<E>,
+    d_result: &[E],
+    with_x: bool,
+) -> Gradients<E> {
+    let shape = arguments.shape;
+    let Shape { steps, batch, input, hidden } = shape;
+    let g = &Geometry::new(&C::SPEC, shape, isa.width::<E>());
+    let weight_hh = g.tensor("weight_hh", arguments.weights);
+    let weight_ih = g.tensor("weight_ih", arguments.weights);
+    let hidden_panels = &Panels::straight(weight_hh, hidden, g.width);
+    let input_panels = with_x.then(|| Panels::straight(weight_ih, input, g.width));
+    let vectors = &geometry::vectors(g, arguments.weights);
+
+    let (d_output, d_final) = d_result.split_at(emit.steps(steps) * batch * hidden);
+    let mut d = Gradients {
+        x: with_x.then(|| vec![E::default(); arguments.x.len()]),
+        weights: vec![E::default(); arguments.weights.len()],
+        states: vec![E::default(); arguments.states.len()],
+    };
+    let block = BLOCK_ROWS.div_ceil(batch).min(steps);
+    // One step more than a block: its last step reads the first of the block done before it.
+    let d_pre_len = g.pre_len() + C::SPEC.vectors.len() * g.padded;
+    let mut d_pre = Buffer::zeroed((block + 1) * batch * d_pre_len);
+    let mut d_prev = Buffer::zeroed(batch * g.state_len());
+    for (s, of_state) in d_final.chunks(batch * hidden).enumerate() {
+        for (b, row) in of_state.chunks(hidden).enumerate() {
+            d_prev[b * g.state_len() + s * g.padded..][..hidden].copy_from_slice(row);
+        }
+    }
+    let d_pre = Steps::new(d_pre.shared(), block + 1, 0..batch, d_pre_len);
+    let d_prev = Steps::new(d_prev.shared(), 1, 0..batch, g.state_len());
+    let d_x = d.x.as_mut().map(|x| Shared::of(x));
+    let d_states = Shared::of(&mut d.states);
+    let mut weight_gradient = WeightGradient::new(g);
+
+    let mut end = steps;
+    while end > 0 {
+        let block = end.saturating_sub(block)..end;
+        sequences_per_thread(shape, g).into_par_iter().for_each(|sequences| {
+            isa.run(Sequences {
+                cell,
+                g,
+                block: block.clone(),
+                sequences,
+                emit,
+                saved,
+                hidden_panels,
+                input_panels: input_panels.as_ref(),
+                vectors,
+                d_output,
+                d_pre,
+                d_prev,
+                d_x,
+                d_states,
+            });
+        });
+        // SAFETY: `d_pre` is alive, and no other thread writes it now.
+        unsafe { weight_gradient.add(isa, g, arguments, saved, d_pre, block.clone()) };
+        end = block.start;
+    }
+    weight_gradient.write(g, &mut d.weights);
+    d
+}
+
+/// One thread's sequences in one block of time.
+///
+/// All raw accesses below rest on this: `d_pre`, `d_prev`, `d_x` and `d_states` outlive the task, are
+/// as large as their shapes say, and no other task touches rows of `sequences`.
+struct Sequences<'a, E: Element, C> {
+    cell: C,
+    g: &'a Geometry,
+    block: Range<usize>,
+    sequences: Range<usize>,
+    emit: Emit,
+    saved: &'a Saved<E>,
+    hidden_panels: &'a Panels<E>,
+    input_panels: Option<&'a Panels<E>>,
+    vectors: &'a [E],
+    d_output: &'a [E],
+    d_pre: Steps<E>,
+    d_prev: Steps<E>,
+    d_x: Option<Shared<E>>,
+    d_states: Shared<E>,
+}
+
+impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let g = self.g;
+        let offsets = |blocks: &[usize]| blocks.iter().map(|b| b * g.padded).collect::<Vec<_>>();
+        let (from_hidden, from_input) = (offsets(&g.hidden_blocks), offsets(&g.input_blocks));
+        let columns = tile::side_by_side::<S>();
+        let rows = self.sequences.len();
+        for t in self.block.clone().rev() {
+            if C::SPEC.is_recurrent() && t + 1 < g.shape.steps {
+                let product = HiddenProduct { run: &self, t: t + 1 };
+                tile::multiply::<S>(rows, &from_hidden, self.hidden_panels, &columns, &product);
+            }
+            self.apply::<S>(t);
+        }
+        if let (Some(panels), Some(d_x)) = (self.input_panels, self.d_x) {
+            let zero = [E::default(); ZERO_LEN];
+            let product = InputProduct { run: &self, d_x, zero: &zero };
+            let rows = rows * self.block.len();
+            tile::multiply::<S>(rows, &from_input, panels, &columns, &product);
+        }
+        if self.block.start == 0 {
+            if C::SPEC.is_recurrent() {
+                let product = HiddenProduct { run: &self, t: 0 };
+                tile::multiply::<S>(rows, &from_hidden, self.hidden_panels, &columns, &product);
+            }
+            self.write_states();
+        }
+    }
+}
+
+impl<E: Element, C: Cell> Sequences<'_, E, C> {
+    /// The cell's gradient at step `t`: from the derivatives by its states after the step to those by
+    /// its pre-activations and by its states before it.
+    #[inline(always)]
+    fn apply<S: Simd<Elem = E>>(&self, t: usize) {
+        let g = self.g;
+        let Shape { steps, batch, hidden, .. } = g.shape;
+        let (spec, padded) = (C::SPEC, g.padded);
+        for b in self.sequences.clone() {
+            for place in (0..padded).step_by(S::WIDTH) {
+                let mut at = At::<S>::zero();
+                let mut d_step = Step { output: S::zero(), next: at.prev };
+                // SAFETY: the task's own rows, with `padded` numbers for each block, state and
+                // vector.
+                unsafe {
+                    let pre = self.saved.pre[(t * batch + b) * g.pre_len() + place..].as_ptr();
+                    for block in 0..spec.blocks.len() {
+                        at.pre[block] = S::load(pre.add(block * padded));
+                    }
+                    let states =
+                        self.saved.states[(t * batch + b) * g.state_len() + place..].as_ptr();
+                    let d_prev = self.d_prev.row(0, b).add(place);
+                    for s in 0..spec.states.len() {
+                        at.prev[s] = S::load(states.add(s * padded));
+                        d_step.next[s] = S::load(d_prev.add(s * padded));
+                    }
+                    for v in 0..spec.vectors.len() {
+                        at.vectors[v] = S::load(self.vectors[v * padded + place..].as_ptr());
+                    }
+                    if let Some(step) = self.emit.place(t, steps) {
+                        let from = &self.d_output[(step * batch + b) * hidden + place..];
+                        d_step.output = S::load_first(from.as_ptr(), S::WIDTH.min(hidden - place));
+                    }
+
+                    let by = self.cell.grad(&at, &d_step);
+                    let d_pre = self.d_pre.row(t, b).add(place);
+                    for block in 0..spec.blocks.len() {
+                        by.pre[block].store(d_pre.add(block * padded));
+                    }
+                    for v in 0..spec.vectors.len() {
+                        by.vectors[v].store(d_pre.add((spec.blocks.len() + v) * padded));
+                    }
+                    for s in 0..spec.states.len() {
+                        by.prev[s].store(d_prev.add(s * padded));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands over the derivatives by the initial states.
+    #[inline(always)]
+    fn write_states(&self) {
+        let Shape { batch, hidden, .. } = self.g.shape;
+        for s in 0..C::SPEC.states.len() {
+            for b in self.sequences.clone() {
+                // SAFETY: the task's own rows, `d_states` being `[S, B, H]`.
+                unsafe {
+                    let from = self.d_prev.row(0, b).add(s * self.g.padded);
+                    let to = self.d_states.at((s * batch + b) * hidden);
+                    from.copy_to_nonoverlapping(to, hidden);
+                }
+            }
+        }
+    }
+}
+
+/// What the pre-activations of step `t` send to the hidden state before it, added to what came there
+/// without a product.
+struct HiddenProduct<'a, R> {
+    run: &'a R,
+    t: usize,
+}
+
+// SAFETY: a row of `d_pre` has `padded >= hidden` numbers for each block, and the panels `hidden` rows
+// for each recurrent block. A row of `d_prev` has `padded` numbers for the hidden state.
+unsafe impl<E: Element, C: Cell> Product<E> for HiddenProduct<'_, Sequences<'_, E, C>> {
+    #[inline(always)]
+    fn left(&self, row: usize) -> *const E {
+        // SAFETY: the task's own row.
+        unsafe { self.run.d_pre.row(self.t, self.run.sequences.start + row) }
+    }
+
+    #[inline(always)]
+    fn start(&self, row: usize, vector: usize) -> *const E {
+        self.out(row, vector)
+    }
+
+    #[inline(always)]
+    fn out(&self, row: usize, vector: usize) -> *mut E {
+        let b = self.run.sequences.start + row;
+        // SAFETY: the task's own row.
+        unsafe { self.run.d_prev.row(0, b).add(vector * self.run.g.width) }
+    }
+
+    #[inline(always)]
+    fn finished(&self, _: usize, _: usize, _: usize) {}
+}
+
+/// The derivatives by the input, for all steps of a block.
+struct InputProduct<'a, E, R> {
+    run: &'a R,
+    d_x: Shared<E>,
+    zero: &'a [E; ZERO_LEN],
+}
+
+/// Zeros for a panel's width of sums to begin with, on any instruction set.
+const ZERO_LEN: usize = 16 * tile::PANEL_VECTORS;
+
+impl<E: Element, C: Cell> InputProduct<'_, E, Sequences<'_, E, C>> {
+    /// The step and sequence of a row.
+    #[inline(always)]
+    fn place(&self, row: usize) -> (usize, usize) {
+        let rows = self.run.sequences.len();
+        (self.run.block.start + row / rows, self.run.sequences.start + row % rows)
+    }
+}
+
+// SAFETY: as for `HiddenProduct`, with `d_x` being `[T, B, I]`, and `zero` as wide as a panel.
+unsafe impl<E: Element, C: Cell> Product<E> for InputProduct<'_, E, Sequences<'_, E, C>> {
+    #[inline(always)]
+    fn left(&self, row: usize) -> *const E {
+        let (t, b) = self.place(row);
+        // SAFETY: the task's own row.
+        unsafe { self.run.d_pre.row(t, b) }
+    }
+
+    #[inline(always)]
+    fn start(&self, _: usize, _: usize) -> *const E {
+        self.zero.as_ptr()
+    }
+
+    #[inline(always)]
+    fn out(&self, row: usize, vector: usize) -> *mut E {
+        let (t, b) = self.place(row);
+        let Shape { batch, input, .. } = self.run.g.shape;
+        // SAFETY: `d_x` is `[T, B, I]`, and the row is the task's own.
+        unsafe { self.d_x.at((t * batch + b) * input + vector * self.run.g.width) }
+    }
+
+    #[inline(always)]
+    fn finished(&self, _: usize, _: usize, _: usize) {}
+}

@@ -1,0 +1,297 @@
+//! The forward pass of a whole sequence.
+//!
+//! The batch is cut into one range of sequences a thread, and a thread runs its sequences from the
+//! first step to the last without waiting for another. It takes time in blocks: the input's part of
+//! the pre-activations of all steps of a block is one product ahead; then, step by step, a tile of
+//! sequences and units adds the recurrent product, and the cell's equations are applied to it while it
+//! is in the nearest cache.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use fgn_core::oracle::Shape;
+use fgn_core::{At, Cell};
+use rayon::prelude::*;
+
+use super::buffer::{Buffer, Shared};
+use super::geometry::{Geometry, Packed, Steps};
+use super::isa::{Isa, Task};
+use super::simd::{Element, Simd};
+use super::tile::{self, Product};
+use super::{Arguments, sequences_per_thread};
+use crate::Emit;
+
+/// About how many rows one block's input product has: enough to use its weights often.
+const BLOCK_ROWS: usize = 256;
+
+/// What the backward pass needs of the forward pass.
+pub(crate) struct Saved<E> {
+    /// `[T, B, G, padded]`: the pre-activations.
+    pub(super) pre: Buffer<E>,
+    /// `[T + 1, B, S, padded]`: the states before each step, and at last the final ones.
+    pub(super) states: Buffer<E>,
+}
+
+/// Runs `cell` over a sequence. Gives the emitted outputs followed by the final states `[S, B, H]`,
+/// and with `save` what the backward pass needs.
+pub(crate) fn forward<E: Element, C: Cell>(
+    isa: Isa,
+    cell: C,
+    arguments: &Arguments<'_, E>,
+    emit: Emit,
+    save: bool,
+) -> (Vec<E>, Option<Saved<E>>) {
+    let shape = arguments.shape;
+    let Shape { steps, batch, hidden, .. } = shape;
+    let g = &Geometry::new(&C::SPEC, shape, isa.width::<E>());
+    let packed = &Packed::new(g, arguments.weights);
+
+    let emitted = emit.steps(steps) * batch * hidden;
+    let mut result = vec![E::default(); emitted + arguments.states.len()];
+    let (output, final_states) = result.split_at_mut(emitted);
+    let output = Shared::of(output);
+    let final_states = Shared::of(final_states);
+    let mut saved = save.then(|| Saved {
+        pre: Buffer::zeroed(steps * batch * g.pre_len()),
+        states: Buffer::zeroed((steps + 1) * batch * g.state_len()),
+    });
+    let shared = saved.as_mut().map(|saved| (saved.pre.shared(), saved.states.shared()));
+
+    sequences_per_thread(shape, g).into_par_iter().for_each(|sequences| {
+        let block = BLOCK_ROWS.div_ceil(sequences.len()).min(steps);
+        // Where nothing is saved, a thread needs one block of pre-activations and two steps' states.
+        let own_rows = if save { 0 } else { sequences.len() };
+        let mut own_pre = Buffer::zeroed(block * own_rows * g.pre_len());
+        let mut own_states = Buffer::zeroed(2 * own_rows * g.state_len());
+        let (pre, states) = match shared {
+            Some((pre, states)) => (
+                Steps::new(pre, steps, 0..batch, g.pre_len()),
+                Steps::new(states, steps + 1, 0..batch, g.state_len()),
+            ),
+            None => (
+                Steps::new(own_pre.shared(), block, sequences.clone(), g.pre_len()),
+                Steps::new(own_states.shared(), 2, sequences.clone(), g.state_len()),
+            ),
+        };
+        isa.run(Sequences {
+            cell,
+            g,
+            packed,
+            arguments,
+            sequences,
+            block,
+            pre,
+            states,
+            output,
+            final_states,
+            emit,
+        });
+    });
+    (result, saved)
+}
+
+/// One thread's sequences.
+///
+/// All raw accesses below rest on this: `pre`, `states`, `output` and `final_states` outlive the
+/// task, are as large as their shapes say, and no other task touches rows of `sequences`.
+struct Sequences<'a, E: Element, C> {
+    cell: C,
+    g: &'a Geometry,
+    packed: &'a Packed<E>,
+    arguments: &'a Arguments<'a, E>,
+    sequences: Range<usize>,
+    block: usize,
+    pre: Steps<E>,
+    states: Steps<E>,
+    output: Shared<E>,
+    final_states: Shared<E>,
+    emit: Emit,
+}
+
+impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Shape { steps, batch, hidden, .. } = self.g.shape;
+        let padded = self.g.padded;
+        for b in self.sequences.clone() {
+            for s in 0..C::SPEC.states.len() {
+                let from = &self.arguments.states[(s * batch + b) * hidden..][..hidden];
+                // SAFETY: a row holds each state's `padded >= hidden` numbers.
+                unsafe {
+                    let to = self.states.row(0, b).add(s * padded);
+                    from.as_ptr().copy_to_nonoverlapping(to, hidden);
+                }
+            }
+        }
+        let columns: Vec<_> = self.g.hidden_blocks.iter().map(|block| block * padded).collect();
+        for first in (0..steps).step_by(self.block) {
+            let count = self.block.min(steps - first);
+            let rows = count * self.sequences.len();
+            let input = InputProduct { run: &self, first };
+            tile::multiply::<S>(rows, &[0], &self.packed.input, &tile::side_by_side::<S>(), &input);
+            for t in first..first + count {
+                self.start_hidden_blocks(t);
+                let step = StepProduct::<S, _> { run: &self, t, of: PhantomData };
+                let rows = self.sequences.len();
+                if C::SPEC.is_recurrent() {
+                    tile::multiply::<S>(rows, &[0], &self.packed.hidden, &columns, &step);
+                } else {
+                    (0..self.g.vectors()).for_each(|unit| step.apply(0, rows, unit));
+                }
+            }
+        }
+        for b in self.sequences.clone() {
+            for s in 0..C::SPEC.states.len() {
+                // SAFETY: as at the start; `final_states` is `[S, B, H]`.
+                unsafe {
+                    let from = self.states.row(steps, b).add(s * padded);
+                    from.copy_to_nonoverlapping(
+                        self.final_states.at((s * batch + b) * hidden),
+                        hidden,
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl<E: Element, C: Cell> Sequences<'_, E, C> {
+    /// Blocks that the input does not feed begin with their bias.
+    #[inline(always)]
+    fn start_hidden_blocks(&self, t: usize) {
+        let padded = self.g.padded;
+        for (block, of) in C::SPEC.blocks.iter().enumerate() {
+            if of.reads_input() {
+                continue;
+            }
+            let bias = &self.packed.bias[block * padded..][..padded];
+            for b in self.sequences.clone() {
+                // SAFETY: the row is the task's own, with `padded` numbers for each block.
+                unsafe {
+                    let to = self.pre.row(t, b).add(block * padded);
+                    bias.as_ptr().copy_to_nonoverlapping(to, padded);
+                }
+            }
+        }
+    }
+}
+
+/// The input's part of the pre-activations, for all steps of a block.
+struct InputProduct<'a, R> {
+    run: &'a R,
+    first: usize,
+}
+
+impl<E: Element, C: Cell> InputProduct<'_, Sequences<'_, E, C>> {
+    /// The step and sequence of a row.
+    #[inline(always)]
+    fn place(&self, row: usize) -> (usize, usize) {
+        let rows = self.run.sequences.len();
+        (self.first + row / rows, self.run.sequences.start + row % rows)
+    }
+}
+
+// SAFETY: a row of the input is as long as the panels are deep. The bias and the task's own rows of
+// pre-activations have `padded` numbers for each block, and blocks fed by the input come first.
+unsafe impl<E: Element, C: Cell> Product<E> for InputProduct<'_, Sequences<'_, E, C>> {
+    #[inline(always)]
+    fn left(&self, row: usize) -> *const E {
+        let (t, b) = self.place(row);
+        let Shape { batch, input, .. } = self.run.g.shape;
+        self.run.arguments.x[(t * batch + b) * input..].as_ptr()
+    }
+
+    #[inline(always)]
+    fn start(&self, _: usize, vector: usize) -> *const E {
+        self.run.packed.bias[vector * self.run.g.width..].as_ptr()
+    }
+
+    #[inline(always)]
+    fn out(&self, row: usize, vector: usize) -> *mut E {
+        let (t, b) = self.place(row);
+        // SAFETY: the row is the task's own.
+        unsafe { self.run.pre.row(t, b).add(vector * self.run.g.width) }
+    }
+
+    #[inline(always)]
+    fn finished(&self, _: usize, _: usize, _: usize) {}
+}
+
+/// One step: the recurrent product, added to the pre-activations, and the cell's equations.
+struct StepProduct<'a, S, R> {
+    run: &'a R,
+    t: usize,
+    of: PhantomData<S>,
+}
+
+impl<S: Simd<Elem = E>, E: Element, C: Cell> StepProduct<'_, S, Sequences<'_, E, C>> {
+    /// The cell's equations for one register of units of some rows.
+    #[inline(always)]
+    fn apply(&self, first: usize, count: usize, unit: usize) {
+        let Self { run, t, .. } = *self;
+        let g = run.g;
+        let Shape { steps, batch, hidden, .. } = g.shape;
+        let place = unit * S::WIDTH;
+        let mut at = At::<S>::zero();
+        // SAFETY: the task's own rows, each with `padded` numbers for every block and state.
+        unsafe {
+            for (v, vector) in at.vectors.iter_mut().take(C::SPEC.vectors.len()).enumerate() {
+                *vector = S::load(run.packed.vectors.as_ptr().add(v * g.padded + place));
+            }
+            for b in (run.sequences.start + first..).take(count) {
+                let pre = run.pre.row(t, b).add(place);
+                let prev = run.states.row(t, b).add(place);
+                let next = run.states.row(t + 1, b).add(place);
+                for block in 0..C::SPEC.blocks.len() {
+                    at.pre[block] = S::load(pre.add(block * g.padded));
+                }
+                for s in 0..C::SPEC.states.len() {
+                    at.prev[s] = S::load(prev.add(s * g.padded));
+                }
+                let step = run.cell.step(&at);
+                for s in 0..C::SPEC.states.len() {
+                    step.next[s].store(next.add(s * g.padded));
+                }
+                if let Some(emitted) = run.emit.place(t, steps) {
+                    let to = run.output.at((emitted * batch + b) * hidden + place);
+                    step.output.store_first(to, S::WIDTH.min(hidden - place));
+                }
+            }
+        }
+    }
+}
+
+// SAFETY: a row of the hidden state has `padded >= hidden` numbers, and the panels are `hidden` deep.
+// The pre-activations are the task's own, with `padded` numbers for each block.
+unsafe impl<S, E, C> Product<E> for StepProduct<'_, S, Sequences<'_, E, C>>
+where
+    S: Simd<Elem = E>,
+    E: Element,
+    C: Cell,
+{
+    #[inline(always)]
+    fn left(&self, row: usize) -> *const E {
+        // SAFETY: the row is the task's own.
+        unsafe { self.run.states.row(self.t, self.run.sequences.start + row) }
+    }
+
+    #[inline(always)]
+    fn start(&self, row: usize, vector: usize) -> *const E {
+        self.out(row, vector)
+    }
+
+    #[inline(always)]
+    fn out(&self, row: usize, vector: usize) -> *mut E {
+        let unit = vector / self.run.g.hidden_blocks.len();
+        // SAFETY: the row is the task's own.
+        unsafe {
+            let pre = self.run.pre.row(self.t, self.run.sequences.start + row);
+            pre.add(unit * S::WIDTH)
+        }
+    }
+
+    #[inline(always)]
+    fn finished(&self, first: usize, count: usize, vector: usize) {
+        self.apply(first, count, vector / self.run.g.hidden_blocks.len());
+    }
+}

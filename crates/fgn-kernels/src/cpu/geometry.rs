@@ -1,0 +1,169 @@
+//! Where things lie: the sizes of one run, padded to whole registers.
+
+use std::ops::Range;
+
+use fgn_core::oracle::Shape;
+use fgn_core::{Block, Layout, Spec};
+
+use super::buffer::{Buffer, Shared};
+use super::panels::{Panels, RowGroup};
+use super::simd::Element;
+use super::tile::PANEL_VECTORS;
+
+/// The sizes of a run on registers of a certain width.
+pub(super) struct Geometry {
+    pub(super) shape: Shape,
+    pub(super) spec: &'static Spec,
+    pub(super) layout: Layout,
+    /// Numbers in a register.
+    pub(super) width: usize,
+    /// The hidden size, rounded up to whole registers.
+    pub(super) padded: usize,
+    /// The blocks fed by the input, and those fed by the hidden state.
+    pub(super) input_blocks: Vec<usize>,
+    pub(super) hidden_blocks: Vec<usize>,
+}
+
+impl Geometry {
+    pub(super) fn new(spec: &'static Spec, shape: Shape, width: usize) -> Self {
+        Self {
+            shape,
+            spec,
+            layout: Layout::new(spec, shape.input, shape.hidden),
+            width,
+            padded: shape.hidden.next_multiple_of(width),
+            input_blocks: spec.places(Block::reads_input),
+            hidden_blocks: spec.places(Block::reads_hidden),
+        }
+    }
+
+    /// Registers that hold one block of one row.
+    #[inline(always)]
+    pub(super) fn vectors(&self) -> usize {
+        self.padded / self.width
+    }
+
+    /// Numbers in a row of pre-activations.
+    #[inline(always)]
+    pub(super) fn pre_len(&self) -> usize {
+        self.spec.blocks.len() * self.padded
+    }
+
+    /// Numbers in a row of states.
+    #[inline(always)]
+    pub(super) fn state_len(&self) -> usize {
+        self.spec.states.len() * self.padded
+    }
+
+    /// The part of the packed parameters that holds a tensor; empty if the cell has none such.
+    pub(super) fn tensor<'a, E>(&self, name: &str, parameters: &'a [E]) -> &'a [E] {
+        self.layout.tensor(name).map_or(&[], |slot| &parameters[slot.range()])
+    }
+
+    /// The rows of one register of units in the block at `place` of a weight matrix.
+    fn row_group(&self, place: usize, vector: usize) -> RowGroup {
+        let unit = vector * self.width;
+        let hidden = self.shape.hidden;
+        RowGroup { first: place * hidden + unit, count: self.width.min(hidden - unit) }
+    }
+}
+
+/// A layer's parameters laid out for the forward pass.
+pub(super) struct Packed<E> {
+    /// `weight_ih`: the blocks fed by the input, one after the other.
+    pub(super) input: Panels<E>,
+    /// `weight_hh`: one panel for each register of units, holding its blocks side by side.
+    pub(super) hidden: Panels<E>,
+    /// The sum of both biases, `[G, padded]`.
+    pub(super) bias: Buffer<E>,
+    /// The per-unit vectors, `[V, padded]`.
+    pub(super) vectors: Buffer<E>,
+}
+
+impl<E: Element> Packed<E> {
+    pub(super) fn new(g: &Geometry, parameters: &[E]) -> Self {
+        let Shape { input, hidden, .. } = g.shape;
+        let (inputs, hiddens, vectors) = (g.input_blocks.len(), g.hidden_blocks.len(), g.vectors());
+        let by_block: Vec<_> =
+            (0..inputs).flat_map(|p| (0..vectors).map(move |v| g.row_group(p, v))).collect();
+        let by_unit: Vec<_> =
+            (0..vectors).flat_map(|v| (0..hiddens).map(move |p| g.row_group(p, v))).collect();
+        let mut bias = Buffer::zeroed(g.pre_len());
+        for name in ["bias_ih", "bias_hh"] {
+            let Some(slot) = g.layout.tensor(name) else {
+                continue;
+            };
+            let rows = parameters[slot.range()].chunks(hidden);
+            for (&block, row) in slot.blocks.iter().zip(rows) {
+                let sums = &mut bias[block * g.padded..][..hidden];
+                sums.iter_mut().zip(row).for_each(|(sum, &b)| *sum += b);
+            }
+        }
+        Self {
+            input: Panels::transposed(
+                g.tensor("weight_ih", parameters),
+                input,
+                &by_block,
+                PANEL_VECTORS,
+                g.width,
+            ),
+            hidden: Panels::transposed(
+                g.tensor("weight_hh", parameters),
+                hidden,
+                &by_unit,
+                hiddens.max(1),
+                g.width,
+            ),
+            bias,
+            vectors: self::vectors(g, parameters),
+        }
+    }
+}
+
+/// The per-unit vectors, `[V, padded]`.
+pub(super) fn vectors<E: Element>(g: &Geometry, parameters: &[E]) -> Buffer<E> {
+    let mut vectors = Buffer::zeroed(g.spec.vectors.len() * g.padded);
+    for (v, name) in g.spec.vectors.iter().enumerate() {
+        vectors[v * g.padded..][..g.shape.hidden].copy_from_slice(g.tensor(name, parameters));
+    }
+    vectors
+}
+
+/// A row of numbers for each of some steps and sequences, in memory that threads share. It may hold
+/// fewer steps than there are: step `t` lies where step `t + capacity` will.
+#[derive(Clone, Copy)]
+pub(super) struct Steps<E> {
+    data: Shared<E>,
+    capacity: usize,
+    first_row: usize,
+    rows: usize,
+    row_len: usize,
+}
+
+impl<E: Element> Steps<E> {
+    /// Rows of `row_len` numbers for the given sequences of the batch.
+    pub(super) fn new(
+        data: Shared<E>,
+        capacity: usize,
+        sequences: Range<usize>,
+        row_len: usize,
+    ) -> Self {
+        Self { data, capacity, first_row: sequences.start, rows: sequences.len(), row_len }
+    }
+
+    /// Where the row of sequence `b` at step `t` begins.
+    ///
+    /// # Safety
+    /// The memory is alive, and `b` is among the sequences that it was made for.
+    #[inline(always)]
+    pub(super) unsafe fn row(self, t: usize, b: usize) -> *mut E {
+        let slot = if t < self.capacity { t } else { t % self.capacity };
+        // SAFETY: slot and row are in range, so the place is.
+        unsafe { self.data.at((slot * self.rows + b - self.first_row) * self.row_len) }
+    }
+
+    /// From one sequence's row to the next one's.
+    pub(super) fn stride(self) -> usize {
+        self.row_len
+    }
+}

@@ -1,0 +1,169 @@
+//! `tanh` and `sigmoid` for registers of `f32`.
+//!
+//! Both rest on one exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a polynomial of
+//! degree 6 for `e^r` (relative error 4e-9, minimax by least squares on Chebyshev nodes, as is the
+//! one of degree 11 for `tanh` near zero). The tests hold both to [`MAX_ULP`] over a sweep of all
+//! magnitudes.
+
+use fgn_core::Lane;
+
+/// The largest error of `tanh` and `sigmoid`, in units in the last place.
+#[cfg(test)]
+const MAX_ULP: f64 = 3.5;
+
+/// What the functions here need beside a lane's arithmetic.
+pub(super) trait F32Lanes: Lane {
+    fn f32(value: f32) -> Self;
+    /// The smaller one, or `b` where either is no number.
+    fn min_or(self, b: Self) -> Self;
+    /// The larger one, or `b` where either is no number.
+    fn max_or(self, b: Self) -> Self;
+    /// The nearest whole number.
+    fn round(self) -> Self;
+    /// `self · 2^n`, for whole `n` in −126 ..= 127.
+    fn scale(self, n: Self) -> Self;
+    fn abs(self) -> Self;
+    /// The absolute value with the sign of `sign`.
+    fn with_sign(self, sign: Self) -> Self;
+    /// Where `self < bound`: `then`, else `otherwise`.
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self;
+}
+
+/// The logistic sigmoid.
+#[inline(always)]
+pub(super) fn sigmoid<V: F32Lanes>(x: V) -> V {
+    V::one() / (V::one() + exp(-x))
+}
+
+/// The hyperbolic tangent: an odd polynomial below 0.625, `1 − 2/(exp(2|x|) + 1)` above.
+#[inline(always)]
+pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
+    let y = x * x;
+    let p = V::f32(-0.005_704_042_5);
+    let p = p.mul_add(y, V::f32(0.020_637_862));
+    let p = p.mul_add(y, V::f32(-0.053_739_157));
+    let p = p.mul_add(y, V::f32(0.133_314_31));
+    let p = p.mul_add(y, V::f32(-0.333_332_8));
+    let near = (p * y).mul_add(x, x);
+
+    let size = x.abs();
+    let far = V::one() - V::f32(2.0) / (exp(size + size) + V::one());
+    size.if_less(V::f32(0.625), near, far).with_sign(x)
+}
+
+/// The exponential, for arguments clamped to −87.3 ..= 88.3.
+#[inline(always)]
+fn exp<V: F32Lanes>(x: V) -> V {
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let x = V::f32(-87.3).max_or(V::f32(88.3).min_or(x));
+    let n = (x * V::f32(std::f32::consts::LOG2_E)).round();
+    let r = n.mul_add(V::f32(-LN_2_HIGH), x);
+    let r = n.mul_add(V::f32(-LN_2_LOW), r);
+    let p = V::f32(0.001_375_140_7);
+    let p = p.mul_add(r, V::f32(0.008_368_916));
+    let p = p.mul_add(r, V::f32(0.041_669_533));
+    let p = p.mul_add(r, V::f32(0.166_665_18));
+    let p = p.mul_add(r, V::f32(0.499_999_88));
+    let p = (p * r).mul_add(r, r) + V::one();
+    p.scale(n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::isa::{Isa, Task};
+    use crate::cpu::simd::Simd;
+
+    /// Applies a function to numbers, a register at a time.
+    struct Map<'a> {
+        tanh: bool,
+        numbers: &'a mut [f32],
+    }
+
+    impl Task<f32> for Map<'_> {
+        #[inline(always)]
+        fn run<S: Simd<Elem = f32>>(self) {
+            for part in self.numbers.chunks_mut(S::WIDTH) {
+                // SAFETY: both reach over `part` alone.
+                unsafe {
+                    let x = S::load_first(part.as_ptr(), part.len());
+                    let y = if self.tanh { x.tanh() } else { x.sigmoid() };
+                    y.store_first(part.as_mut_ptr(), part.len());
+                }
+            }
+        }
+    }
+
+    /// The worst error in units in the last place of the exact result, and where it is.
+    fn worst(isa: Isa, tanh: bool, inputs: &[f32]) -> (f64, f32) {
+        let mut outputs = inputs.to_vec();
+        isa.run(Map { tanh, numbers: &mut outputs });
+        let error = |x: f32, found: f32| {
+            let x = f64::from(x);
+            let exact = if tanh { x.tanh() } else { 1.0 / (1.0 + (-x).exp()) };
+            let nearest = exact as f32;
+            // Below the normal numbers the step no longer shrinks.
+            let ulp = f64::from(nearest.abs().max(f32::MIN_POSITIVE)) * f64::from(f32::EPSILON);
+            let ulp = 2f64.powf((ulp / f64::from(f32::EPSILON)).log2().floor() - 23.0);
+            (f64::from(found) - exact).abs() / ulp
+        };
+        let errors = inputs.iter().zip(&outputs).map(|(&x, &y)| (error(x, y), x));
+        errors.fold((0.0, 0.0), |a, b| if b.0 > a.0 || b.0.is_nan() { b } else { a })
+    }
+
+    fn sweep(step: usize) {
+        for isa in Isa::available() {
+            for (name, tanh) in [("tanh", true), ("sigmoid", false)] {
+                let mut worst_of_all = (0.0, 0.0);
+                // All finite floats, both signs; the sigmoid where its result is a normal number.
+                let last = if tanh { f32::MAX } else { 87.0 }.to_bits() as usize;
+                let mut bits = 0;
+                while bits <= last {
+                    let part: Vec<f32> = (bits..=last)
+                        .step_by(step)
+                        .take(1 << 16)
+                        .flat_map(|b| [f32::from_bits(b as u32), -f32::from_bits(b as u32)])
+                        .collect();
+                    bits += step << 16;
+                    let found = worst(isa, tanh, &part);
+                    if found.0 > worst_of_all.0 {
+                        worst_of_all = found;
+                    }
+                }
+                let (ulp, x) = worst_of_all;
+                println!("{} {name}: at most {ulp:.2} ulp, at {x:e}", isa.name());
+                assert!(ulp <= MAX_ULP, "{} {name}({x:e}) is {ulp} ulp off", isa.name());
+            }
+        }
+    }
+
+    #[test]
+    fn errors_stay_below_the_bound_over_a_sweep() {
+        sweep(997);
+    }
+
+    #[test]
+    #[ignore = "minutes: cargo test --release -p fgn-kernels --lib all_floats -- --ignored"]
+    fn errors_stay_below_the_bound_over_all_floats() {
+        sweep(1);
+    }
+
+    #[test]
+    fn limits_and_no_numbers_are_kept() {
+        for isa in Isa::available() {
+            let mut numbers = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.0, -0.0];
+            isa.run(Map { tanh: true, numbers: &mut numbers });
+            assert_eq!(numbers[..2], [1.0, -1.0]);
+            assert!(numbers[2].is_nan());
+            assert_eq!(numbers[4].to_bits(), (-0.0_f32).to_bits());
+
+            let mut numbers = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.0];
+            isa.run(Map { tanh: false, numbers: &mut numbers });
+            assert_eq!(numbers[0], 1.0);
+            assert!(numbers[1] < 1e-37);
+            assert!(numbers[2].is_nan());
+            assert_eq!(numbers[3], 0.5);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Registers for any machine: arrays, which the compiler maps to what the machine has.
+
+use std::array::from_fn;
+use std::marker::PhantomData;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use fgn_core::Lane;
+
+use super::isa::{Avx2, Avx512, Portable, Target};
+use super::math::{self, F32Lanes};
+use super::simd::{Element, Simd};
+
+/// `N` numbers, for the instruction set `T`.
+#[derive(Clone, Copy)]
+pub(crate) struct Array<E, const N: usize, T>([E; N], PhantomData<T>);
+
+impl<E, const N: usize, T> From<[E; N]> for Array<E, N, T> {
+    #[inline(always)]
+    fn from(numbers: [E; N]) -> Self {
+        Self(numbers, PhantomData)
+    }
+}
+
+impl Element for f32 {
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = super::x86::F32x16;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = super::x86::F32x8;
+    #[cfg(not(target_arch = "x86_64"))]
+    type Avx512 = Array<f32, 16, Avx512>;
+    #[cfg(not(target_arch = "x86_64"))]
+    type Avx2 = Array<f32, 8, Avx2>;
+    type Portable = Array<f32, 8, Portable>;
+}
+
+impl Element for f64 {
+    type Avx512 = Array<f64, 8, Avx512>;
+    type Avx2 = Array<f64, 4, Avx2>;
+    type Portable = Array<f64, 4, Portable>;
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident) => {
+        impl<E: $trait<Output = E> + Copy, const N: usize, T: Target> $trait for Array<E, N, T> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, b: Self) -> Self {
+                Self::from(from_fn(|k| self.0[k].$method(b.0[k])))
+            }
+        }
+    };
+}
+operator!(Add, add);
+operator!(Sub, sub);
+operator!(Mul, mul);
+operator!(Div, div);
+
+impl<E: Neg<Output = E> + Copy, const N: usize, T: Target> Neg for Array<E, N, T> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Self::from(self.0.map(|x| -x))
+    }
+}
+
+impl<const N: usize, T: Target> Lane for Array<f32, N, T> {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self::from([value as f32; N])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self::from(from_fn(|k| {
+            if T::FUSED { self.0[k].mul_add(a.0[k], b.0[k]) } else { self.0[k] * a.0[k] + b.0[k] }
+        }))
+    }
+
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        math::tanh(self)
+    }
+
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        math::sigmoid(self)
+    }
+
+    #[inline(always)]
+    fn binary(self) -> Self {
+        Self::from(self.0.map(|x| if x >= 0.0 { 1.0 } else { 0.0 }))
+    }
+}
+
+impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self::from([value; N])
+    }
+
+    #[inline(always)]
+    fn min_or(self, b: Self) -> Self {
+        Self::from(from_fn(|k| if self.0[k] < b.0[k] { self.0[k] } else { b.0[k] }))
+    }
+
+    #[inline(always)]
+    fn max_or(self, b: Self) -> Self {
+        Self::from(from_fn(|k| if self.0[k] > b.0[k] { self.0[k] } else { b.0[k] }))
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        // Adding 1.5 · 2^23 leaves no bits for a fraction.
+        const MAGIC: f32 = 12_582_912.0;
+        Self::from(self.0.map(|x| (x + MAGIC) - MAGIC))
+    }
+
+    #[inline(always)]
+    fn scale(self, n: Self) -> Self {
+        Self::from(from_fn(|k| self.0[k] * f32::from_bits(((n.0[k] as i32 + 127) as u32) << 23)))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self::from(self.0.map(f32::abs))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, sign: Self) -> Self {
+        Self::from(from_fn(|k| self.0[k].copysign(sign.0[k])))
+    }
+
+    #[inline(always)]
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        Self::from(from_fn(|k| if self.0[k] < bound.0[k] { then.0[k] } else { otherwise.0[k] }))
+    }
+}
+
+impl<const N: usize, T: Target> Lane for Array<f64, N, T> {
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self::from([value; N])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        Self::from(from_fn(|k| {
+            if T::FUSED { self.0[k].mul_add(a.0[k], b.0[k]) } else { self.0[k] * a.0[k] + b.0[k] }
+        }))
+    }
+
+    #[inline(always)]
+    fn tanh(self) -> Self {
+        Self::from(self.0.map(f64::tanh))
+    }
+
+    #[inline(always)]
+    fn sigmoid(self) -> Self {
+        Self::from(self.0.map(Lane::sigmoid))
+    }
+
+    #[inline(always)]
+    fn binary(self) -> Self {
+        Self::from(self.0.map(Lane::binary))
+    }
+}
+
+impl<E: Element, const N: usize, T: Target> Simd for Array<E, N, T>
+where
+    Self: Lane,
+{
+    type Elem = E;
+    type Target = T;
+    const WIDTH: usize = N;
+
+    #[inline(always)]
+    fn broadcast(value: E) -> Self {
+        Self::from([value; N])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const E) -> Self {
+        // SAFETY: the caller lets us read N numbers, and an array is as aligned as its numbers.
+        Self::from(unsafe { from.cast::<[E; N]>().read() })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut E) {
+        // SAFETY: the caller lets us write N numbers, and an array is as aligned as its numbers.
+        unsafe { to.cast::<[E; N]>().write(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const E, count: usize) -> Self {
+        let mut numbers = [E::default(); N];
+        // SAFETY: the caller lets us read `count` numbers, and no more than N are written.
+        unsafe { from.copy_to_nonoverlapping(numbers.as_mut_ptr(), count) };
+        Self::from(numbers)
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut E, count: usize) {
+        // SAFETY: the caller lets us write `count` numbers, and no more than N are read.
+        unsafe { self.0.as_ptr().copy_to_nonoverlapping(to, count) };
+    }
+}

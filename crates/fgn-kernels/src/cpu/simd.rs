@@ -1,0 +1,54 @@
+//! What the kernels ask of an instruction set.
+
+use fgn_core::Lane;
+
+use super::isa::Target;
+
+/// A register full of numbers, and the way between it and memory.
+pub(crate) trait Simd: Lane {
+    /// The number type.
+    type Elem: Element;
+    /// The instruction set that has such registers.
+    type Target: Target;
+    /// How many numbers a register holds.
+    const WIDTH: usize;
+
+    /// The same number in every place.
+    fn broadcast(value: Self::Elem) -> Self;
+
+    /// Reads `WIDTH` numbers.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `WIDTH` numbers.
+    unsafe fn load(from: *const Self::Elem) -> Self;
+
+    /// Writes `WIDTH` numbers.
+    ///
+    /// # Safety
+    /// `to` is valid for writing `WIDTH` numbers.
+    unsafe fn store(self, to: *mut Self::Elem);
+
+    /// Reads `count` numbers, and zero for the rest.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `count` numbers, and `count <= WIDTH`.
+    unsafe fn load_first(from: *const Self::Elem, count: usize) -> Self;
+
+    /// Writes the first `count` numbers.
+    ///
+    /// # Safety
+    /// `to` is valid for writing `count` numbers, and `count <= WIDTH`.
+    unsafe fn store_first(self, to: *mut Self::Elem, count: usize);
+}
+
+/// A number type that the kernels run on, with its register for each instruction set.
+pub(crate) trait Element:
+    candle_core::WithDType + Default + PartialOrd + std::ops::Add<Output = Self> + std::ops::AddAssign
+{
+    /// For AVX-512.
+    type Avx512: Simd<Elem = Self>;
+    /// For AVX2 with FMA.
+    type Avx2: Simd<Elem = Self>;
+    /// For any machine.
+    type Portable: Simd<Elem = Self>;
+}

@@ -1,0 +1,167 @@
+//! One suite for every cell on every instruction set that this machine has: outputs, final states
+//! and all gradients against the oracle, on random inputs of awkward sizes.
+
+use fgn_core::oracle::{self, Shape};
+use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Arguments;
+use super::backward::backward;
+use super::forward::forward;
+use super::isa::Isa;
+use super::simd::Element;
+use crate::Emit;
+
+/// The largest error allowed, relative to the largest number of the tensor: rounding, grown over the
+/// terms of its sums.
+fn tolerance<E: Element>() -> f64 {
+    if size_of::<E>() == 4 { 2e-5 } else { 1e-12 }
+}
+
+const SHAPES: [(usize, usize, usize, usize); 9] = [
+    (1, 1, 1, 1),
+    (1, 7, 17, 129),
+    (7, 17, 100, 1),
+    (5, 13, 1, 17),
+    (29, 3, 7, 100),
+    (3, 100, 28, 16),
+    (1000, 1, 1, 7),
+    (600, 3, 2, 5),
+    (17, 33, 3, 64),
+];
+
+struct Suite<E> {
+    isa: Isa,
+    emit: Emit,
+    shape: Shape,
+    seed: u64,
+    of: std::marker::PhantomData<E>,
+}
+
+fn random(rng: &mut ChaCha8Rng, count: usize, scale: f64) -> Vec<f64> {
+    (0..count).map(|_| f64::from(rng.random_range(-scale..scale) as f32)).collect()
+}
+
+fn cast<E: Element>(numbers: &[f64]) -> Vec<E> {
+    numbers.iter().map(|&x| E::from_f64(x)).collect()
+}
+
+fn assert_close<E: Element>(what: &str, found: &[E], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-3, |scale: f64, x| scale.max(x.abs()));
+    for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (found.to_f64() - expected).abs() / scale;
+        assert!(
+            error <= tolerance::<E>(),
+            "{what}[{place}]: {} is not {expected}, off by {error:e} of {scale}",
+            found.to_f64()
+        );
+    }
+}
+
+impl<E: Element> CellVisitor for Suite<E> {
+    type Output = ();
+
+    fn visit<C: Cell>(self, cell: C) {
+        let Self { isa, emit, shape, .. } = self;
+        let Shape { steps, batch, input, hidden } = shape;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let state_count = C::SPEC.states.len() * batch * hidden;
+        let x = random(&mut rng, steps * batch * input, 1.0);
+        let scale = 1.0 / (hidden as f64).sqrt();
+        let weights = random(&mut rng, Layout::new(&C::SPEC, input, hidden).len(), scale);
+        let states = random(&mut rng, state_count, 1.0);
+        let d_result = random(&mut rng, emit.steps(steps) * batch * hidden + state_count, 1.0);
+
+        let run = oracle::forward(cell, shape, &x, &weights, &states);
+        let emitted = (steps - emit.steps(steps)) * batch * hidden;
+        let mut d_output = vec![0.0; emitted];
+        let (d_emitted, d_states) = d_result.split_at(emit.steps(steps) * batch * hidden);
+        d_output.extend_from_slice(d_emitted);
+        let d = oracle::backward(cell, shape, &x, &weights, &run, &d_output, d_states);
+
+        let what =
+            format!("{} {:?} {emit:?} {shape:?} {}", isa.name(), E::DTYPE, C::SPEC.blocks.len());
+        let (x, weights, states) = (cast::<E>(&x), cast::<E>(&weights), cast::<E>(&states));
+        let arguments = Arguments { shape, x: &x, weights: &weights, states: &states };
+        let (result, saved) = forward(isa, cell, &arguments, emit, true);
+        let (untracked, nothing) = forward(isa, cell, &arguments, emit, false);
+        assert!(result == untracked && nothing.is_none(), "{what}: saving changes the result");
+        let (output, final_states) = result.split_at(emit.steps(steps) * batch * hidden);
+        assert_close(&format!("{what} output"), output, &run.output[emitted..]);
+        assert_close(&format!("{what} states"), final_states, &run.states);
+
+        let saved = saved.unwrap();
+        let d_result = cast::<E>(&d_result);
+        let found = backward(isa, cell, &arguments, emit, &saved, &d_result, true);
+        assert_close(&format!("{what} d_x"), &found.x.unwrap(), &d.x);
+        assert_close(&format!("{what} d_weights"), &found.weights, &d.weights);
+        assert_close(&format!("{what} d_states"), &found.states, &d.states);
+    }
+}
+
+fn every_cell_on_every_instruction_set<E: Element>() {
+    for isa in Isa::available() {
+        for cell in AnyCell::all() {
+            for (n, (steps, batch, input, hidden)) in SHAPES.into_iter().enumerate() {
+                cell.visit(Suite::<E> {
+                    isa,
+                    emit: if n % 2 == 0 { Emit::All } else { Emit::Last },
+                    shape: Shape { steps, batch, input, hidden },
+                    seed: n as u64,
+                    of: std::marker::PhantomData,
+                });
+            }
+        }
+        println!("{}: {} cells, {} shapes", isa.name(), AnyCell::all().len(), SHAPES.len());
+    }
+}
+
+#[test]
+fn every_cell_on_every_instruction_set_in_f32() {
+    every_cell_on_every_instruction_set::<f32>();
+}
+
+#[test]
+fn every_cell_on_every_instruction_set_in_f64() {
+    every_cell_on_every_instruction_set::<f64>();
+}
+
+/// Runs forward and backward on a pool of so many threads.
+struct OnThreads(usize);
+
+impl CellVisitor for OnThreads {
+    type Output = [Vec<f32>; 4];
+
+    fn visit<C: Cell>(self, cell: C) -> Self::Output {
+        let shape = Shape { steps: 40, batch: 37, input: 5, hidden: 33 };
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let mut draw = |count| cast::<f32>(&random(&mut rng, count, 0.5));
+        let state_count = C::SPEC.states.len() * 37 * 33;
+        let x = draw(40 * 37 * 5);
+        let weights = draw(Layout::new(&C::SPEC, 5, 33).len());
+        let states = draw(state_count);
+        let d_result = draw(40 * 37 * 33 + state_count);
+        let arguments = Arguments { shape, x: &x, weights: &weights, states: &states };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.0).build().unwrap();
+        pool.install(|| {
+            let isa = Isa::available()[0];
+            let (result, saved) = forward(isa, cell, &arguments, Emit::All, true);
+            let saved = saved.unwrap();
+            let d = backward(isa, cell, &arguments, Emit::All, &saved, &d_result, true);
+            [result, d.x.unwrap(), d.weights, d.states]
+        })
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_on_any_number_of_threads() {
+    for cell in AnyCell::all() {
+        let alone = cell.visit(OnThreads(1));
+        for threads in [2, 3, 4, 8] {
+            let together = cell.visit(OnThreads(threads));
+            assert!(alone == together, "{cell} differs on {threads} threads");
+        }
+    }
+}

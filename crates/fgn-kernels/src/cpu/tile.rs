@@ -1,0 +1,284 @@
+//! The matrix products, block by block in registers.
+//!
+//! A tile holds `R x V` registers of sums: `R` rows of the result, `V` registers wide. Every number
+//! of a result is summed from its first term to its last in one fixed order, whatever the tile's
+//! size: how rows are cut into tiles, and tiles dealt to threads, does not change a bit.
+
+// The loops below run over rows and columns of several arrays at once, and unroll only as written.
+#![allow(clippy::needless_range_loop)]
+
+use super::isa::{Target, Task};
+use super::panels::Panels;
+use super::simd::{Element, Simd};
+
+/// The most rows of a tile.
+const MAX_ROWS: usize = 6;
+/// How many registers wide a panel is where its width is free to choose.
+pub(super) const PANEL_VECTORS: usize = 4;
+
+/// How many rows a tile of `vectors` registers a row may have: its sums, one broadcast number a row
+/// and one register of weights fit into the register file.
+const fn max_rows<S: Simd>(vectors: usize) -> usize {
+    let rows = (S::Target::REGISTERS - 1) / (vectors + 1);
+    if rows > MAX_ROWS { MAX_ROWS } else { rows }
+}
+
+/// Cuts `0..count` into nearly equal parts of at most `max`: (first, length) each.
+#[inline(always)]
+pub(super) fn parts(count: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
+    let parts = count.div_ceil(max);
+    (0..parts).map(move |p| {
+        let first = p * count / parts;
+        (first, (p + 1) * count / parts - first)
+    })
+}
+
+/// What a product reads, where its result goes, and what becomes of it.
+///
+/// # Safety
+/// `left` gives an address valid for reading as far as the product's offsets and the panels' depth
+/// say; `start` and `out` give addresses valid for reading and writing, until the product ends, at
+/// each of the product's columns a register (of the panels' last one, as much as it has).
+pub(super) unsafe trait Product<E> {
+    /// Where a row of the left matrix begins.
+    fn left(&self, row: usize) -> *const E;
+    /// Where the numbers lie that a row's sums begin with, for the panel that begins at `vector`.
+    fn start(&self, row: usize, vector: usize) -> *const E;
+    /// Where a row's sums go.
+    fn out(&self, row: usize, vector: usize) -> *mut E;
+    /// Is called when `count` rows from `first` on are done, for the panel that begins at `vector`.
+    fn finished(&self, first: usize, count: usize, vector: usize);
+}
+
+/// `rows` rows times the panels. Each row of the left matrix is made of segments of equal length, one
+/// at each of `offsets` from its beginning. Register `v` of a panel lies at `columns[v]` from where
+/// `start` and `out` say.
+#[inline(always)]
+pub(super) fn multiply<S: Simd>(
+    rows: usize,
+    offsets: &[usize],
+    panels: &Panels<S::Elem>,
+    columns: &[usize],
+    product: &impl Product<S::Elem>,
+) {
+    for panel in panels.iter() {
+        for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
+            let mut tile = ProductTile {
+                left: [std::ptr::null(); MAX_ROWS],
+                start: [std::ptr::null(); MAX_ROWS],
+                out: [std::ptr::null_mut(); MAX_ROWS],
+                rows: count,
+                vectors: panel.vectors,
+                last: panel.last,
+                offsets,
+                segment: panel.depth / offsets.len().max(1),
+                columns,
+                weights: panel.data.as_ptr(),
+            };
+            for r in 0..count {
+                tile.left[r] = product.left(first + r);
+                tile.start[r] = product.start(first + r, panel.first);
+                tile.out[r] = product.out(first + r, panel.first);
+            }
+            // SAFETY: this runs on `S`, so the machine has it.
+            unsafe { S::Target::enter::<S>(tile) };
+            product.finished(first, count, panel.first);
+        }
+    }
+}
+
+/// The registers' places where they lie side by side.
+pub(super) fn side_by_side<S: Simd>() -> [usize; PANEL_VECTORS] {
+    std::array::from_fn(|v| v * S::WIDTH)
+}
+
+struct ProductTile<'a, E> {
+    left: [*const E; MAX_ROWS],
+    start: [*const E; MAX_ROWS],
+    out: [*mut E; MAX_ROWS],
+    rows: usize,
+    vectors: usize,
+    /// How many numbers of the last register there are.
+    last: usize,
+    offsets: &'a [usize],
+    segment: usize,
+    columns: &'a [usize],
+    weights: *const E,
+}
+
+/// Calls a tile's method with its size as constants.
+macro_rules! with_size {
+    ($tile:expr, $rows:expr, $vectors:expr, $method:ident) => {
+        with_size!(@rows $tile, $rows, $vectors, $method, [1 2 3 4 5 6])
+    };
+    (@rows $tile:expr, $rows:expr, $vectors:expr, $method:ident, [$($r:literal)*]) => {
+        match $rows {
+            $($r => match $vectors {
+                1 => $tile.$method::<S, $r, 1>(),
+                2 => $tile.$method::<S, $r, 2>(),
+                3 => $tile.$method::<S, $r, 3>(),
+                4 => $tile.$method::<S, $r, 4>(),
+                5 => $tile.$method::<S, $r, 5>(),
+                _ => $tile.$method::<S, $r, 6>(),
+            },)*
+            _ => unreachable!("a tile has 1 to 6 rows"),
+        }
+    };
+}
+
+impl<E: Element> Task<E> for ProductTile<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        // SAFETY: the addresses are what `Product` promises.
+        unsafe { with_size!(self, self.rows, self.vectors, sized) }
+    }
+}
+
+impl<E: Element> ProductTile<'_, E> {
+    #[inline(always)]
+    unsafe fn sized<S: Simd<Elem = E>, const R: usize, const V: usize>(&self) {
+        if R > max_rows::<S>(V) {
+            return; // `multiply` makes no such tile: this spares its code.
+        }
+        let columns = &self.columns[..V];
+        let mut sums = [[S::zero(); V]; R];
+        let left: [*const E; R] = std::array::from_fn(|r| self.left[r]);
+        // SAFETY: `Product` promises that all these are valid as far as they are used here.
+        unsafe {
+            for r in 0..R {
+                for v in 0..V {
+                    sums[r][v] = S::load(self.start[r].add(columns[v]));
+                }
+            }
+            let mut weights = self.weights;
+            for &offset in self.offsets {
+                for k in offset..offset + self.segment {
+                    let mut numbers = [S::zero(); R];
+                    for r in 0..R {
+                        numbers[r] = S::broadcast(*left[r].add(k));
+                    }
+                    for v in 0..V {
+                        let weight = S::load(weights.add(v * S::WIDTH));
+                        for r in 0..R {
+                            sums[r][v] = numbers[r].mul_add(weight, sums[r][v]);
+                        }
+                    }
+                    weights = weights.add(V * S::WIDTH);
+                }
+            }
+            for r in 0..R {
+                for v in 0..V - 1 {
+                    sums[r][v].store(self.out[r].add(columns[v]));
+                }
+                sums[r][V - 1].store_first(self.out[r].add(columns[V - 1]), self.last);
+            }
+        }
+    }
+}
+
+/// Where the rows of one step lie that [`multiply_transposed`] sums over.
+#[derive(Clone, Copy)]
+pub(super) struct Strip<E> {
+    /// The first row of the left matrix.
+    pub(super) left: *const E,
+    /// The first row of the right matrix.
+    pub(super) right: *const E,
+}
+
+/// Rows to sum over: `count` in each strip, `stride_left` and `stride_right` apart.
+#[derive(Clone, Copy)]
+pub(super) struct Strips<'a, E> {
+    pub(super) strips: &'a [Strip<E>],
+    pub(super) count: usize,
+    pub(super) stride_left: usize,
+    pub(super) stride_right: usize,
+}
+
+// SAFETY: strips are addresses of rows that are only read while products run.
+unsafe impl<E: Element> Sync for Strips<'_, E> {}
+
+/// `result[k][v] += Σ_rows left[row][offsets[k]] · right[row][column + v]` for `vectors` registers: the
+/// product of a transposed matrix with another, summed over the rows of all strips.
+///
+/// # Safety
+/// Each row of `left` is valid for reading at each offset, each row of `right` for reading `vectors`
+/// registers from `column` on. `vectors` is in 1 ..= [`PANEL_VECTORS`].
+#[inline(always)]
+pub(super) unsafe fn multiply_transposed<S: Simd>(
+    strips: Strips<'_, S::Elem>,
+    offsets: &[usize],
+    (column, vectors): (usize, usize),
+    result: &mut [S::Elem],
+) {
+    assert_eq!(result.len(), offsets.len() * vectors * S::WIDTH);
+    for (first, count) in parts(offsets.len(), max_rows::<S>(vectors)) {
+        let tile = TransposedTile {
+            strips,
+            offsets: &offsets[first..first + count],
+            column,
+            vectors,
+            result: result[first * vectors * S::WIDTH..].as_mut_ptr(),
+        };
+        // SAFETY: this runs on `S`, so the machine has it.
+        unsafe { S::Target::enter::<S>(tile) };
+    }
+}
+
+struct TransposedTile<'a, E> {
+    strips: Strips<'a, E>,
+    offsets: &'a [usize],
+    column: usize,
+    vectors: usize,
+    result: *mut E,
+}
+
+impl<E: Element> Task<E> for TransposedTile<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        // SAFETY: the addresses are what the caller of `multiply_transposed` promised.
+        unsafe { with_size!(self, self.offsets.len(), self.vectors, sized) }
+    }
+}
+
+impl<E: Element> TransposedTile<'_, E> {
+    #[inline(always)]
+    unsafe fn sized<S: Simd<Elem = E>, const R: usize, const V: usize>(&self) {
+        if R > max_rows::<S>(V) || V > PANEL_VECTORS {
+            return; // `multiply_transposed` makes no such tile: this spares its code.
+        }
+        let Strips { strips, count, stride_left, stride_right } = self.strips;
+        let offsets: [usize; R] = std::array::from_fn(|r| self.offsets[r]);
+        let mut sums = [[S::zero(); V]; R];
+        // SAFETY: the caller of `multiply_transposed` promised that strips and result reach this far.
+        unsafe {
+            for r in 0..R {
+                for v in 0..V {
+                    sums[r][v] = S::load(self.result.add((r * V + v) * S::WIDTH));
+                }
+            }
+            for strip in strips {
+                let mut left = strip.left;
+                let mut right = strip.right.add(self.column);
+                for _ in 0..count {
+                    let mut numbers = [S::zero(); R];
+                    for r in 0..R {
+                        numbers[r] = S::broadcast(*left.add(offsets[r]));
+                    }
+                    for v in 0..V {
+                        let register = S::load(right.add(v * S::WIDTH));
+                        for r in 0..R {
+                            sums[r][v] = numbers[r].mul_add(register, sums[r][v]);
+                        }
+                    }
+                    left = left.wrapping_add(stride_left);
+                    right = right.wrapping_add(stride_right);
+                }
+            }
+            for r in 0..R {
+                for v in 0..V {
+                    sums[r][v].store(self.result.add((r * V + v) * S::WIDTH));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The gradients of a layer's parameters: products over rows of time and batch, shared out by
+//! columns.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Arguments;
+use super::buffer::Buffer;
+use super::forward::Saved;
+use super::geometry::{Geometry, Steps};
+use super::isa::{Isa, Task};
+use super::simd::{Element, Simd};
+use super::tile::{self, PANEL_VECTORS, Strip, Strips};
+
+/// The sums so far.
+pub(super) struct WeightGradient<E> {
+    parts: Vec<Part<E>>,
+}
+
+/// A few registers of one block's units, against all that the block is fed by.
+struct Part<E> {
+    /// The tensor that the part belongs to, and its block's place in that tensor's rows.
+    tensor: &'static str,
+    place: usize,
+    /// The first unit, and how many registers of them.
+    unit: usize,
+    vectors: usize,
+    /// Where these lie in a row of derivatives.
+    column: usize,
+    feed: Feed,
+    /// `[depth of the feed, vectors]`.
+    sums: Buffer<E>,
+}
+
+/// What the derivatives of a part's pre-activations are multiplied by.
+#[derive(Clone, Copy, PartialEq)]
+enum Feed {
+    Input,
+    Hidden,
+    One,
+}
+
+impl<E: Element> WeightGradient<E> {
+    pub(super) fn new(g: &Geometry) -> Self {
+        let mut parts = Vec::new();
+        for slot in g.layout.tensors() {
+            let (feed, depth) = match slot.name {
+                "weight_ih" => (Feed::Input, g.shape.input),
+                "weight_hh" => (Feed::Hidden, g.shape.hidden),
+                _ => (Feed::One, 1),
+            };
+            let vector = g.spec.vectors.iter().position(|name| *name == slot.name);
+            let of_vector = vector.map(|v| g.spec.blocks.len() + v);
+            for (place, &block) in slot.blocks.iter().chain(&of_vector).enumerate() {
+                for (first, vectors) in tile::parts(g.vectors(), PANEL_VECTORS) {
+                    let unit = first * g.width;
+                    parts.push(Part {
+                        tensor: slot.name,
+                        place,
+                        unit,
+                        vectors,
+                        column: block * g.padded + unit,
+                        feed,
+                        sums: Buffer::zeroed(depth * vectors * g.width),
+                    });
+                }
+            }
+        }
+        Self { parts }
+    }
+
+    /// Adds what the steps of `block` contribute, given the derivatives of their pre-activations.
+    ///
+    /// # Safety
+    /// `d_pre` holds the rows of all sequences for the steps of `block`, and nobody writes them.
+    pub(super) unsafe fn add(
+        &mut self,
+        isa: Isa,
+        g: &Geometry,
+        arguments: &Arguments<'_, E>,
+        saved: &Saved<E>,
+        d_pre: Steps<E>,
+        block: Range<usize>,
+    ) {
+        let batch = g.shape.batch;
+        let one = E::from_f64(1.0);
+        let strips = |left: &dyn Fn(usize) -> *const E| -> Vec<Strip<E>> {
+            let strip = |t| {
+                // SAFETY: the caller's promise.
+                let right = unsafe { d_pre.row(t, 0) };
+                Strip { left: left(t), right }
+            };
+            block.clone().map(strip).collect()
+        };
+        let input = strips(&|t| arguments.x[t * batch * g.shape.input..].as_ptr());
+        let hidden = strips(&|t| saved.states[t * batch * g.state_len()..].as_ptr());
+        let ones = strips(&|_| &raw const one);
+        let rows = |strips, stride_left, depth| Rows {
+            strips: Strips { strips, count: batch, stride_left, stride_right: d_pre.stride() },
+            depth,
+        };
+        let feeds = [
+            rows(&input[..], g.shape.input, g.shape.input),
+            rows(&hidden[..], g.state_len(), g.shape.hidden),
+            rows(&ones[..], 0, 1),
+        ];
+        self.parts.par_iter_mut().for_each(|part| {
+            let rows = &feeds[part.feed as usize];
+            isa.run(AddPart { part, rows });
+        });
+    }
+
+    /// Writes the gradient of the packed parameters.
+    pub(super) fn write(&self, g: &Geometry, parameters: &mut [E]) {
+        for part in &self.parts {
+            let Some(slot) = g.layout.tensor(part.tensor) else {
+                continue;
+            };
+            let depth = part.sums.len() / (part.vectors * g.width);
+            let units = (part.vectors * g.width).min(g.shape.hidden - part.unit);
+            let first_row = part.place * g.shape.hidden + part.unit;
+            for u in 0..units {
+                let row = &mut parameters[slot.offset + (first_row + u) * depth..][..depth];
+                let column = part.sums[u..].iter().step_by(part.vectors * g.width);
+                row.iter_mut().zip(column).for_each(|(to, &sum)| *to = sum);
+            }
+        }
+    }
+}
+
+/// The rows that a feed gives, `depth` numbers each, beside their derivatives.
+struct Rows<'a, E> {
+    strips: Strips<'a, E>,
+    depth: usize,
+}
+
+struct AddPart<'a, E> {
+    part: &'a mut Part<E>,
+    rows: &'a Rows<'a, E>,
+}
+
+impl<E: Element> Task<E> for AddPart<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { part, rows } = self;
+        let offsets: Vec<usize> = (0..rows.depth).collect();
+        let columns = (part.column, part.vectors);
+        // SAFETY: each row has `depth` numbers, and as many derivatives as reach past the part's
+        // columns.
+        unsafe {
+            tile::multiply_transposed::<S>(rows.strips, &offsets, columns, &mut part.sums);
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Registers of `f32` for AVX-512 and for AVX2 with FMA.
+//!
+//! Values of these types are made only inside [`Isa::run`](super::isa::Isa::run), which proves that
+//! the machine has the instructions: that is what makes every intrinsic below sound to call.
+
+use std::arch::x86_64::*;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use fgn_core::Lane;
+
+use super::isa::{Avx2, Avx512};
+use super::math::{self, F32Lanes};
+use super::simd::Simd;
+
+/// 16 numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct F32x16(__m512);
+
+/// 8 numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct F32x8(__m256);
+
+/// A call of an intrinsic of the instruction set whose register type is at hand.
+macro_rules! call {
+    ($($intrinsic:tt)*) => {
+        // SAFETY: this code runs only where the instruction set was found (see the module's page);
+        // where memory is touched, the function's own contract covers it.
+        unsafe { $($intrinsic)* }
+    };
+}
+
+macro_rules! operator {
+    ($type:ident, $trait:ident, $method:ident, $intrinsic:ident) => {
+        impl $trait for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, b: Self) -> Self {
+                Self(call!($intrinsic(self.0, b.0)))
+            }
+        }
+    };
+}
+
+macro_rules! register {
+    ($type:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident) => {
+        operator!($type, Add, add, $add);
+        operator!($type, Sub, sub, $sub);
+        operator!($type, Mul, mul, $mul);
+        operator!($type, Div, div, $div);
+
+        impl Neg for $type {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                Self::f32(-0.0) - self
+            }
+        }
+
+        impl Lane for $type {
+            #[inline(always)]
+            fn splat(value: f64) -> Self {
+                Self::f32(value as f32)
+            }
+
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                Self(call!($fma(self.0, a.0, b.0)))
+            }
+
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                math::tanh(self)
+            }
+
+            #[inline(always)]
+            fn sigmoid(self) -> Self {
+                math::sigmoid(self)
+            }
+
+            #[inline(always)]
+            fn binary(self) -> Self {
+                self.if_less(Self::zero(), Self::zero(), Self::one())
+            }
+        }
+    };
+}
+
+register!(F32x16, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps);
+register!(F32x8, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps);
+
+const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+impl F32Lanes for F32x16 {
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self(call!(_mm512_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    fn min_or(self, b: Self) -> Self {
+        Self(call!(_mm512_min_ps(self.0, b.0)))
+    }
+
+    #[inline(always)]
+    fn max_or(self, b: Self) -> Self {
+        Self(call!(_mm512_max_ps(self.0, b.0)))
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        Self(call!(_mm512_roundscale_ps::<NEAREST>(self.0)))
+    }
+
+    #[inline(always)]
+    fn scale(self, n: Self) -> Self {
+        Self(call!(_mm512_scalef_ps(self.0, n.0)))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(call!(_mm512_abs_ps(self.0)))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, sign: Self) -> Self {
+        // The ternary logic table of `(mask & a) | (!mask & b)`, mask first.
+        const PICK: i32 = 0b1100_1010;
+        Self(call!({
+            let mask = _mm512_set1_epi32(i32::MAX);
+            let (size, sign) = (_mm512_castps_si512(self.0), _mm512_castps_si512(sign.0));
+            _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<PICK>(mask, size, sign))
+        }))
+    }
+
+    #[inline(always)]
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        Self(call!({
+            let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, bound.0);
+            _mm512_mask_blend_ps(less, otherwise.0, then.0)
+        }))
+    }
+}
+
+impl F32Lanes for F32x8 {
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self(call!(_mm256_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    fn min_or(self, b: Self) -> Self {
+        Self(call!(_mm256_min_ps(self.0, b.0)))
+    }
+
+    #[inline(always)]
+    fn max_or(self, b: Self) -> Self {
+        Self(call!(_mm256_max_ps(self.0, b.0)))
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        Self(call!(_mm256_round_ps::<NEAREST>(self.0)))
+    }
+
+    #[inline(always)]
+    fn scale(self, n: Self) -> Self {
+        Self(call!({
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.0), _mm256_set1_epi32(127));
+            let power = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent));
+            _mm256_mul_ps(self.0, power)
+        }))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(call!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0)))
+    }
+
+    #[inline(always)]
+    fn with_sign(self, sign: Self) -> Self {
+        Self(call!({
+            let bit = _mm256_set1_ps(-0.0);
+            _mm256_or_ps(_mm256_andnot_ps(bit, self.0), _mm256_and_ps(bit, sign.0))
+        }))
+    }
+
+    #[inline(always)]
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        Self(call!({
+            let less = _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, bound.0);
+            _mm256_blendv_ps(otherwise.0, then.0, less)
+        }))
+    }
+}
+
+impl F32x8 {
+    /// All bits set in the first `count` places.
+    #[inline(always)]
+    fn mask(count: usize) -> __m256i {
+        call!({
+            let places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+            _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), places)
+        })
+    }
+}
+
+impl Simd for F32x16 {
+    type Elem = f32;
+    type Target = Avx512;
+    const WIDTH: usize = 16;
+
+    #[inline(always)]
+    fn broadcast(value: f32) -> Self {
+        Self(call!(_mm512_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        Self(call!(_mm512_loadu_ps(from)))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        call!(_mm512_storeu_ps(to, self.0));
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        Self(call!(_mm512_maskz_loadu_ps(((1_u32 << count) - 1) as u16, from)))
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        call!(_mm512_mask_storeu_ps(to, ((1_u32 << count) - 1) as u16, self.0));
+    }
+}
+
+impl Simd for F32x8 {
+    type Elem = f32;
+    type Target = Avx2;
+    const WIDTH: usize = 8;
+
+    #[inline(always)]
+    fn broadcast(value: f32) -> Self {
+        Self(call!(_mm256_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        Self(call!(_mm256_loadu_ps(from)))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        call!(_mm256_storeu_ps(to, self.0));
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        Self(call!(_mm256_maskload_ps(from, Self::mask(count))))
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        call!(_mm256_maskstore_ps(to, Self::mask(count), self.0));
+    }
+}

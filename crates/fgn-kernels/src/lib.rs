@@ -1,0 +1,48 @@
+//! Gated recurrent cells run over whole sequences: one Candle operation, with its own backward.
+//!
+//! A recurrent layer written with tensor operations makes some twenty nodes a time step: slow, and a
+//! graph that overflows the stack on long streams. Here [`sequence`] is **one node for a sequence of
+//! any length**, for any cell of `fgn-core`: input projection, recurrence and bias inside, with
+//! gradients by input, parameters and initial states.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor, Var};
+//! use fgn_core::{AnyCell, Layout};
+//! use fgn_kernels::{Emit, sequence};
+//!
+//! # fn main() -> candle_core::Result<()> {
+//! let (steps, batch, input, hidden) = (50, 4, 3, 8);
+//! let cell = AnyCell::FGN;
+//! let parameters = Layout::new(cell.spec(), input, hidden).len();
+//! let weights = Var::from_tensor(&Tensor::full(0.01_f32, parameters, &Device::Cpu)?)?;
+//! let x = Tensor::ones((steps, batch, input), DType::F32, &Device::Cpu)?;
+//! let states = Tensor::zeros((cell.spec().states.len(), batch, hidden), DType::F32, &Device::Cpu)?;
+//!
+//! let run = sequence(cell, &x, &weights, &states, Emit::All)?;
+//! assert_eq!(run.output.dims(), [steps, batch, hidden]);
+//! let gradients = run.output.sum_all()?.backward()?;
+//! assert_eq!(gradients.get(&weights).unwrap().dims(), [parameters]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Beside it stands [`conv_relu_pool`], the image block of the article's network.
+//!
+//! # Speed
+//! One binary holds kernels for AVX-512, for AVX2 with FMA and for any machine, and picks the widest
+//! that the machine has; the environment variable `FGN_ISA` (`avx512`, `avx2`, `portable`) forces
+//! one. Work is shared among the threads of rayon's global pool. Results do not depend on how many
+//! there are.
+//!
+//! # Unsafe
+//! This is the only crate of the workspace with unsafe code: registers, and memory that threads write
+//! in disjoint rows. Each use says why it is sound.
+#![allow(unsafe_code)]
+
+mod conv;
+mod cpu;
+mod sequence;
+
+pub use conv::conv_relu_pool;
+pub use cpu::isa::Isa;
+pub use sequence::{Emit, Sequence, sequence};

@@ -1,0 +1,70 @@
+//! Models of gated recurrent networks on [Candle](candle_core): configuration, layers, first values,
+//! loss, files.
+//!
+//! A [`ModelConfig`] describes a classifier of images as plain data; a [`Model`] is built from it and
+//! a seed. Inside, an [`InputLayer`] makes a sequence of each image, a [`Dense`] layer may follow, a
+//! [`Recurrent`] layer over any cell of `fgn-core` runs over the sequence as one operation of
+//! `fgn-kernels`, and a [`Linear`] head turns its last output into logits. Each layer can be used
+//! alone. No data set is known here, and nothing is trained: the parameters are Candle's variables,
+//! and the loss is differentiated by Candle.
+//!
+//! ```
+//! use candle_core::{DType, Device, Tensor};
+//! use fgn_core::AnyCell;
+//! use fgn_nn::{InitConfig, InputConfig, Mode, Model, ModelConfig, RecurrentConfig, cross_entropy};
+//!
+//! let config = ModelConfig {
+//!     classes: 10,
+//!     input: InputConfig::ImageRows { height: 28, width: 28 },
+//!     dense: None,
+//!     recurrent: RecurrentConfig {
+//!         hidden_size: 16,
+//!         cell: AnyCell::FGN,
+//!         init: InitConfig::default(),
+//!     },
+//! };
+//! let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
+//!
+//! // Two images, of a 3 and of a 7, say.
+//! let images = Tensor::zeros((2, 28, 28), DType::F32, &Device::Cpu)?;
+//! let target = Tensor::new(&[3u32, 7], &Device::Cpu)?;
+//! let logits = model.forward(&images, Mode::Eval)?;
+//! assert_eq!(logits.dims(), [2, 10]);
+//!
+//! let gradients = cross_entropy(&logits, &target)?.backward()?;
+//! for (name, parameter) in model.parameters() {
+//!     let gradient = gradients.get(parameter).ok_or(name.clone())?;
+//!     assert_eq!(gradient.dims(), parameter.dims());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything random comes from seeds: the same seed gives the same model, and the same model the
+//! same file, bit for bit.
+#![forbid(unsafe_code)]
+
+mod config;
+mod dense;
+mod dropout;
+mod error;
+mod init;
+mod input;
+mod loss;
+mod model;
+mod parameters;
+mod recurrent;
+mod weights;
+
+pub use config::{
+    DenseConfig, ForgetBias, InitConfig, InputConfig, ModelConfig, RecurrentConfig, RecurrentInit,
+    WeightInit,
+};
+pub use dense::{Dense, Linear};
+pub use dropout::{Dropout, Mode};
+pub use error::{Error, FileError, Result};
+pub use fgn_kernels::{Emit, Sequence};
+pub use input::InputLayer;
+pub use loss::cross_entropy;
+pub use model::Model;
+pub use parameters::Parameters;
+pub use recurrent::Recurrent;

@@ -1,0 +1,179 @@
+//! Model files: safetensors, with the configuration in the metadata.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor, Var};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+
+use crate::error::FileError;
+use crate::parameters::Stored;
+use crate::{Error, ModelConfig, Result};
+
+/// The only key in the metadata: with several, their order in the file would be random.
+const KEY: &str = "fgn.model";
+const FORMAT: u64 = 1;
+
+/// What stands under [`KEY`], as JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: u64,
+    dtype: Number,
+    config: ModelConfig,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Number {
+    F32,
+    F64,
+}
+
+/// What of any version's header can be read.
+#[derive(Deserialize)]
+struct Version {
+    format: u64,
+}
+
+/// A model file, checked but for the tensors' names and shapes.
+pub(crate) struct ModelFile {
+    pub(crate) config: ModelConfig,
+    pub(crate) dtype: DType,
+    pub(crate) stored: Stored,
+}
+
+pub(crate) fn save(
+    path: &Path,
+    config: &ModelConfig,
+    dtype: DType,
+    parameters: &[(String, Var)],
+) -> Result<()> {
+    let number = match dtype {
+        DType::F64 => Number::F64,
+        _ => Number::F32,
+    };
+    let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
+    let bytes = encode(config, number, parameters)
+        .map_err(|error| io("encode the model")(std::io::Error::other(error)))?;
+    replace(path, &bytes).map_err(io("write"))
+}
+
+pub(crate) fn load(path: &Path, device: &Device) -> Result<ModelFile> {
+    let bytes = fs::read(path).map_err(|source| Error::Io {
+        path: path.to_owned(),
+        action: "read",
+        source,
+    })?;
+    let wrong = |reason| Error::File { path: path.to_owned(), reason };
+    let Header { dtype, config, .. } = header(&bytes).map_err(wrong)?;
+    let views =
+        SafeTensors::deserialize(&bytes).map_err(|e| wrong(FileError::NotSafetensors(e)))?;
+    let mut tensors = BTreeMap::new();
+    for (name, view) in views.iter() {
+        let expected = dtype.stored();
+        if view.dtype() != expected {
+            return Err(wrong(FileError::TensorType {
+                name: name.to_owned(),
+                found: view.dtype().to_string(),
+                expected: expected.to_string(),
+            }));
+        }
+        tensors.insert(name.to_owned(), dtype.decode(&view, device)?);
+    }
+    Ok(ModelFile {
+        config,
+        dtype: dtype.computed(),
+        stored: Stored { path: path.to_owned(), tensors },
+    })
+}
+
+fn encode(
+    config: &ModelConfig,
+    number: Number,
+    parameters: &[(String, Var)],
+) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let header =
+        serde_json::to_string(&Header { format: FORMAT, dtype: number, config: config.clone() })?;
+    let data =
+        parameters.iter().map(|(_, var)| number.encode(var)).collect::<Result<Vec<_>, _>>()?;
+    let views = parameters
+        .iter()
+        .zip(&data)
+        .map(|((name, var), data)| {
+            let view = TensorView::new(number.stored(), var.dims().to_vec(), data)?;
+            Ok((name, view))
+        })
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    let metadata = HashMap::from([(KEY.to_owned(), header)]);
+    Ok(safetensors::serialize(views, Some(metadata))?)
+}
+
+fn header(bytes: &[u8]) -> Result<Header, FileError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(FileError::NotSafetensors)?;
+    let text = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(KEY))
+        .ok_or(FileError::NoConfig { key: KEY })?;
+    let Version { format } = serde_json::from_str(text).map_err(FileError::BadConfig)?;
+    if format > FORMAT {
+        return Err(FileError::NewerFormat { found: format, known: FORMAT });
+    }
+    let header: Header = serde_json::from_str(text).map_err(FileError::BadConfig)?;
+    let valid = header.config.validate();
+    valid.map_err(|error| FileError::WrongConfig(Box::new(error)))?;
+    Ok(header)
+}
+
+impl Number {
+    fn stored(self) -> Dtype {
+        self.computed().into()
+    }
+
+    fn computed(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F64 => DType::F64,
+        }
+    }
+
+    fn encode(self, tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
+        let flat = tensor.flatten_all()?;
+        Ok(match self {
+            Self::F32 => flat.to_vec1::<f32>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::F64 => flat.to_vec1::<f64>()?.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        })
+    }
+
+    fn decode(self, view: &TensorView<'_>, device: &Device) -> candle_core::Result<Tensor> {
+        Tensor::from_raw_buffer(view.data(), self.computed(), view.shape(), device)
+    }
+}
+
+/// Writes beside and renames: whoever reads finds the old file or the new one, never a part.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = beside(path);
+    let written = write_through(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // Best effort: the error to report is the first one.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn write_through(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{}.partial", std::process::id()));
+    name.into()
+}

@@ -1,0 +1,102 @@
+//! What the tests of this crate share.
+use candle_core::{DType, Device, Result, Tensor, Var};
+use fgn_core::AnyCell;
+use fgn_nn::{DenseConfig, InitConfig, InputConfig, ModelConfig, Parameters, RecurrentConfig};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Distance of a central difference: the cube root of the rounding error of an `f64`, about.
+const STEP: f64 = 1e-5;
+/// What a central difference may be off, relative to the largest derivative by the same tensor
+/// (at least 1): truncation is about STEP², rounding about 1e-16 / STEP.
+const FINITE_DIFFERENCE_TOLERANCE: f64 = 1e-8;
+
+pub(crate) type Named = (String, Var);
+
+pub(crate) fn random(shape: &[usize], seed: u64) -> Tensor {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let count = shape.iter().product();
+    let values: Vec<f64> = (0..count).map(|_| rng.random_range(-1.0..1.0)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+pub(crate) fn var(name: &str, shape: &[usize], seed: u64) -> Named {
+    (name.to_owned(), Var::from_tensor(&random(shape, seed)).unwrap())
+}
+
+pub(crate) fn parameters(seed: u64) -> Parameters {
+    Parameters::new(seed, DType::F64, &Device::Cpu).unwrap()
+}
+
+/// Sets every parameter, biases too, to numbers without any structure.
+pub(crate) fn scramble(list: &[Named]) {
+    for (place, (_, var)) in list.iter().enumerate() {
+        let values = random(var.dims(), 1000 + place as u64);
+        var.set(&(values * 0.7).unwrap()).unwrap();
+    }
+}
+
+/// Holds the gradients of `output` (of any shape, weighed by fixed random numbers) by all `vars`
+/// against central differences, but for elements that `skip` names.
+pub(crate) fn check_gradients_but(
+    vars: &[Named],
+    skip: impl Fn(&str, usize) -> bool,
+    output: impl Fn() -> Tensor,
+) {
+    let weights = random(output().dims(), 99);
+    let loss = || (output() * &weights)?.sum_all();
+    let value = || -> Result<f64> { loss()?.to_scalar() };
+    let gradients = loss().unwrap().backward().unwrap();
+    for (name, var) in vars {
+        let gradient = gradients.get(var).unwrap_or_else(|| panic!("{name} has no gradient"));
+        assert_eq!(gradient.dims(), var.dims(), "{name}");
+        let gradient = flat(gradient);
+        let scale = gradient.iter().fold(1.0, |max: f64, x| max.max(x.abs()));
+        assert!(gradient.iter().any(|&x| x != 0.0), "the gradient by {name} is zero");
+        let first = flat(var);
+        for place in (0..first.len()).filter(|&place| !skip(name, place)) {
+            let at = |x: f64| {
+                let mut values = first.clone();
+                values[place] = x;
+                var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
+                value()
+            };
+            let above = at(first[place] + STEP).unwrap();
+            let below = at(first[place] - STEP).unwrap();
+            at(first[place]).unwrap();
+            let expected = (above - below) / (2.0 * STEP);
+            assert!(
+                (gradient[place] - expected).abs() <= FINITE_DIFFERENCE_TOLERANCE * scale,
+                "{name}[{place}]: gradient {}, central difference {expected}",
+                gradient[place],
+            );
+        }
+    }
+}
+
+pub(crate) fn check_gradients(vars: &[Named], output: impl Fn() -> Tensor) {
+    check_gradients_but(vars, |_, _| false, output);
+}
+
+pub(crate) fn flat(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.flatten_all().unwrap();
+    flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+}
+
+pub(crate) fn recurrent_config(
+    cell: AnyCell,
+    hidden_size: usize,
+    init: InitConfig,
+) -> RecurrentConfig {
+    RecurrentConfig { hidden_size, cell, init }
+}
+
+/// A small model of every part.
+pub(crate) fn model_config() -> ModelConfig {
+    ModelConfig {
+        classes: 3,
+        input: InputConfig::ImageConv { height: 8, width: 12, channels: [2, 3] },
+        dense: Some(DenseConfig { size: 5, dropout: 0.3 }),
+        recurrent: recurrent_config(AnyCell::FGN, 4, InitConfig::default()),
+    }
+}

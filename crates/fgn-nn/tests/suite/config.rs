@@ -1,0 +1,109 @@
+//! Configurations: defaults, strictness, limits.
+
+use fgn_core::AnyCell;
+use fgn_nn::{DenseConfig, Error, ForgetBias, InitConfig, InputConfig, ModelConfig, WeightInit};
+
+use crate::common::model_config;
+
+fn invalid(change: impl Fn(&mut ModelConfig)) -> String {
+    let mut config = model_config();
+    change(&mut config);
+    let error = config.validate().unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error}");
+    error.to_string()
+}
+
+fn with_init(change: impl Fn(&mut InitConfig)) -> String {
+    invalid(|config| change(&mut config.recurrent.init))
+}
+
+#[test]
+fn defaults_are_those_of_the_article() {
+    let text = r#"{ "classes": 10, "input": { "kind": "image-pixels", "height": 28, "width": 28 },
+                    "recurrent": { "hidden_size": 128, "cell": { "name": "fgn" } } }"#;
+    let config: ModelConfig = serde_json::from_str(text).unwrap();
+    assert_eq!(config.recurrent.cell, AnyCell::FGN);
+    assert_eq!(config.recurrent.init.forget_bias, ForgetBias::Constant(1.0));
+    assert_eq!(config.recurrent.init.weights, WeightInit::XavierUniform);
+    assert_eq!((config.input.steps(), config.input.features()), (784, 1));
+    config.validate().unwrap();
+}
+
+#[test]
+fn written_and_read_again() {
+    let mut config = model_config();
+    let variants = [
+        (WeightInit::XavierUniform, ForgetBias::Constant(-0.5)),
+        (WeightInit::PytorchUniform, ForgetBias::Chrono { t_max: 784 }),
+        (WeightInit::TruncatedNormal { std: 0.01 }, ForgetBias::UniformGate),
+    ];
+    for (weights, forget_bias) in variants {
+        config.recurrent.init = InitConfig { weights, forget_bias, ..InitConfig::default() };
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<ModelConfig>(&text).unwrap(), config, "{text}");
+    }
+    let truncated: WeightInit = serde_json::from_str(r#"{ "truncated-normal": {} }"#).unwrap();
+    assert_eq!(truncated, WeightInit::TruncatedNormal { std: 0.01 });
+}
+
+#[test]
+fn unknown_fields_and_values_are_named() {
+    let text = serde_json::to_string(&model_config()).unwrap();
+    for (there, instead) in [
+        ("\"classes\"", "\"clases\""),
+        ("\"channels\"", "\"chanels\""),
+        ("\"dropout\"", "\"drop_out\""),
+        ("\"hidden_size\"", "\"hidden\""),
+        ("\"forget_bias\"", "\"forget-bias\""),
+        ("\"orthogonal\"", "\"orthogonaal\""),
+        ("\"image-conv\"", "\"image-convs\""),
+    ] {
+        let changed = text.replace(there, instead);
+        assert_ne!(changed, text, "{there}");
+        let error = serde_json::from_str::<ModelConfig>(&changed).unwrap_err().to_string();
+        assert!(error.contains(&instead.replace('"', "`")), "{error}");
+    }
+}
+
+#[test]
+fn values_that_no_model_can_have() {
+    let message = invalid(|config| config.classes = 1);
+    assert_eq!(message, "`classes` is 1, expected 2 to 16384");
+    let message = invalid(|config| config.recurrent.hidden_size = 0);
+    assert!(message.starts_with("`recurrent.hidden_size` is 0"), "{message}");
+    let message = invalid(|config| config.recurrent.hidden_size = usize::MAX);
+    assert!(message.starts_with("`recurrent.hidden_size` is 1844"), "{message}");
+    for dropout in [1.0, -0.1, f64::NAN] {
+        let message = invalid(|config| config.dense = Some(DenseConfig { size: 5, dropout }));
+        assert!(message.starts_with(&format!("`dense.dropout` is {dropout}")), "{message}");
+    }
+    let message = invalid(|config| {
+        config.dense = Some(DenseConfig { size: 0, dropout: 0.0 });
+    });
+    assert!(message.starts_with("`dense.size` is 0"), "{message}");
+
+    let conv = |height, width, channels| InputConfig::ImageConv { height, width, channels };
+    for (input, field) in [
+        (conv(0, 8, [1, 1]), "height"),
+        (conv(8, 10, [1, 1]), "width"),
+        (conv(6, 8, [1, 1]), "height"),
+        (conv(8, 8, [1, 0]), "channels"),
+        (InputConfig::ImageRows { height: 0, width: 3 }, "height"),
+        (InputConfig::ImagePixels { height: 1, width: 0, permutation_seed: None }, "width"),
+    ] {
+        let message = invalid(|config| config.input = input.clone());
+        assert!(message.starts_with(&format!("`input.{field}`")), "{message}");
+    }
+
+    let message = with_init(|init| init.weights = WeightInit::TruncatedNormal { std: 0.0 });
+    assert!(message.contains("truncated-normal.std` is 0"), "{message}");
+    let message = with_init(|init| init.forget_bias = ForgetBias::Chrono { t_max: 1 });
+    assert!(message.contains("chrono.t_max` is 1"), "{message}");
+    let message = with_init(|init| init.forget_bias = ForgetBias::Constant(f64::INFINITY));
+    assert!(message.contains("constant` is inf"), "{message}");
+    let message = invalid(|config| {
+        config.recurrent.hidden_size = 1;
+        config.recurrent.init.forget_bias = ForgetBias::UniformGate;
+    });
+    assert!(message.starts_with("`recurrent.hidden_size` is 1"), "{message}");
+}

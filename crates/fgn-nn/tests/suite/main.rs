@@ -1,0 +1,10 @@
+//! The tests of this crate from outside, in one binary.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
+mod common;
+mod config;
+mod gradients;
+mod init;
+mod layers;
+mod loss;
+mod model_file;

@@ -1,0 +1,200 @@
+//! What can go wrong around a training: what was found, what was expected, where, and what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every way in which configuring, running or using a training fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A recipe that is neither embedded nor the path of a TOML file.
+    #[error(
+        "unknown recipe {name:?}; known: {known}, or the path of a .toml file{}",
+        did_you_mean(nearest)
+    )]
+    UnknownRecipe {
+        /// The name asked for.
+        name: String,
+        /// The embedded recipes, separated by commas.
+        known: String,
+        /// The embedded recipe that is nearest, if one is near.
+        nearest: Option<String>,
+    },
+    /// A recipe or an override that is not TOML, or has an unknown key or a value of a wrong kind.
+    #[error("{origin}: {message}{}", did_you_mean(nearest))]
+    Recipe {
+        /// The file with its line, or the overrides.
+        origin: String,
+        /// What was found and what was expected there.
+        message: String,
+        /// The known name that is nearest to an unknown one, if one is near.
+        nearest: Option<String>,
+    },
+    /// A value that no training can have, or that does not fit the data.
+    #[error("{key} is {found}, expected {expected}")]
+    Value {
+        /// The dotted key of the configuration.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A data set that the model cannot read.
+    #[error(
+        "the data set has {found}, the model expects {expected}: change one of [data] and [model]"
+    )]
+    Mismatch {
+        /// What the data set has.
+        found: String,
+        /// What the model is configured for.
+        expected: String,
+    },
+    /// A loss that is infinite or no number.
+    #[error(
+        "the loss is {loss} in epoch {epoch}, step {step}: training has diverged; try a lower \
+         training.learning_rate, or training.clip_norm = 1.0"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// Counted from 1.
+        epoch: usize,
+        /// Counted from 1, within the epoch.
+        step: usize,
+    },
+    /// A parameter that the optimizer cannot update.
+    #[error(
+        "the optimizer updates contiguous f32 and f64 parameters with gradients alike, found {0}"
+    )]
+    Optimizer(String),
+    /// A folder that holds a run already.
+    #[error(
+        "{} holds a run already ({file}): choose another folder, or remove it; nothing was changed",
+        folder.display()
+    )]
+    RunExists {
+        /// The folder.
+        folder: PathBuf,
+        /// The file that is in the way.
+        file: &'static str,
+    },
+    /// A folder that holds no run, or half of one.
+    #[error(
+        "{} is no run folder: it has no {file}; `fgn train` makes one",
+        folder.display()
+    )]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+        /// The missing file.
+        file: &'static str,
+    },
+    /// A model file that does not belong to its configuration.
+    #[error(
+        "{}: the model in it is not the one that config.toml beside it describes",
+        file.display()
+    )]
+    OtherModel {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// An image that cannot be read.
+    #[error("{}: cannot read the image; PNG, JPEG, BMP and PNM are known", file.display())]
+    Image {
+        /// The image file.
+        file: PathBuf,
+        /// What the decoder said.
+        source: image::ImageError,
+    },
+    /// An image of another size than the model's.
+    #[error(
+        "{}: an image of {} x {} pixels, expected {} x {} (width x height): scale it first",
+        file.display(), found.0, found.1, expected.0, expected.1
+    )]
+    ImageSize {
+        /// The image file.
+        file: PathBuf,
+        /// Its width and height.
+        found: (usize, usize),
+        /// The model's width and height.
+        expected: (usize, usize),
+    },
+    /// A file or folder that cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, `create`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output is closed.
+    #[error("cannot write to standard output")]
+    Output(#[from] io::Error),
+    /// A picture that cannot be drawn.
+    #[error("cannot draw the learning curves: {0}")]
+    Curves(String),
+    /// A thread pool that cannot be started.
+    #[error("cannot start the threads")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
+    /// What the data crate refuses.
+    #[error(transparent)]
+    Data(#[from] fgn_data::Error),
+    /// What the model crate refuses.
+    #[error(transparent)]
+    Model(#[from] fgn_nn::Error),
+    /// What Candle refuses.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// Makes an [`Error::Io`] of what the system said, for `map_err`.
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}
+
+/// The candidate that `name` is probably a slip for.
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let slip = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), known);
+    let near = candidates.into_iter().map(|known| (slip(known), known));
+    let (_, known) =
+        near.filter(|&(edits, known)| edits <= MAX_EDITS.min(known.len() / 2)).min()?;
+    Some(known.to_owned())
+}
+
+/// Edits by which a name may differ from a known one and still be taken for a slip.
+const MAX_EDITS: usize = 4;
+
+fn did_you_mean(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        let known = ["epochs", "batch_size", "learning_rate", "seed"];
+        for (slip, meant) in [("epoch", "epochs"), ("batchsize", "batch_size"), ("Sead", "seed")] {
+            assert_eq!(nearest(slip, known).as_deref(), Some(meant), "{slip}");
+        }
+        for stranger in ["", "threads", "z"] {
+            assert_eq!(nearest(stranger, known), None, "{stranger}");
+        }
+    }
+}

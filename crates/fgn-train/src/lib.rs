@@ -1,0 +1,57 @@
+//! Training of gated recurrent networks: a library, and the binary `fgn` as a thin shell over it.
+//!
+//! A [`Config`] says everything about a training: which data, which model, how the one learns from
+//! the other. [`train`] does it and tells an [`Observer`] how it goes. A [`Recorder`] is the observer
+//! that writes a run folder, and a [`Run`] is such a folder opened again: to [`evaluate`] its model,
+//! or to [`classify`] images with it.
+//!
+//! ```
+//! use candle_core::{DType, Device};
+//! use fgn_train::{Config, Model, Override};
+//!
+//! // An embedded recipe, with a few keys overridden as `--set` does it.
+//! let overrides = ["training.epochs=1".parse::<Override>()?, "model.recurrent.cell.name=lstm".parse()?];
+//! let config = Config::load("mnist-rows", &overrides)?;
+//!
+//! // What it trains on, and the model before the first step.
+//! let digits = config.data.open()?;
+//! config.check_with(&digits)?;
+//! let model = Model::new(&config.model, config.training.seed, DType::F32, &Device::Cpu)?;
+//! assert_eq!(model.parameter_count(), 4 * 128 * (28 + 128 + 2) + 10 * (128 + 1));
+//!
+//! // From here `train(&config, &digits, &mut ())` takes minutes; the example at `train` seconds.
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - **Recipes** ([`RECIPES`], [`Override`]) are TOML; an unknown key or a value that does not fit is an
+//!   error that says what is known, and what is near.
+//! - **Optimizers** ([`Optimizer`]) are Adam, AdamW and SGD with momentum, each one pass over memory.
+//! - **The same seed gives the same model**, bit for bit, whatever the number of threads.
+//! - **The command line** is in [`cli`]; the binary prints its errors and nothing else.
+
+pub mod cli;
+mod config;
+mod console;
+mod curves;
+mod error;
+mod evaluation;
+mod optimizer;
+mod predict;
+mod recipe;
+mod run;
+#[cfg(test)]
+mod testing;
+mod trainer;
+mod update;
+
+pub use config::{Config, DataConfig, Schedule, TrainingConfig};
+pub use console::Console;
+pub use curves::draw_curves;
+pub use error::{Error, Result};
+pub use evaluation::{ClassScore, Evaluation, evaluate};
+pub use fgn_nn::{Model, ModelConfig};
+pub use optimizer::{Optimizer, OptimizerConfig};
+pub use predict::{Prediction, classify};
+pub use recipe::{Override, RECIPES};
+pub use run::{Recorder, Run};
+pub use trainer::{EpochMetrics, Observer, Plan, Step, Trained, train};

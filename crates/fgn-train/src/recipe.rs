@@ -1,0 +1,280 @@
+//! Recipes: configurations in TOML, embedded or from a file, with overrides laid over them.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use crate::error::nearest;
+use crate::{Config, Error, Result};
+
+/// The embedded recipes, as names and TOML: one file and one line each.
+pub const RECIPES: &[(&str, &str)] = &[
+    ("mnist", include_str!("../recipes/mnist.toml")),
+    ("mnist-rows", include_str!("../recipes/mnist-rows.toml")),
+    ("mnist-pixels", include_str!("../recipes/mnist-pixels.toml")),
+    ("mnist-permuted", include_str!("../recipes/mnist-permuted.toml")),
+];
+
+impl Config {
+    /// An embedded recipe, as it is.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the known ones.
+    ///
+    /// ```
+    /// let config = fgn_train::Config::recipe("mnist")?;
+    /// assert_eq!(config.training.epochs, 10);
+    ///
+    /// let error = fgn_train::Config::recipe("mnits").unwrap_err();
+    /// assert!(error.to_string().ends_with("did you mean \"mnist\"?"));
+    /// # Ok::<(), fgn_train::Error>(())
+    /// ```
+    pub fn recipe(name: &str) -> Result<Config> {
+        Config::load(name, &[])
+    }
+
+    /// The recipe of that name, or in that file if it ends in `.toml`, with `overrides` laid over it
+    /// in their order; checked.
+    ///
+    /// # Errors
+    /// An unknown recipe; a file that cannot be read or is no TOML; an unknown key or a value that
+    /// does not fit, with the nearest known one; whatever [`Config::check`] refuses.
+    pub fn load(recipe: &str, overrides: &[Override]) -> Result<Config> {
+        let config = match RECIPES.iter().find(|(name, _)| *name == recipe) {
+            Some((_, text)) => read(text, recipe, overrides),
+            None if Path::new(recipe).extension().is_some_and(|extension| extension == "toml") => {
+                let text = std::fs::read_to_string(recipe).map_err(Error::io("read", recipe))?;
+                read(&text, recipe, overrides)
+            }
+            None => Err(unknown(recipe)),
+        }?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// A value to lay over a recipe, at a dotted key.
+///
+/// It reads from `key=value`, where the value is TOML, or a bare word for a string.
+///
+/// ```
+/// use fgn_train::{Config, Override};
+///
+/// let overrides = ["training.epochs=3".parse()?, "model.recurrent.cell.z=linear".parse()?];
+/// let config = Config::load("mnist", &overrides)?;
+/// assert_eq!(config.training.epochs, 3);
+/// # Ok::<(), fgn_train::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Override {
+    key: String,
+    value: Value,
+}
+
+impl Override {
+    /// Sets `key`, `training.epochs` say, to `value`.
+    pub fn new(key: &str, value: impl Into<Value>) -> Override {
+        Override { key: key.to_owned(), value: value.into() }
+    }
+
+    /// # Errors
+    /// A part of the key, not the last, that is there and is no table.
+    fn apply(&self, table: &mut Table) -> Result<()> {
+        let mut table = table;
+        let mut parts = self.key.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                table.insert(part.to_owned(), self.value.clone());
+                break;
+            }
+            let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
+            table = inner.as_table_mut().ok_or_else(|| Error::Recipe {
+                origin: self.to_string(),
+                message: format!("{part:?} is a value, it has no keys"),
+                nearest: None,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Override {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Override> {
+        let error =
+            |message: String| Error::Recipe { origin: format!("{text:?}"), message, nearest: None };
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| error("expected key=value, as in training.epochs=3".into()))?;
+        let (key, value) = (key.trim(), value.trim());
+        let named = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if key.split('.').any(|part| part.is_empty() || !part.chars().all(named)) {
+            return Err(error(format!(
+                "{key:?} is no dotted key, expected one as training.epochs"
+            )));
+        }
+        let bare =
+            |word: &str| !word.is_empty() && word.chars().all(|c| named(c) || "./".contains(c));
+        let value = match format!("value = {value}").parse::<Table>() {
+            Ok(mut table) if table.len() == 1 => {
+                table.remove("value").unwrap_or(Value::Boolean(false))
+            }
+            Err(_) if bare(value) => Value::String(value.to_owned()),
+            Err(problem) => {
+                return Err(error(format!("{value:?} is no TOML value: {}", problem.message())));
+            }
+            Ok(_) => return Err(error(format!("{value:?} is more than one value"))),
+        };
+        Ok(Override { key: key.to_owned(), value })
+    }
+}
+
+impl std::fmt::Display for Override {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// The text must be right as it stands; so a mistake in it is told by its line.
+fn read(text: &str, origin: &str, overrides: &[Override]) -> Result<Config> {
+    let config = toml::from_str(text).map_err(|problem| in_file(&problem, text, origin))?;
+    if overrides.is_empty() {
+        return Ok(config);
+    }
+    let mut table = text.parse().map_err(|problem| in_file(&problem, text, origin))?;
+    for setting in overrides {
+        setting.apply(&mut table)?;
+    }
+    Config::deserialize(table).map_err(|problem| {
+        let given: Vec<_> = overrides.iter().map(Override::to_string).collect();
+        explain(&problem, format!("with {} laid over {origin}", given.join(", ")))
+    })
+}
+
+fn in_file(problem: &toml::de::Error, text: &str, origin: &str) -> Error {
+    let Some(span) = problem.span() else {
+        return explain(problem, origin.to_owned());
+    };
+    // Of a table with a tag only the beginning is known: look on from there for the key.
+    let rest = text.get(span.start..).unwrap_or_default();
+    let at = unknown_name(problem.message()).and_then(|name| rest.find(name)).unwrap_or(0);
+    let line = text.bytes().take(span.start + at).filter(|&byte| byte == b'\n').count() + 1;
+    explain(problem, format!("{origin}, line {line}"))
+}
+
+fn explain(problem: &toml::de::Error, origin: String) -> Error {
+    let message = problem.message();
+    let known = message.split('`').skip(3).step_by(2);
+    let nearest = unknown_name(message).and_then(|name| nearest(name, known));
+    Error::Recipe { origin, message: message.to_owned(), nearest }
+}
+
+/// The name that serde says it does not know: "unknown field `epoch`, expected `epochs` or `seed`".
+fn unknown_name(message: &str) -> Option<&str> {
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
+    is_unknown.then(|| message.split('`').nth(1)).flatten()
+}
+
+fn unknown(recipe: &str) -> Error {
+    let names = || RECIPES.iter().map(|(name, _)| *name);
+    Error::UnknownRecipe {
+        name: recipe.to_owned(),
+        known: names().collect::<Vec<_>>().join(", "),
+        nearest: nearest(recipe, names()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(recipe: &str, overrides: &[&str]) -> Result<Config> {
+        let overrides = overrides.iter().map(|text| text.parse()).collect::<Result<Vec<_>>>()?;
+        Config::load(recipe, &overrides)
+    }
+
+    #[test]
+    fn every_recipe_is_right_and_survives_being_written() {
+        for (name, text) in RECIPES {
+            let config = Config::recipe(name).unwrap();
+            assert_eq!(config.name, *name);
+            let again = read(&config.to_toml().unwrap(), "written", &[]).unwrap();
+            assert_eq!(config, again);
+            assert!(text.starts_with("# "), "{name} opens with a line that says what it is");
+        }
+    }
+
+    #[test]
+    fn overrides_are_laid_over_in_order() {
+        let settings = [
+            "training.epochs=3",
+            "training.epochs = 4",
+            "training.learning_rate=1",
+            "training.schedule=constant",
+            "training.optimizer={ name = \"sgd\", momentum = 0.5 }",
+            "model.recurrent.cell.name=lstm",
+            "data.source=some/folder",
+        ];
+        let config = load("mnist-rows", &settings).unwrap();
+        assert_eq!(config.training.epochs, 4);
+        assert_eq!(config.training.learning_rate, 1.0);
+        assert_eq!(config.training.schedule, crate::Schedule::Constant);
+        assert_eq!(config.training.optimizer, crate::OptimizerConfig::Sgd { momentum: 0.5 });
+        assert_eq!(config.model.recurrent.cell, fgn_core::AnyCell::LSTM);
+        assert_eq!(config.data.source, "some/folder");
+    }
+
+    #[test]
+    fn slips_in_overrides_are_told_with_what_was_meant() {
+        let slips = [
+            ("training.epoch=3", "unknown field `epoch`", "did you mean \"epochs\"?"),
+            (
+                "model.recurent.hidden_size=3",
+                "unknown field `recurent`",
+                "did you mean \"recurrent\"?",
+            ),
+            ("model.recurrent.cell.name=lstn", "unknown variant `lstn`", "did you mean \"lstm\"?"),
+            ("training.schedule=cosin", "unknown variant `cosin`", "did you mean \"cosine\"?"),
+            ("training.epochs=many", "invalid type: string \"many\"", "laid over mnist"),
+            ("training.epochs=-3", "integer `-3`", "training.epochs=-3"),
+            ("training.epochs.x=3", "\"epochs\" is a value", ""),
+            ("training.epochs", "expected key=value", ""),
+            ("=3", "is no dotted key", ""),
+            ("training.epochs={", "is no TOML value", ""),
+            ("training.epochs=3\nx=1", "is more than one value", ""),
+            ("training.epochs=", "is no TOML value", ""),
+        ];
+        for (text, found, hint) in slips {
+            let message = load("mnist", &[text]).unwrap_err().to_string();
+            assert!(message.contains(found) && message.contains(hint), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn slips_in_a_file_are_told_by_line() {
+        let text = RECIPES[0].1;
+        let line_of =
+            |part: &str| text.lines().position(|line| line.starts_with(part)).unwrap() + 1;
+        for (good, bad) in [("epochs", "epoch"), ("hidden_size", "hiden_size"), ("height", "hight")]
+        {
+            let spoiled = text.replace(&format!("\n{good} = "), &format!("\n{bad} = "));
+            let message = read(&spoiled, "my.toml", &[]).unwrap_err().to_string();
+            assert!(message.contains(&format!("did you mean {good:?}?")), "{message}");
+            assert!(message.starts_with(&format!("my.toml, line {}:", line_of(good))), "{message}");
+        }
+        let message = read("name = \"x\"\ndata = [", "my.toml", &[]).unwrap_err().to_string();
+        assert!(message.starts_with("my.toml, line 2: "), "{message}");
+    }
+
+    #[test]
+    fn unknown_recipes_are_told_with_the_known() {
+        let message = load("mnist-row", &[]).unwrap_err().to_string();
+        assert!(message.contains("mnist, mnist-rows, mnist-pixels, mnist-permuted"), "{message}");
+        assert!(message.ends_with("did you mean \"mnist-rows\"?"), "{message}");
+        let message = load("no/such.toml", &[]).unwrap_err().to_string();
+        assert_eq!(message, "cannot read no/such.toml");
+    }
+}

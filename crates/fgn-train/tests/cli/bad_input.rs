@@ -1,0 +1,119 @@
+//! Bad input is a clear error with exit code 1, and leaves everything as it was.
+
+use std::fs;
+
+use crate::place::Place;
+
+#[test]
+fn unknown_names_and_impossible_values_are_told_before_any_work() {
+    let place = Place::new();
+    let before = place.list(".");
+    let cases: &[(&[&str], &[&str])] = &[
+        (
+            &["train", "mnits"],
+            &["unknown recipe \"mnits\"", "mnist-rows", "did you mean \"mnist\"?"],
+        ),
+        (&["train", "no/such.toml"], &["cannot read no/such.toml: No such file"]),
+        (&["train", "--set", "training.epoch=2"], &["unknown field `epoch`", "mean \"epochs\"?"]),
+        (&["train", "--set", "training.schedule=cosin"], &["`cosin`", "mean \"cosine\"?"]),
+        (&["train", "--set", "training.epochs"], &["expected key=value"]),
+        (&["train", "--batch-size", "0"], &["training.batch_size is 0, expected at least 1"]),
+        (
+            &["train", "--data", "data", "--batch-size", "201", "--set", "data.validation=0"],
+            &["training.batch_size is 201, expected 1 to 200"],
+        ),
+        (&["train", "--data", "data"], &["data.validation is 5000, expected less than 200"]),
+        (
+            &["train", "--learning-rate", "nan"],
+            &["training.learning_rate is NaN, expected a finite"],
+        ),
+        (
+            &["train", "--learning-rate", "inf"],
+            &["training.learning_rate is inf, expected a finite"],
+        ),
+        (&["train", "--learning-rate", "-1"], &["training.learning_rate is -1, expected a finite"]),
+        (&["train", "--epochs", "0"], &["training.epochs is 0, expected at least 1"]),
+        (&["train", "--epochs", "many"], &["invalid value 'many' for '--epochs <N>'"]),
+        (&["train", "--threads", "0"], &["invalid value '0' for '--threads <N>'"]),
+        (&["train", "--epoch", "1"], &["unexpected argument '--epoch'"]),
+        (&["train", "--set", "data.source=mnits"], &["\"mnits\"", "did you mean \"mnist\"?"]),
+        (&["train", "--data", "nowhere"], &["nowhere"]),
+        (&["eval", "nowhere"], &["nowhere is no run folder: it has no config.toml"]),
+        (&["predict", "nowhere", "a.png"], &["nowhere is no run folder"]),
+    ];
+    for (args, parts) in cases {
+        place.fgn(args).fails_with(parts);
+        assert_eq!(place.list("."), before, "{args:?} left something behind");
+    }
+}
+
+#[test]
+fn a_recipe_of_ones_own_is_held_to_the_same() {
+    let place = Place::new();
+    let good = include_str!("../../recipes/mnist-rows.toml");
+    let cases = [
+        ("\nepochs = 10", "\nepoch = 10", "mine.toml, line 10: unknown field `epoch`"),
+        ("\nepochs = 10", "\nepochs = \"ten\"", "mine.toml, line 10: invalid type: string \"ten\""),
+        ("\nepochs = 10", "\nepochs = ", "mine.toml, line 10: "),
+        ("\nepochs = 10", "", "missing field `epochs`"),
+        ("\"fgn\"", "\"fng\"", "did you mean \"fgn\"?"),
+        ("\nheight = 28", "\nheight = 0", "`input.height` is 0"),
+    ];
+    for (right, wrong, expected) in cases {
+        assert!(good.contains(right));
+        fs::write(place.path("mine.toml"), good.replace(right, wrong)).unwrap();
+        place.fgn(&["train", "mine.toml"]).fails_with(&[expected]);
+    }
+}
+
+#[test]
+fn damaged_data_is_refused() {
+    let place = Place::new();
+    let file = place.path("data/train-labels-idx1-ubyte");
+    let whole = fs::read(&file).unwrap();
+    let mut label = whole.clone();
+    label[8 + 5] = 10;
+    for (bytes, expected) in [
+        (&whole[..whole.len() - 1], "truncated"),
+        (&[&whole[..], &[0]].concat()[..], "goes on after"),
+        (&label[..], "label 5 is 10"),
+    ] {
+        fs::write(&file, bytes).unwrap();
+        place.train(2, &[]).fails_with(&["train-labels-idx1-ubyte", expected]);
+    }
+    assert_eq!(place.list("."), ["data"]);
+}
+
+#[test]
+fn a_run_is_never_overwritten_and_a_damaged_one_never_used() {
+    let place = Place::new();
+    place.train(1, &["--out", "run"]).succeeds();
+    let files = || {
+        place.list("run").into_iter().map(|name| fs::read(place.path("run").join(name)).unwrap())
+    };
+    let before: Vec<_> = files().collect();
+    place
+        .train(2, &["--seed", "2", "--out", "run"])
+        .fails_with(&["run holds a run already", "nothing was changed"]);
+    assert!(files().eq(before), "a file of the run has changed");
+
+    // A file where the folder should be.
+    fs::write(place.path("file"), "").unwrap();
+    place.train(2, &["--out", "file/run"]).fails_with(&["cannot create file/run"]);
+
+    // A model of another architecture, beside the configuration of this one.
+    place.train(1, &["--out", "wider", "--set", "model.recurrent.hidden_size=9"]).succeeds();
+    let model = place.path("run/model.safetensors");
+    let right = fs::read(&model).unwrap();
+    fs::copy(place.path("wider/model.safetensors"), &model).unwrap();
+    place.fgn(&["eval", "run"]).fails_with(&["run/model.safetensors", "config.toml"]);
+    fs::write(&model, &right[..right.len() - 4]).unwrap();
+    place.fgn(&["eval", "run"]).fails_with(&["run/model.safetensors", "safetensors"]);
+    fs::write(&model, &right).unwrap();
+    place.fgn(&["eval", "run"]).succeeds();
+
+    // An image of another size, and none at all.
+    image::GrayImage::new(20, 28).save(place.path("small.png")).unwrap();
+    place.fgn(&["predict", "run", "small.png"]).fails_with(&["20 x 28 pixels, expected 28 x 28"]);
+    place.fgn(&["predict", "run", "none.png"]).fails_with(&["cannot read none.png: No such file"]);
+}

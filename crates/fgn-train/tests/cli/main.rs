@@ -1,0 +1,6 @@
+//! The binary `fgn`, as a user runs it.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod bad_input;
+mod place;
+mod runs;

@@ -1,0 +1,116 @@
+//! What `fgn` does with good input.
+
+use std::fs;
+
+use crate::place::{Place, image};
+use image::GrayImage;
+use serde_json::Value;
+
+#[test]
+fn a_run_is_trained_measured_and_used() {
+    let place = Place::new();
+    let done = place.train(6, &["--out", "run"]).succeeds();
+    for part in ["mnist-rows: fgn, ", "Epoch: 1 cost = ", "Epoch: 6 cost = ", "fgn eval run"] {
+        assert!(done.out.contains(part), "no {part:?} in {}", done.out);
+    }
+    assert_eq!(done.out.matches("Test accuracy = ").count(), 1);
+    let files = ["config.toml", "curves.svg", "metrics.jsonl", "model.safetensors"];
+    assert_eq!(place.list("run"), files);
+    assert!(place.read("run/curves.svg").starts_with("<svg"));
+
+    let metrics = place.read("run/metrics.jsonl");
+    let lines: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 7);
+    for (epoch, line) in (1..).zip(&lines[..6]) {
+        assert_eq!(line["epoch"], epoch);
+        for key in ["train_accuracy", "valid_accuracy"] {
+            assert!((0.0..=1.0).contains(&line[key].as_f64().unwrap()), "{line}");
+        }
+        for key in ["train_loss", "valid_loss", "seconds", "samples_per_second"] {
+            assert!(line[key].as_f64().unwrap() > 0.0, "{line}");
+        }
+    }
+    assert_eq!(lines[6]["final"], true);
+    let accuracy = lines[6]["test_accuracy"].as_f64().unwrap();
+    assert!(accuracy > 0.9, "the bands are easy to learn: {metrics}");
+
+    // Measured again, from another folder: the same to the last digit printed.
+    let run = place.path("run");
+    let elsewhere = Place::new();
+    let found = elsewhere.fgn(&["eval", run.to_str().unwrap()]).succeeds().out;
+    let correct = (50.0 * accuracy).round();
+    let loss = lines[6]["test_loss"].as_f64().unwrap();
+    let first = format!(
+        "Test accuracy = {:.2} %  ({correct} of 50 images), loss {loss:.4}",
+        100.0 * accuracy
+    );
+    assert_eq!(found.lines().next().unwrap(), first);
+    assert_eq!(found.lines().count(), 3 + 10, "{found}");
+
+    // Used, with a bad file among the good.
+    for class in [3, 7] {
+        let picture = GrayImage::from_raw(28, 28, image(100 + class).0).unwrap();
+        picture.save(place.path(&format!("{class}.png"))).unwrap();
+    }
+    fs::write(place.path("bad.png"), "no image").unwrap();
+    let done = place.fgn(&["predict", "run", "3.png", "bad.png", "7.png"]);
+    done.fails_with(&["bad.png", "cannot read the image"]);
+    assert!(done.out.contains("3.png: 3\n") && done.out.contains("7.png: 7\n"), "{}", done.out);
+    let done = place.fgn(&["predict", "run", "--json", "7.png"]).succeeds();
+    let found: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!((&found["file"], &found["class"]), (&"7.png".into(), &7.into()));
+    let probabilities = found["probabilities"].as_array().unwrap();
+    let sum: f64 = probabilities.iter().map(|value| value.as_f64().unwrap()).sum();
+    assert!(probabilities.len() == 10 && (sum - 1.0).abs() < 1e-5, "{}", done.out);
+}
+
+#[test]
+fn the_seed_decides_the_model_and_the_threads_do_not() {
+    let place = Place::new();
+    let model = |name: &str, more: &[&str]| {
+        place.train(2, &[&["--out", name], more].concat()).succeeds();
+        fs::read(place.path(name).join("model.safetensors")).unwrap()
+    };
+    let one = model("one", &["--threads", "1"]);
+    assert!(one == model("two", &["--threads", "2"]), "two threads gave another model");
+    assert!(one == model("three", &["--threads", "3"]), "three threads gave another model");
+    assert!(one != model("other", &["--seed", "2"]), "another seed gave the same model");
+
+    // What a run keeps repeats it.
+    place.fgn(&["train", "one/config.toml", "--out", "again"]).succeeds();
+    assert!(one == fs::read(place.path("again/model.safetensors")).unwrap());
+    assert_eq!(place.read("one/config.toml"), place.read("again/config.toml"));
+}
+
+#[test]
+fn the_articles_network_depends_on_no_threads_either() {
+    let place = Place::new();
+    let small = "train mnist --data data --epochs 1 --batch-size 20 --set data.validation=140 \
+                 --set model.input.channels=[4,6] --set model.recurrent.hidden_size=8 \
+                 --set model.dense.size=24";
+    let small: Vec<_> = small.split_whitespace().collect();
+    let model = |name: &str, threads: &str| {
+        place.fgn(&[&small[..], &["--out", name, "--threads", threads]].concat()).succeeds();
+        fs::read(place.path(name).join("model.safetensors")).unwrap()
+    };
+    assert!(model("one", "1") == model("three", "3"), "three threads gave another model");
+}
+
+#[test]
+fn runs_are_numbered_where_nobody_names_them() {
+    let place = Place::new();
+    for _ in 0..2 {
+        place.train(1, &[]).succeeds();
+    }
+    assert_eq!(place.list("runs"), ["mnist-rows-1", "mnist-rows-2"]);
+}
+
+#[test]
+fn help_is_help_and_no_error() {
+    let place = Place::new();
+    let help = place.fgn(&["train", "--help"]).succeeds();
+    for part in ["mnist-permuted", "--learning-rate", "Examples:"] {
+        assert!(help.out.contains(part), "no {part:?} in {}", help.out);
+    }
+}

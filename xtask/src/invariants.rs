@@ -1,0 +1,122 @@
+//! The promises of `docs/architecture.md` that a machine can check.
+//!
+//! - [`edges`]: who may depend on whom.
+//! - [`manifests`]: every version comes from the workspace's one table.
+//! - [`sources`]: what may not stand in a source file, and how long one may be.
+//!
+//! Each check turns text into findings and touches no file itself, so its tests feed it text.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+use crate::process;
+
+mod edges;
+mod manifests;
+mod sources;
+
+/// Checks every crate of the workspace; prints each finding, and `Err` where there is one.
+pub(crate) fn check() -> Result<()> {
+    let packages = members()?;
+    let mut findings = edges::check(&packages);
+    let mut files = 0;
+    for package in &packages {
+        findings.extend(manifests::check(&read(&package.manifest_path)?)?);
+        for path in rust_files(package.manifest_path.parent().unwrap_or(process::root()))? {
+            findings.extend(sources::check(&read(&path)?));
+            files += 1;
+        }
+    }
+
+    if !findings.is_empty() {
+        for finding in &findings {
+            eprintln!("{finding}");
+        }
+        bail!("the invariants of docs/architecture.md do not hold, as listed above");
+    }
+    println!("The invariants hold: {} crates, {files} source files.", packages.len());
+    Ok(())
+}
+
+/// One breach: where, what was found there, and what is expected.
+#[derive(Debug)]
+struct Finding {
+    at: String,
+    found: String,
+    expected: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: found {}; expected {}", self.at, self.found, self.expected)
+    }
+}
+
+/// A text file of the workspace; `path` is relative to the root, with `/`.
+struct File {
+    path: String,
+    text: String,
+}
+
+/// A crate of the workspace, as `cargo metadata` tells of it.
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: PathBuf,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// `None` for a normal dependency, else `dev` or `build`.
+    kind: Option<String>,
+    optional: bool,
+}
+
+fn members() -> Result<Vec<Package>> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+    let mut command = process::cargo(["metadata", "--format-version", "1", "--no-deps"]);
+    let line = process::line(&command);
+    let output = command.current_dir(process::root()).output();
+    let output = output.with_context(|| format!("cannot start `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("`{line}` printed something that is not as documented"))?;
+    Ok(metadata.packages)
+}
+
+fn read(path: &Path) -> Result<File> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let path = path.strip_prefix(process::root()).unwrap_or(path);
+    Ok(File { path: path.to_string_lossy().replace('\\', "/"), text })
+}
+
+/// Every `*.rs` below `folder`, in the order of their names.
+fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder);
+        for entry in entries.with_context(|| format!("cannot list {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

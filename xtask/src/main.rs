@@ -1,0 +1,101 @@
+//! The developer commands of the workspace, behind the alias `cargo xtask`.
+//!
+//! - `cargo xtask train`, `eval`, `predict`: the binary `fgn`, built in release.
+//! - `cargo xtask test`: every test of the workspace, doctests included.
+//! - `cargo xtask ci`: all that decides whether a change may land, in one run.
+//! - `cargo xtask bench`: the benches.
+//! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check.
+//!
+//! This crate starts the others' programs and imports none of them.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+mod ci;
+mod invariants;
+mod process;
+
+/// Developer commands of the fgn workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Command {
+    /// Build in release and run `fgn train ARGS`; without ARGS, the recipe `mnist`
+    #[command(disable_help_flag = true)]
+    Train(Rest),
+    /// Build in release and run `fgn eval ARGS`
+    #[command(disable_help_flag = true)]
+    Eval(Rest),
+    /// Build in release and run `fgn predict ARGS`
+    #[command(disable_help_flag = true)]
+    Predict(Rest),
+    /// Run every test of the workspace, doctests included
+    Test,
+    /// Run all that decides whether a change may land
+    Ci,
+    /// Run the benches; ARGS go to criterion (a filter, say)
+    #[command(disable_help_flag = true)]
+    Bench(Rest),
+    /// Check the invariants of docs/architecture.md
+    Invariants,
+}
+
+/// What the started program gets as it was typed, `--help` included.
+#[derive(clap::Args)]
+struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let result = match Command::parse() {
+        Command::Train(rest) => fgn("train", rest),
+        Command::Eval(rest) => fgn("eval", rest),
+        Command::Predict(rest) => fgn("predict", rest),
+        Command::Bench(rest) => bench(rest),
+        Command::Test => ci::test(),
+        Command::Ci => ci::run(),
+        Command::Invariants => invariants::check(),
+    };
+    if let Err(error) = result {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs `fgn NAME ARGS` in the caller's folder, so that paths mean what they say.
+fn fgn(name: &str, rest: Rest) -> Result<()> {
+    let mut command =
+        process::cargo(["run", "--release", "--package", "fgn-train", "--bin", "fgn"]);
+    command.args(["--", name]).args(rest.args);
+    process::hand_over(command)
+}
+
+fn bench(rest: Rest) -> Result<()> {
+    // The pattern leaves out the library's own test harness, which knows none of criterion's flags.
+    let mut command = process::cargo(["bench", "--package", "fgn-benches", "--bench", "*"]);
+    command.arg("--").args(rest.args);
+    process::hand_over(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Command as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_after_train_reach_the_trainer_untouched() {
+        let typed = ["xtask", "train", "--epochs", "3", "-h", "--help", "--set", "a.b=-1"];
+        let Ok(Command::Train(rest)) = Command::try_parse_from(typed) else {
+            panic!("`train` with flags was not understood");
+        };
+        assert_eq!(rest.args, &typed[2..]);
+    }
+}
