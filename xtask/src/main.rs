@@ -4,6 +4,7 @@
 //! - `cargo xtask test`: every test of the workspace, doctests included.
 //! - `cargo xtask ci`: all that decides whether a change may land, in one run.
 //! - `cargo xtask bench`: the benches.
+//! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check.
 //!
 //! This crate starts the others' programs and imports none of them.
@@ -17,6 +18,7 @@ use clap::Parser;
 mod ci;
 mod invariants;
 mod process;
+mod results;
 
 /// Developer commands of the fgn workspace.
 #[derive(Parser)]
@@ -38,6 +40,8 @@ enum Command {
     /// Run the benches; ARGS go to criterion (a filter, say)
     #[command(disable_help_flag = true)]
     Bench(Rest),
+    /// Train every variant of docs/results.md that is not yet under runs/results; print the table
+    Results,
     /// Check the invariants of docs/architecture.md
     Invariants,
 }
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Bench(rest) => bench(rest),
         Command::Test => ci::test(),
         Command::Ci => ci::run(),
+        Command::Results => results::print(),
         Command::Invariants => invariants::check(),
     };
     if let Err(error) = result {

@@ -12,6 +12,8 @@
 //! use candle_core::{DType, Device, Tensor};
 //! use fgn_core::AnyCell;
 //! use fgn_nn::{InitConfig, InputConfig, Mode, Model, ModelConfig, RecurrentConfig, cross_entropy};
+//! use rand_chacha::ChaCha8Rng;
+//! use rand_chacha::rand_core::SeedableRng;
 //!
 //! let config = ModelConfig {
 //!     classes: 10,
@@ -28,7 +30,8 @@
 //! // Two images, of a 3 and of a 7, say.
 //! let images = Tensor::zeros((2, 28, 28), DType::F32, &Device::Cpu)?;
 //! let target = Tensor::new(&[3u32, 7], &Device::Cpu)?;
-//! let logits = model.forward(&images, Mode::Eval)?;
+//! let mut dropout = ChaCha8Rng::seed_from_u64(1);
+//! let logits = model.forward(&images, Mode::Train(&mut dropout))?;
 //! assert_eq!(logits.dims(), [2, 10]);
 //!
 //! let gradients = cross_entropy(&logits, &target)?.backward()?;
@@ -62,7 +65,7 @@ pub use config::{
 pub use dense::{Dense, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
-pub use fgn_kernels::{Emit, Sequence};
+pub use fgn_kernels::{Emit, Isa, Sequence};
 pub use input::InputLayer;
 pub use loss::cross_entropy;
 pub use model::Model;

@@ -52,8 +52,12 @@ impl Model {
         if let Some(dense) = &self.dense {
             x = dense.forward(&x, &mut mode)?;
         }
-        let last = self.recurrent.forward(&x, None, Emit::Last)?.output;
-        self.head.forward(&last)
+        let last = match mode {
+            // Over long sequences, what is kept for a backward pass is most of the memory.
+            Mode::Eval => self.recurrent.detached().forward(&x.detach(), None, Emit::Last)?,
+            Mode::Train(_) => self.recurrent.forward(&x, None, Emit::Last)?,
+        };
+        self.head.forward(&last.output)
     }
 
     /// The parameters by name, in a fixed order: input layer, dense layer, recurrent layer, head.

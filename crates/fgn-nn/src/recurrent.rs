@@ -1,4 +1,4 @@
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use fgn_core::{AnyCell, Layout};
 use fgn_kernels::{Emit, Sequence, sequence};
 
@@ -17,7 +17,7 @@ pub struct Recurrent {
     input_size: usize,
     hidden_size: usize,
     /// In the order of [`Layout::tensors`].
-    parameters: Vec<Var>,
+    parameters: Vec<Tensor>,
 }
 
 impl Recurrent {
@@ -38,11 +38,19 @@ impl Recurrent {
         let spec = cell.spec();
         let layout = Layout::new(spec, input_size, hidden_size);
         let parameters = layout.tensors().iter().map(|slot| {
-            parameters.take(format!("{name}.{}_l0", slot.name), &slot.shape, |rng| {
+            let var = parameters.take(format!("{name}.{}_l0", slot.name), &slot.shape, |rng| {
                 init::recurrent(&config.init, spec, slot, hidden_size, rng)
-            })
+            })?;
+            Ok(var.as_tensor().clone())
         });
         Ok(Self { cell, input_size, hidden_size, parameters: parameters.collect::<Result<_>>()? })
+    }
+
+    /// The same layer with the same parameters, outside the computation graph: its results cannot be
+    /// differentiated by them, and nothing is kept for a backward pass.
+    pub fn detached(&self) -> Self {
+        let parameters = self.parameters.iter().map(Tensor::detach).collect();
+        Self { parameters, ..self.clone() }
     }
 
     /// Runs over `x: [T, B, I]` from the initial `states: [S, B, H]`, zero if none are given. The
@@ -79,7 +87,7 @@ impl Recurrent {
 
     /// All parameters as the one flat vector that the kernels take.
     fn packed(&self) -> Result<Tensor> {
-        let flat = self.parameters.iter().map(|var| var.flatten_all());
+        let flat = self.parameters.iter().map(Tensor::flatten_all);
         Ok(Tensor::cat(&flat.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
 }

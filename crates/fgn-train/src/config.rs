@@ -1,7 +1,7 @@
 //! The configuration of a training: what a recipe says, checked before any work.
 
 use fgn_data::Dataset;
-use fgn_nn::ModelConfig;
+use fgn_nn::{Isa, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, OptimizerConfig, Result};
@@ -118,12 +118,14 @@ impl Config {
         Ok(self.model.validate()?)
     }
 
-    /// Checks what [`Config::check`] does, and that data, model and training fit each other.
+    /// Checks what [`Config::check`] does, that data, model and training fit each other, and that this
+    /// machine has the instruction set that `FGN_ISA` may ask for.
     ///
     /// # Errors
     /// The first value that does not.
     pub fn check_with(&self, dataset: &Dataset) -> Result<()> {
         self.check()?;
+        Isa::active()?;
         fits(&self.model, dataset)?;
         let (count, valid) = (dataset.train.len(), self.data.validation);
         let expected = format!("less than {count}, the number of training images");

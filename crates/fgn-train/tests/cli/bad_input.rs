@@ -48,6 +48,15 @@ fn unknown_names_and_impossible_values_are_told_before_any_work() {
 }
 
 #[test]
+fn an_unknown_instruction_set_is_told_before_any_work() {
+    let place = Place::new();
+    let before = place.list(".");
+    let args = ["train", "--data", "data", "--set", "data.validation=10"];
+    place.fgn_with(&args, &[("FGN_ISA", "sse9")]).fails_with(&["FGN_ISA=sse9", "portable"]);
+    assert_eq!(place.list("."), before);
+}
+
+#[test]
 fn a_recipe_of_ones_own_is_held_to_the_same() {
     let place = Place::new();
     let good = include_str!("../../recipes/mnist-rows.toml");

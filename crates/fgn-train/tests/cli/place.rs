@@ -48,8 +48,14 @@ impl Place {
 
     /// Runs `fgn` with these arguments.
     pub(crate) fn fgn(&self, args: &[&str]) -> Done {
+        self.fgn_with(args, &[])
+    }
+
+    /// Runs `fgn` with these arguments and environment variables.
+    pub(crate) fn fgn_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Done {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fgn"));
-        let output = command.args(args).current_dir(self.folder.path()).output().unwrap();
+        command.args(args).envs(variables.iter().copied()).current_dir(self.folder.path());
+        let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -1,0 +1,52 @@
+//! A whole sequence: `forward` gives every step's output, with nothing kept for a backward pass;
+//! `forward-backward` also differentiates the sum of all outputs by the weights.
+
+use std::thread;
+use std::time::Duration;
+
+use candle_core::{Result, Tensor};
+use criterion::{Criterion, SamplingMode};
+use fgn_benches::{SEQUENCES, Weights, contestants};
+
+/// Candle's backward pass, and dropping a graph, recurse along it: candle-nn's graph of 784 steps is
+/// thousands of nodes deep.
+const STACK: usize = 1 << 30;
+
+fn main() -> Result<()> {
+    let bench = thread::Builder::new().stack_size(STACK).spawn(all)?;
+    bench.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn all() -> Result<()> {
+    let mut criterion = Criterion::default().configure_from_args();
+    compare(&mut criterion, "forward", Weights::Constant, |_| Ok(()))?;
+    compare(&mut criterion, "forward-backward", Weights::Tracked, |output| {
+        output.sum_all()?.backward()?;
+        Ok(())
+    })?;
+    criterion.final_summary();
+    Ok(())
+}
+
+/// Measures everyone's forward pass followed by `then`.
+fn compare(
+    criterion: &mut Criterion,
+    what: &str,
+    weights: Weights,
+    then: impl Fn(&Tensor) -> Result<()>,
+) -> Result<()> {
+    for (name, shape) in SEQUENCES {
+        let mut group = criterion.benchmark_group(format!("{what}/{name}"));
+        // Some take seconds a run: few samples, and one run each rather than a growing number.
+        group.sample_size(10).sampling_mode(SamplingMode::Flat);
+        group.warm_up_time(Duration::from_millis(500));
+        group.measurement_time(Duration::from_secs(2));
+        for (contestant, work) in contestants(shape, weights)? {
+            group.bench_function(contestant, |bencher| {
+                bencher.iter(|| work().and_then(|output| then(&output)).expect("the layer runs"));
+            });
+        }
+        group.finish();
+    }
+    Ok(())
+}
