@@ -1,11 +1,11 @@
 //! The backward pass of a whole sequence.
 //!
-//! Time is taken in blocks, from the last to the first. In a block, each thread first runs its
-//! sequences backwards: the product that carries the derivatives of the pre-activations to the
-//! previous step, then the cell's gradient. Then all threads share
-//! out the weights' gradients, each a part of their columns, as products over the block's rows while
-//! these are in cache. Blocks are cut the same way whatever the number of threads, so every sum has
-//! one order.
+//! The batch is cut into groups of sequences, and a thread runs a group from the last step to the first
+//! without waiting for another. It takes time in blocks: first it runs the block's steps backwards, at
+//! each the product that carries the derivatives of the pre-activations to the step before, then the
+//! cell's gradient; then it adds the block's part of the weights' gradients, as products over its rows
+//! while these are in cache. Groups and blocks are cut by the sizes alone, and the groups' sums are
+//! added in their order, so the result does not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -13,6 +13,7 @@ use fgn_core::oracle::Shape;
 use fgn_core::{At, Cell, Step};
 use rayon::prelude::*;
 
+use super::Arguments;
 use super::buffer::{Buffer, Shared};
 use super::forward::Saved;
 use super::geometry::{self, Geometry, Steps};
@@ -21,11 +22,15 @@ use super::panels::Panels;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::weight_gradient::WeightGradient;
-use super::{Arguments, sequences_per_thread};
 use crate::Emit;
 
 /// About how many rows of derivatives a block has.
-const BLOCK_ROWS: usize = 512;
+const BLOCK_ROWS: usize = 384;
+/// About how many sequences a group has: enough to use the weights often in each step.
+const GROUP_ROWS: usize = 16;
+/// The most groups, and the most numbers that their sums of the weights' gradients may take together.
+const MAX_GROUPS: usize = 16;
+const MAX_GROUP_NUMBERS: usize = 16 << 20;
 
 /// The loss's derivatives.
 pub(crate) struct Gradients<E> {
@@ -62,31 +67,32 @@ pub(crate) fn backward<E: Element, C: Cell>(
         weights: vec![E::default(); arguments.weights.len()],
         states: vec![E::default(); arguments.states.len()],
     };
-    let block = BLOCK_ROWS.div_ceil(batch).min(steps);
-    // One step more than a block: its last step reads the first of the block done before it.
-    let d_pre_len = g.pre_len() + C::SPEC.vectors.len() * g.padded;
-    let mut d_pre = Buffer::zeroed((block + 1) * batch * d_pre_len);
-    let mut d_prev = Buffer::zeroed(batch * g.state_len());
-    for (s, of_state) in d_final.chunks(batch * hidden).enumerate() {
-        for (b, row) in of_state.chunks(hidden).enumerate() {
-            d_prev[b * g.state_len() + s * g.padded..][..hidden].copy_from_slice(row);
-        }
-    }
-    let d_pre = Steps::new(d_pre.shared(), block + 1, 0..batch, d_pre_len);
-    let d_prev = Steps::new(d_prev.shared(), 1, 0..batch, g.state_len());
     let d_x = d.x.as_mut().map(|x| Shared::of(x));
     let d_states = Shared::of(&mut d.states);
-    let mut weight_gradient = WeightGradient::new(g);
-
-    let mut end = steps;
-    while end > 0 {
-        let block = end.saturating_sub(block)..end;
-        sequences_per_thread(shape, g).into_par_iter().for_each(|sequences| {
+    let groups = groups(batch, arguments.weights.len()).into_par_iter().map(|sequences| {
+        let rows = sequences.len();
+        let block = BLOCK_ROWS.div_ceil(rows).min(steps);
+        // One step more than a block: its last step reads the first of the block done before it.
+        let mut d_pre = Buffer::recycled((block + 1) * rows * g.d_pre_stride());
+        let mut d_prev = Buffer::zeroed(rows * g.state_stride());
+        for (s, of_state) in d_final.chunks(batch * hidden).enumerate() {
+            for (row, b) in sequences.clone().enumerate() {
+                d_prev[row * g.state_stride() + s * g.padded..][..hidden]
+                    .copy_from_slice(&of_state[b * hidden..][..hidden]);
+            }
+        }
+        let d_pre = Steps::new(d_pre.shared(), block + 1, sequences.clone(), g.d_pre_stride());
+        let d_prev = Steps::new(d_prev.shared(), 1, sequences.clone(), g.state_stride());
+        let mut weights = WeightGradient::new(g);
+        let mut end = steps;
+        while end > 0 {
+            let block = end.saturating_sub(block)..end;
+            end = block.start;
             isa.run(Sequences {
                 cell,
                 g,
                 block: block.clone(),
-                sequences,
+                sequences: sequences.clone(),
                 emit,
                 saved,
                 hidden_panels,
@@ -98,16 +104,23 @@ pub(crate) fn backward<E: Element, C: Cell>(
                 d_x,
                 d_states,
             });
-        });
-        // SAFETY: `d_pre` is alive, and no other thread writes it now.
-        unsafe { weight_gradient.add(isa, g, arguments, saved, d_pre, block.clone()) };
-        end = block.start;
-    }
-    weight_gradient.write(g, &mut d.weights);
+            // SAFETY: `d_pre` is alive, and nobody writes it now.
+            unsafe { weights.add(isa, g, arguments, saved, d_pre, (block, sequences.clone())) };
+        }
+        weights
+    });
+    WeightGradient::write(&groups.collect::<Vec<_>>(), g, &mut d.weights);
     d
 }
 
-/// One thread's sequences in one block of time.
+/// The groups of a batch, for so many parameters.
+fn groups(batch: usize, parameters: usize) -> Vec<Range<usize>> {
+    let most = (MAX_GROUP_NUMBERS / parameters).clamp(1, MAX_GROUPS);
+    let groups = (batch / GROUP_ROWS).max(batch.min(2)).min(most);
+    (0..groups).map(|n| n * batch / groups..(n + 1) * batch / groups).collect()
+}
+
+/// A group's sequences in one block of time.
 ///
 /// All raw accesses below rest on this: `d_pre`, `d_prev`, `d_x` and `d_states` outlive the task, are
 /// as large as their shapes say, and no other task touches rows of `sequences`.
@@ -174,12 +187,12 @@ impl<E: Element, C: Cell> Sequences<'_, E, C> {
                 // SAFETY: the task's own rows, with `padded` numbers for each block, state and
                 // vector.
                 unsafe {
-                    let pre = self.saved.pre[(t * batch + b) * g.pre_len() + place..].as_ptr();
+                    let pre = self.saved.pre[(t * batch + b) * g.pre_stride() + place..].as_ptr();
                     for block in 0..spec.blocks.len() {
                         at.pre[block] = S::load(pre.add(block * padded));
                     }
                     let states =
-                        self.saved.states[(t * batch + b) * g.state_len() + place..].as_ptr();
+                        self.saved.states[(t * batch + b) * g.state_stride() + place..].as_ptr();
                     let d_prev = self.d_prev.row(0, b).add(place);
                     for s in 0..spec.states.len() {
                         at.prev[s] = S::load(states.add(s * padded));

@@ -1,56 +1,111 @@
-//! Memory for the kernels: aligned to a cache line, and shared between threads by disjoint parts.
+//! Memory for the kernels: aligned to a cache line, used again, and shared between threads by disjoint
+//! parts.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 use super::simd::Element;
 
 /// A cache line, so that no register's read crosses one.
-const ALIGNMENT: usize = 64;
+const ALIGNMENT: usize = align_of::<Line>();
 
-/// A slice of numbers aligned to [`ALIGNMENT`], zero at first.
+#[repr(align(64))]
+struct Line;
+
+/// Memory waiting to be used again, the oldest first. What a run keeps for its backward pass can be
+/// hundreds of megabytes; getting them anew from the system costs more than filling them.
+static KEEP: Mutex<VecDeque<Memory>> = Mutex::new(VecDeque::new());
+
+/// A slice of numbers aligned to a cache line.
 pub(crate) struct Buffer<E> {
-    start: NonNull<E>,
+    memory: Memory,
     len: usize,
+    keep: bool,
+    of: std::marker::PhantomData<E>,
 }
 
-// SAFETY: a buffer owns its numbers, which are plain.
-unsafe impl<E: Element> Send for Buffer<E> {}
+/// A piece of memory, every byte of which has been written.
+struct Memory {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: it owns plain bytes.
+unsafe impl Send for Memory {}
 // SAFETY: as above; through a shared reference they are only read.
-unsafe impl<E: Element> Sync for Buffer<E> {}
+unsafe impl Sync for Memory {}
 
 impl<E: Element> Buffer<E> {
+    /// `len` numbers, all zero.
     pub(crate) fn zeroed(len: usize) -> Self {
-        if len == 0 {
-            return Self { start: NonNull::dangling(), len };
-        }
-        let layout = Self::layout(len);
-        // SAFETY: the layout is not of size zero. Elements are plain numbers, valid when all bits
-        // are zero.
-        let start = unsafe { alloc_zeroed(layout) }.cast::<E>();
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        Self { start, len }
+        Self::of(Memory::zeroed(len * size_of::<E>()), len, false)
+    }
+
+    /// `len` numbers of any value, for whoever writes them before reading. Dropped, the memory is kept
+    /// for the next one.
+    pub(crate) fn recycled(len: usize) -> Self {
+        let bytes = len * size_of::<E>();
+        let mut keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |memory: &Memory| (bytes..=2 * bytes).contains(&memory.bytes);
+        let kept = keep.iter().position(fits).and_then(|place| keep.remove(place));
+        drop(keep);
+        Self::of(kept.unwrap_or_else(|| Memory::zeroed(bytes)), len, true)
     }
 
     /// A view that threads may write through, each its own part.
     pub(crate) fn shared(&mut self) -> Shared<E> {
-        Shared { start: self.start.as_ptr(), len: self.len }
+        Shared::of(self)
     }
 
-    fn layout(len: usize) -> Layout {
-        let array = Layout::array::<E>(len).and_then(|array| array.align_to(ALIGNMENT));
-        array.unwrap_or_else(|_| panic!("a buffer of {len} numbers is larger than memory"))
+    fn of(memory: Memory, len: usize, keep: bool) -> Self {
+        Self { memory, len, keep, of: std::marker::PhantomData }
     }
 }
 
 impl<E> Drop for Buffer<E> {
     fn drop(&mut self) {
-        if self.len > 0 {
-            let array = Layout::array::<E>(self.len).and_then(|array| array.align_to(ALIGNMENT));
-            let Ok(layout) = array else { return };
+        if self.keep && self.memory.bytes > 0 {
+            let memory = std::mem::replace(&mut self.memory, Memory::none());
+            let mut keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
+            keep.push_back(memory);
+            let most = 4 + 4 * rayon::current_num_threads();
+            let oldest = if keep.len() > most { keep.pop_front() } else { None };
+            drop(keep);
+            drop(oldest);
+        }
+    }
+}
+
+impl Memory {
+    const fn none() -> Self {
+        Self { start: NonNull::<Line>::dangling().cast(), bytes: 0 }
+    }
+
+    fn zeroed(bytes: usize) -> Self {
+        if bytes == 0 {
+            return Self::none();
+        }
+        let layout = Self::layout(bytes);
+        // SAFETY: the layout is not of size zero.
+        let start = unsafe { alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        Self { start, bytes }
+    }
+
+    fn layout(bytes: usize) -> Layout {
+        Layout::from_size_align(bytes, ALIGNMENT)
+            .unwrap_or_else(|_| panic!("{bytes} bytes are more than there can be"))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
             // SAFETY: this is what `zeroed` allocated, with the same layout.
-            unsafe { dealloc(self.start.as_ptr().cast(), layout) };
+            unsafe { dealloc(self.start.as_ptr(), Self::layout(self.bytes)) };
         }
     }
 }
@@ -58,16 +113,29 @@ impl<E> Drop for Buffer<E> {
 impl<E> Deref for Buffer<E> {
     type Target = [E];
     fn deref(&self) -> &[E] {
-        // SAFETY: `start` is valid for `len` numbers, all initialised, as long as the buffer lives.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+        // SAFETY: the memory is aligned for any number, holds `len` of them, and is all written: zero
+        // at first, then plain numbers, which are valid whatever their bits.
+        unsafe { std::slice::from_raw_parts(self.memory.start.cast().as_ptr(), self.len) }
     }
 }
 
 impl<E> DerefMut for Buffer<E> {
     fn deref_mut(&mut self) -> &mut [E] {
         // SAFETY: as in `deref`, and `&mut self` makes the access exclusive.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+        unsafe { std::slice::from_raw_parts_mut(self.memory.start.cast().as_ptr(), self.len) }
     }
+}
+
+/// A vector of `len` numbers that `fill` writes, through a view that threads may share.
+///
+/// # Safety
+/// `fill` writes every number.
+pub(crate) unsafe fn vec_filled_by<E>(len: usize, fill: impl FnOnce(Shared<E>)) -> Vec<E> {
+    let mut numbers = Vec::with_capacity(len);
+    fill(Shared { start: numbers.as_mut_ptr(), len });
+    // SAFETY: the capacity is there, and the caller says that all of it is written.
+    unsafe { numbers.set_len(len) };
+    numbers
 }
 
 /// A view on numbers that several threads write at the same time, each in its own part.
@@ -98,5 +166,27 @@ impl<E> Shared<E> {
         debug_assert!(place <= self.len, "place {place} of {}", self.len);
         // SAFETY: the caller keeps `place` inside the allocation or at its end.
         unsafe { self.start.add(place) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_aligned_zero_at_first_and_used_again() {
+        // Of a size that no other test asks for.
+        const LEN: usize = 987_654;
+        let mut first = Buffer::<f32>::recycled(LEN);
+        assert!(first.iter().all(|&x| x == 0.0));
+        first.fill(1.0);
+        let place = first.as_ptr() as usize;
+        assert_eq!(place % ALIGNMENT, 0);
+        drop(first);
+        let second = Buffer::<f64>::recycled(LEN / 2);
+        assert_eq!(second.as_ptr() as usize, place);
+        assert_eq!(second.len(), LEN / 2);
+        assert!(Buffer::<f32>::zeroed(LEN).iter().all(|&x| x == 0.0));
+        assert!(Buffer::<f32>::recycled(0).is_empty());
     }
 }

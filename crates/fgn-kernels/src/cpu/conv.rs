@@ -360,6 +360,7 @@ impl<E: Element> Task<E> for BackwardImages<'_, E> {
                 .collect();
             let strips = Strips {
                 strips: &strips,
+                first: 0,
                 count: width,
                 stride_left: channels_in,
                 stride_right: padded,

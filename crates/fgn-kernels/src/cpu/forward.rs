@@ -13,7 +13,7 @@ use fgn_core::oracle::Shape;
 use fgn_core::{At, Cell};
 use rayon::prelude::*;
 
-use super::buffer::{Buffer, Shared};
+use super::buffer::{Buffer, Shared, vec_filled_by};
 use super::geometry::{Geometry, Packed, Steps};
 use super::isa::{Isa, Task};
 use super::simd::{Element, Simd};
@@ -47,30 +47,26 @@ pub(crate) fn forward<E: Element, C: Cell>(
     let packed = &Packed::new(g, arguments.weights);
 
     let emitted = emit.steps(steps) * batch * hidden;
-    let mut result = vec![E::default(); emitted + arguments.states.len()];
-    let (output, final_states) = result.split_at_mut(emitted);
-    let output = Shared::of(output);
-    let final_states = Shared::of(final_states);
     let mut saved = save.then(|| Saved {
-        pre: Buffer::zeroed(steps * batch * g.pre_len()),
-        states: Buffer::zeroed((steps + 1) * batch * g.state_len()),
+        pre: Buffer::recycled(steps * batch * g.pre_stride()),
+        states: Buffer::recycled((steps + 1) * batch * g.state_stride()),
     });
     let shared = saved.as_mut().map(|saved| (saved.pre.shared(), saved.states.shared()));
 
-    sequences_per_thread(shape, g).into_par_iter().for_each(|sequences| {
+    let run = |output: Shared<E>, sequences: Range<usize>| {
         let block = BLOCK_ROWS.div_ceil(sequences.len()).min(steps);
         // Where nothing is saved, a thread needs one block of pre-activations and two steps' states.
         let own_rows = if save { 0 } else { sequences.len() };
-        let mut own_pre = Buffer::zeroed(block * own_rows * g.pre_len());
-        let mut own_states = Buffer::zeroed(2 * own_rows * g.state_len());
+        let mut own_pre = Buffer::recycled(block * own_rows * g.pre_stride());
+        let mut own_states = Buffer::recycled(2 * own_rows * g.state_stride());
         let (pre, states) = match shared {
             Some((pre, states)) => (
-                Steps::new(pre, steps, 0..batch, g.pre_len()),
-                Steps::new(states, steps + 1, 0..batch, g.state_len()),
+                Steps::new(pre, steps, 0..batch, g.pre_stride()),
+                Steps::new(states, steps + 1, 0..batch, g.state_stride()),
             ),
             None => (
-                Steps::new(own_pre.shared(), block, sequences.clone(), g.pre_len()),
-                Steps::new(own_states.shared(), 2, sequences.clone(), g.state_len()),
+                Steps::new(own_pre.shared(), block, sequences.clone(), g.pre_stride()),
+                Steps::new(own_states.shared(), 2, sequences.clone(), g.state_stride()),
             ),
         };
         isa.run(Sequences {
@@ -83,17 +79,24 @@ pub(crate) fn forward<E: Element, C: Cell>(
             pre,
             states,
             output,
-            final_states,
+            emitted,
             emit,
         });
-    });
+    };
+    // SAFETY: each sequence's emitted outputs and final states are written by the thread that runs it.
+    let result = unsafe {
+        vec_filled_by(emitted + arguments.states.len(), |output| {
+            let sequences = sequences_per_thread(shape, g).into_par_iter();
+            sequences.for_each(|sequences| run(output, sequences));
+        })
+    };
     (result, saved)
 }
 
 /// One thread's sequences.
 ///
-/// All raw accesses below rest on this: `pre`, `states`, `output` and `final_states` outlive the
-/// task, are as large as their shapes say, and no other task touches rows of `sequences`.
+/// All raw accesses below rest on this: `pre`, `states` and `output` outlive the task, are as large as
+/// their shapes say, and no other task touches rows of `sequences`.
 struct Sequences<'a, E: Element, C> {
     cell: C,
     g: &'a Geometry,
@@ -103,8 +106,9 @@ struct Sequences<'a, E: Element, C> {
     block: usize,
     pre: Steps<E>,
     states: Steps<E>,
+    /// The emitted outputs, and after so many numbers the final states.
     output: Shared<E>,
-    final_states: Shared<E>,
+    emitted: usize,
     emit: Emit,
 }
 
@@ -120,6 +124,7 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
                 unsafe {
                     let to = self.states.row(0, b).add(s * padded);
                     from.as_ptr().copy_to_nonoverlapping(to, hidden);
+                    to.add(hidden).write_bytes(0, padded - hidden);
                 }
             }
         }
@@ -142,13 +147,11 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
         }
         for b in self.sequences.clone() {
             for s in 0..C::SPEC.states.len() {
-                // SAFETY: as at the start; `final_states` is `[S, B, H]`.
+                let place = self.emitted + (s * batch + b) * hidden;
+                // SAFETY: as at the start; behind the outputs there is room for `[S, B, H]`.
                 unsafe {
                     let from = self.states.row(steps, b).add(s * padded);
-                    from.copy_to_nonoverlapping(
-                        self.final_states.at((s * batch + b) * hidden),
-                        hidden,
-                    );
+                    from.copy_to_nonoverlapping(self.output.at(place), hidden);
                 }
             }
         }

@@ -43,16 +43,30 @@ impl Geometry {
         self.padded / self.width
     }
 
-    /// Numbers in a row of pre-activations.
+    /// From one row of pre-activations to the next.
     #[inline(always)]
-    pub(super) fn pre_len(&self) -> usize {
-        self.spec.blocks.len() * self.padded
+    pub(super) fn pre_stride(&self) -> usize {
+        self.stride(self.spec.blocks.len())
     }
 
-    /// Numbers in a row of states.
+    /// From one row of states to the next.
     #[inline(always)]
-    pub(super) fn state_len(&self) -> usize {
-        self.spec.states.len() * self.padded
+    pub(super) fn state_stride(&self) -> usize {
+        self.stride(self.spec.states.len())
+    }
+
+    /// From one row of derivatives of pre-activations and vectors to the next.
+    #[inline(always)]
+    pub(super) fn d_pre_stride(&self) -> usize {
+        self.stride(self.spec.blocks.len() + self.spec.vectors.len())
+    }
+
+    /// Room for `count` blocks. Rows a multiple of 32 registers apart would crowd into a few sets of
+    /// the cache: there one register more spreads them.
+    #[inline(always)]
+    fn stride(&self, count: usize) -> usize {
+        let len = count * self.padded;
+        if len.is_multiple_of(32 * self.width) { len + self.width } else { len }
     }
 
     /// The part of the packed parameters that holds a tensor; empty if the cell has none such.
@@ -88,7 +102,7 @@ impl<E: Element> Packed<E> {
             (0..inputs).flat_map(|p| (0..vectors).map(move |v| g.row_group(p, v))).collect();
         let by_unit: Vec<_> =
             (0..vectors).flat_map(|v| (0..hiddens).map(move |p| g.row_group(p, v))).collect();
-        let mut bias = Buffer::zeroed(g.pre_len());
+        let mut bias = Buffer::zeroed(g.spec.blocks.len() * g.padded);
         for name in ["bias_ih", "bias_hh"] {
             let Some(slot) = g.layout.tensor(name) else {
                 continue;
@@ -137,18 +151,18 @@ pub(super) struct Steps<E> {
     capacity: usize,
     first_row: usize,
     rows: usize,
-    row_len: usize,
+    stride: usize,
 }
 
 impl<E: Element> Steps<E> {
-    /// Rows of `row_len` numbers for the given sequences of the batch.
+    /// Rows `stride` numbers apart for the given sequences of the batch.
     pub(super) fn new(
         data: Shared<E>,
         capacity: usize,
         sequences: Range<usize>,
-        row_len: usize,
+        stride: usize,
     ) -> Self {
-        Self { data, capacity, first_row: sequences.start, rows: sequences.len(), row_len }
+        Self { data, capacity, first_row: sequences.start, rows: sequences.len(), stride }
     }
 
     /// Where the row of sequence `b` at step `t` begins.
@@ -159,11 +173,11 @@ impl<E: Element> Steps<E> {
     pub(super) unsafe fn row(self, t: usize, b: usize) -> *mut E {
         let slot = if t < self.capacity { t } else { t % self.capacity };
         // SAFETY: slot and row are in range, so the place is.
-        unsafe { self.data.at((slot * self.rows + b - self.first_row) * self.row_len) }
+        unsafe { self.data.at((slot * self.rows + b - self.first_row) * self.stride) }
     }
 
     /// From one sequence's row to the next one's.
     pub(super) fn stride(self) -> usize {
-        self.row_len
+        self.stride
     }
 }

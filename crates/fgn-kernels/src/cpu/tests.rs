@@ -19,7 +19,8 @@ fn tolerance<E: Element>() -> f64 {
     if size_of::<E>() == 4 { 2e-5 } else { 1e-12 }
 }
 
-const SHAPES: [(usize, usize, usize, usize); 9] = [
+const SHAPES: [(usize, usize, usize, usize); 10] = [
+    (4, 40, 150, 129),
     (1, 1, 1, 1),
     (1, 7, 17, 129),
     (7, 17, 100, 1),

@@ -15,6 +15,8 @@ use super::simd::{Element, Simd};
 const MAX_ROWS: usize = 6;
 /// How many registers wide a panel is where its width is free to choose.
 pub(super) const PANEL_VECTORS: usize = 4;
+/// How much of a matrix is used again and again before the next part: it stays in the nearest cache.
+const CHUNK_BYTES: usize = 32 << 10;
 
 /// How many rows a tile of `vectors` registers a row may have: its sums, one broadcast number a row
 /// and one register of weights fit into the register file.
@@ -62,29 +64,57 @@ pub(super) fn multiply<S: Simd>(
     product: &impl Product<S::Elem>,
 ) {
     for panel in panels.iter() {
-        for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
-            let mut tile = ProductTile {
-                left: [std::ptr::null(); MAX_ROWS],
-                start: [std::ptr::null(); MAX_ROWS],
-                out: [std::ptr::null_mut(); MAX_ROWS],
-                rows: count,
-                vectors: panel.vectors,
-                last: panel.last,
-                offsets,
-                segment: panel.depth / offsets.len().max(1),
-                columns,
-                weights: panel.data.as_ptr(),
-            };
-            for r in 0..count {
-                tile.left[r] = product.left(first + r);
-                tile.start[r] = product.start(first + r, panel.first);
-                tile.out[r] = product.out(first + r, panel.first);
+        let row_bytes = panel.vectors * S::WIDTH * size_of::<S::Elem>();
+        let segment = panel.depth / offsets.len();
+        let mut chunks = chunks(offsets, segment, CHUNK_BYTES / row_bytes).peekable();
+        let (mut weights, mut begun) = (panel.data, false);
+        while let Some(chunk) = chunks.next() {
+            for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
+                let mut tile = ProductTile {
+                    left: [std::ptr::null(); MAX_ROWS],
+                    start: [std::ptr::null(); MAX_ROWS],
+                    out: [std::ptr::null_mut(); MAX_ROWS],
+                    rows: count,
+                    vectors: panel.vectors,
+                    last: panel.last,
+                    chunk,
+                    columns,
+                    weights: weights.as_ptr(),
+                };
+                for r in 0..count {
+                    let row = first + r;
+                    tile.left[r] = product.left(row);
+                    tile.out[r] = product.out(row, panel.first);
+                    tile.start[r] =
+                        if begun { tile.out[r] } else { product.start(row, panel.first) };
+                }
+                // SAFETY: this runs on `S`, so the machine has it.
+                unsafe { S::Target::enter::<S>(tile) };
+                if chunks.peek().is_none() {
+                    product.finished(first, count, panel.first);
+                }
             }
-            // SAFETY: this runs on `S`, so the machine has it.
-            unsafe { S::Target::enter::<S>(tile) };
-            product.finished(first, count, panel.first);
+            weights = &weights[chunk.offsets.len() * chunk.len * panel.vectors * S::WIDTH..];
+            begun = true;
         }
     }
+}
+
+/// Some of a left row's numbers: `len` at each of `offsets`, after the first `skip`.
+#[derive(Clone, Copy)]
+struct Chunk<'a> {
+    offsets: &'a [usize],
+    skip: usize,
+    len: usize,
+}
+
+/// Cuts segments into chunks of at most `max` numbers: a few whole segments, or a part of one.
+#[inline(always)]
+fn chunks(offsets: &[usize], segment: usize, max: usize) -> impl Iterator<Item = Chunk<'_>> {
+    let together = (max / segment).max(1);
+    offsets.chunks(together).flat_map(move |offsets| {
+        parts(segment, max).map(move |(skip, len)| Chunk { offsets, skip, len })
+    })
 }
 
 /// The registers' places where they lie side by side.
@@ -100,8 +130,7 @@ struct ProductTile<'a, E> {
     vectors: usize,
     /// How many numbers of the last register there are.
     last: usize,
-    offsets: &'a [usize],
-    segment: usize,
+    chunk: Chunk<'a>,
     columns: &'a [usize],
     weights: *const E,
 }
@@ -146,13 +175,15 @@ impl<E: Element> ProductTile<'_, E> {
         // SAFETY: `Product` promises that all these are valid as far as they are used here.
         unsafe {
             for r in 0..R {
-                for v in 0..V {
+                for v in 0..V - 1 {
                     sums[r][v] = S::load(self.start[r].add(columns[v]));
                 }
+                sums[r][V - 1] = S::load_first(self.start[r].add(columns[V - 1]), self.last);
             }
             let mut weights = self.weights;
-            for &offset in self.offsets {
-                for k in offset..offset + self.segment {
+            for &offset in self.chunk.offsets {
+                let first = offset + self.chunk.skip;
+                for k in first..first + self.chunk.len {
                     let mut numbers = [S::zero(); R];
                     for r in 0..R {
                         numbers[r] = S::broadcast(*left[r].add(k));
@@ -185,10 +216,11 @@ pub(super) struct Strip<E> {
     pub(super) right: *const E,
 }
 
-/// Rows to sum over: `count` in each strip, `stride_left` and `stride_right` apart.
+/// Rows to sum over: `count` in each strip, from row `first` on, `stride_left` and `stride_right` apart.
 #[derive(Clone, Copy)]
 pub(super) struct Strips<'a, E> {
     pub(super) strips: &'a [Strip<E>],
+    pub(super) first: usize,
     pub(super) count: usize,
     pub(super) stride_left: usize,
     pub(super) stride_right: usize,
@@ -211,16 +243,22 @@ pub(super) unsafe fn multiply_transposed<S: Simd>(
     result: &mut [S::Elem],
 ) {
     assert_eq!(result.len(), offsets.len() * vectors * S::WIDTH);
-    for (first, count) in parts(offsets.len(), max_rows::<S>(vectors)) {
-        let tile = TransposedTile {
-            strips,
-            offsets: &offsets[first..first + count],
-            column,
-            vectors,
-            result: result[first * vectors * S::WIDTH..].as_mut_ptr(),
-        };
-        // SAFETY: this runs on `S`, so the machine has it.
-        unsafe { S::Target::enter::<S>(tile) };
+    let max_chunk = CHUNK_BYTES / (vectors * S::WIDTH * size_of::<S::Elem>());
+    for (first_row, count) in parts(strips.count, max_chunk) {
+        for some in strips.strips.chunks((max_chunk / count).max(1)) {
+            let strips = Strips { strips: some, first: first_row, count, ..strips };
+            for (first, count) in parts(offsets.len(), max_rows::<S>(vectors)) {
+                let tile = TransposedTile {
+                    strips,
+                    offsets: &offsets[first..first + count],
+                    column,
+                    vectors,
+                    result: result[first * vectors * S::WIDTH..].as_mut_ptr(),
+                };
+                // SAFETY: this runs on `S`, so the machine has it.
+                unsafe { S::Target::enter::<S>(tile) };
+            }
+        }
     }
 }
 
@@ -246,7 +284,7 @@ impl<E: Element> TransposedTile<'_, E> {
         if R > max_rows::<S>(V) || V > PANEL_VECTORS {
             return; // `multiply_transposed` makes no such tile: this spares its code.
         }
-        let Strips { strips, count, stride_left, stride_right } = self.strips;
+        let Strips { strips, first, count, stride_left, stride_right } = self.strips;
         let offsets: [usize; R] = std::array::from_fn(|r| self.offsets[r]);
         let mut sums = [[S::zero(); V]; R];
         // SAFETY: the caller of `multiply_transposed` promised that strips and result reach this far.
@@ -257,8 +295,8 @@ impl<E: Element> TransposedTile<'_, E> {
                 }
             }
             for strip in strips {
-                let mut left = strip.left;
-                let mut right = strip.right.add(self.column);
+                let mut left = strip.left.add(first * stride_left);
+                let mut right = strip.right.add(first * stride_right + self.column);
                 for _ in 0..count {
                     let mut numbers = [S::zero(); R];
                     for r in 0..R {

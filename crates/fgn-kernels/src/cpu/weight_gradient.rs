@@ -1,5 +1,4 @@
-//! The gradients of a layer's parameters: products over rows of time and batch, shared out by
-//! columns.
+//! The gradients of a layer's parameters: products over rows of time and batch, column by column.
 
 use std::ops::Range;
 
@@ -70,10 +69,11 @@ impl<E: Element> WeightGradient<E> {
         Self { parts }
     }
 
-    /// Adds what the steps of `block` contribute, given the derivatives of their pre-activations.
+    /// Adds what some sequences contribute in the steps of `block`, given the derivatives of their
+    /// pre-activations. Threads that have nothing else to do take some of the columns.
     ///
     /// # Safety
-    /// `d_pre` holds the rows of all sequences for the steps of `block`, and nobody writes them.
+    /// `d_pre` holds the rows of the sequences for the steps of `block`, and nobody writes them.
     pub(super) unsafe fn add(
         &mut self,
         isa: Isa,
@@ -81,28 +81,35 @@ impl<E: Element> WeightGradient<E> {
         arguments: &Arguments<'_, E>,
         saved: &Saved<E>,
         d_pre: Steps<E>,
-        block: Range<usize>,
+        (block, sequences): (Range<usize>, Range<usize>),
     ) {
         let batch = g.shape.batch;
+        let first = sequences.start;
         let one = E::from_f64(1.0);
         let strips = |left: &dyn Fn(usize) -> *const E| -> Vec<Strip<E>> {
             let strip = |t| {
                 // SAFETY: the caller's promise.
-                let right = unsafe { d_pre.row(t, 0) };
+                let right = unsafe { d_pre.row(t, first) };
                 Strip { left: left(t), right }
             };
             block.clone().map(strip).collect()
         };
-        let input = strips(&|t| arguments.x[t * batch * g.shape.input..].as_ptr());
-        let hidden = strips(&|t| saved.states[t * batch * g.state_len()..].as_ptr());
+        let input = strips(&|t| arguments.x[(t * batch + first) * g.shape.input..].as_ptr());
+        let hidden = strips(&|t| saved.states[(t * batch + first) * g.state_stride()..].as_ptr());
         let ones = strips(&|_| &raw const one);
         let rows = |strips, stride_left, depth| Rows {
-            strips: Strips { strips, count: batch, stride_left, stride_right: d_pre.stride() },
+            strips: Strips {
+                strips,
+                first: 0,
+                count: sequences.len(),
+                stride_left,
+                stride_right: d_pre.stride(),
+            },
             depth,
         };
         let feeds = [
             rows(&input[..], g.shape.input, g.shape.input),
-            rows(&hidden[..], g.state_len(), g.shape.hidden),
+            rows(&hidden[..], g.state_stride(), g.shape.hidden),
             rows(&ones[..], 0, 1),
         ];
         self.parts.par_iter_mut().for_each(|part| {
@@ -111,19 +118,23 @@ impl<E: Element> WeightGradient<E> {
         });
     }
 
-    /// Writes the gradient of the packed parameters.
-    pub(super) fn write(&self, g: &Geometry, parameters: &mut [E]) {
-        for part in &self.parts {
-            let Some(slot) = g.layout.tensor(part.tensor) else {
-                continue;
-            };
-            let depth = part.sums.len() / (part.vectors * g.width);
-            let units = (part.vectors * g.width).min(g.shape.hidden - part.unit);
+    /// Writes the gradient of the packed parameters: the sums of all groups, added in their order.
+    pub(super) fn write(groups: &[Self], g: &Geometry, parameters: &mut [E]) {
+        let Some((first, others)) = groups.split_first() else { return };
+        for (n, part) in first.parts.iter().enumerate() {
+            let Some(slot) = g.layout.tensor(part.tensor) else { continue };
+            let stride = part.vectors * g.width;
+            let depth = part.sums.len() / stride;
+            let units = stride.min(g.shape.hidden - part.unit);
             let first_row = part.place * g.shape.hidden + part.unit;
             for u in 0..units {
                 let row = &mut parameters[slot.offset + (first_row + u) * depth..][..depth];
-                let column = part.sums[u..].iter().step_by(part.vectors * g.width);
-                row.iter_mut().zip(column).for_each(|(to, &sum)| *to = sum);
+                for (k, to) in row.iter_mut().enumerate() {
+                    let place = k * stride + u;
+                    *to = others
+                        .iter()
+                        .fold(part.sums[place], |sum, group| sum + group.parts[n].sums[place]);
+                }
             }
         }
     }
