@@ -2,6 +2,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// The pre-activations, each a block of `H` numbers a step, in the order of the weights' rows.
+    /// Those that the input feeds come first.
     pub blocks: &'static [Block],
     /// The names of the states carried from step to step. The first is the one that blocks fed by
     /// the hidden state see.
