@@ -1,8 +1,16 @@
 //! Weight matrices laid out for tiles.
 
+use rayon::prelude::*;
+
 use super::buffer::Buffer;
 use super::simd::Element;
-use super::tile::PANEL_VECTORS;
+use super::tile::{PANEL_VECTORS, parts};
+
+/// So many numbers are packed before another thread is worth waking.
+const PACKED_ALONE: usize = 200_000;
+/// How many rows of a panel are written before going back for the next lane: they stay in the nearest
+/// cache meanwhile.
+const PACKED_ROWS: usize = 128;
 
 /// A matrix as panels of a few registers of columns, each panel row by row.
 pub(crate) struct Panels<E> {
@@ -48,16 +56,31 @@ impl<E: Element> Panels<E> {
         per_panel: usize,
         width: usize,
     ) -> Self {
-        let mut panels = Self::zeroed(depth, groups.len(), per_panel, width, width);
-        for (vector, group) in groups.iter().enumerate() {
-            let (start, stride) = panels.place(vector);
-            for lane in 0..group.count {
-                let row = &matrix[(group.first + lane) * depth..][..depth];
-                for (k, &value) in row.iter().enumerate() {
-                    panels.data[start + k * stride + lane] = value;
+        let mut panels = Self::recycled(depth, groups.len(), per_panel, width, width);
+        let panel_len = per_panel * depth * width;
+        let together = PACKED_ALONE.div_ceil(panel_len.max(1));
+        panels
+            .data
+            .par_chunks_mut(panel_len.max(1))
+            .zip(groups.par_chunks(per_panel))
+            .with_min_len(together)
+            .for_each(|(panel, groups)| {
+                let stride = groups.len() * width;
+                for (vector, group) in groups.iter().enumerate() {
+                    for (first, count) in parts(depth, PACKED_ROWS) {
+                        for lane in 0..width {
+                            let column = panel[first * stride..].iter_mut();
+                            let column = column.skip(vector * width + lane).step_by(stride);
+                            if lane < group.count {
+                                let row = &matrix[(group.first + lane) * depth + first..][..count];
+                                column.zip(row).for_each(|(to, &value)| *to = value);
+                            } else {
+                                column.take(count).for_each(|to| *to = E::default());
+                            }
+                        }
+                    }
                 }
-            }
-        }
+            });
         panels
     }
 
@@ -66,21 +89,23 @@ impl<E: Element> Panels<E> {
         let vectors = columns.div_ceil(width);
         let last = columns - (vectors - 1) * width;
         let depth = matrix.len() / columns;
-        let mut panels = Self::zeroed(depth, vectors, PANEL_VECTORS, width, last);
+        let mut panels = Self::recycled(depth, vectors, PANEL_VECTORS, width, last);
         for vector in 0..vectors {
             let (start, stride) = panels.place(vector);
             let from = vector * width;
             let count = width.min(columns - from);
             for k in 0..depth {
-                let source = &matrix[k * columns + from..][..count];
-                panels.data[start + k * stride..][..count].copy_from_slice(source);
+                let to = &mut panels.data[start + k * stride..][..width];
+                to[..count].copy_from_slice(&matrix[k * columns + from..][..count]);
+                to[count..].fill(E::default());
             }
         }
         panels
     }
 
-    fn zeroed(depth: usize, vectors: usize, per_panel: usize, width: usize, last: usize) -> Self {
-        let data = Buffer::zeroed(depth * vectors * width);
+    /// Panels of any numbers, for whoever writes them all.
+    fn recycled(depth: usize, vectors: usize, per_panel: usize, width: usize, last: usize) -> Self {
+        let data = Buffer::recycled(depth * vectors * width);
         Self { data, depth, per_panel, vectors, width, last }
     }
 
