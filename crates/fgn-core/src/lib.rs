@@ -1,7 +1,7 @@
 //! The equations of gated recurrent cells, as pure functions over numbers.
 //!
 //! A recurrent cell reads one step of a stream, updates a memory, and puts out a vector. This crate
-//! says *what* each cell computes, and nothing else: no tensors, no devices, no threads, no `unsafe`.
+//! says *what* each cell computes, and nothing else: no tensors, no devices, no threads.
 //! The crates above it decide how a cell is run over a sequence (`fgn-kernels`) and what a model
 //! made of cells looks like (`fgn-nn`).
 //!

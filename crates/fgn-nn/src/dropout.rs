@@ -6,7 +6,7 @@ use crate::{Error, Result, config};
 
 /// Whether a layer is trained or used, where that differs.
 pub enum Mode<'a> {
-    /// In use: dropout does nothing.
+    /// In use: dropout does nothing, and a model's logits cannot be differentiated.
     Eval,
     /// In training: masks for dropout are drawn from the generator.
     Train(&'a mut ChaCha8Rng),

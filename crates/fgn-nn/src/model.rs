@@ -35,7 +35,7 @@ impl Model {
     }
 
     /// `images: [B, height, width]`, numbers in `[0, 1]` of the model's type, give logits
-    /// `[B, classes]`.
+    /// `[B, classes]`; with [`Mode::Eval`] they are outside the computation graph.
     ///
     /// # Errors
     /// [`Error::Shape`] for images of another size or a batch of none, [`Error::DType`] for another
@@ -52,12 +52,16 @@ impl Model {
         if let Some(dense) = &self.dense {
             x = dense.forward(&x, &mut mode)?;
         }
-        let last = match mode {
+        match mode {
+            Mode::Train(_) => {
+                self.head.forward(&self.recurrent.forward(&x, None, Emit::Last)?.output)
+            }
             // Over long sequences, what is kept for a backward pass is most of the memory.
-            Mode::Eval => self.recurrent.detached().forward(&x.detach(), None, Emit::Last)?,
-            Mode::Train(_) => self.recurrent.forward(&x, None, Emit::Last)?,
-        };
-        self.head.forward(&last.output)
+            Mode::Eval => {
+                let run = self.recurrent.detached().forward(&x.detach(), None, Emit::Last)?;
+                Ok(self.head.forward(&run.output)?.detach())
+            }
+        }
     }
 
     /// The parameters by name, in a fixed order: input layer, dense layer, recurrent layer, head.

@@ -39,15 +39,10 @@ pub(crate) struct Arguments<'a, E> {
     pub(crate) states: &'a [E],
 }
 
-/// How many threads are worth waking for so many multiply-adds that fall into `most` equal parts.
-fn threads_for(work: usize, most: usize) -> usize {
-    rayon::current_num_threads().min(work / PARALLEL_WORK + 1).min(most).max(1)
-}
-
 /// Each thread's sequences of the batch. Results do not depend on the cut.
 fn sequences_per_thread(shape: Shape, g: &Geometry) -> Vec<Range<usize>> {
     let Shape { steps, batch, input, hidden } = shape;
     let work = steps * batch * g.spec.blocks.len() * hidden * (input + hidden);
-    let threads = threads_for(work, batch);
+    let threads = rayon::current_num_threads().min(work / PARALLEL_WORK + 1).min(batch);
     (0..threads).map(|n| n * batch / threads..(n + 1) * batch / threads).collect()
 }

@@ -186,6 +186,7 @@ fn a_model_refuses_images_that_it_was_not_built_for() {
     let model = Model::new(&model_config(), 1, DType::F64, &Device::Cpu).unwrap();
     let logits = model.forward(&random(&[2, 8, 12], 1), Mode::Eval).unwrap();
     assert_eq!(logits.dims(), [2, 3]);
+    assert!(!logits.track_op(), "in use nothing is kept for a backward pass");
     for dims in [&[2, 12, 8][..], &[8, 12], &[0, 8, 12], &[2, 1, 8, 12]] {
         let error = model.forward(&random(dims, 1), Mode::Eval).unwrap_err().to_string();
         let expected = format!("images have shape {dims:?}, expected [B, 8, 12]");
