@@ -16,8 +16,9 @@ use rayon::prelude::*;
 use super::Arguments;
 use super::buffer::{Buffer, Shared};
 use super::forward::Saved;
-use super::geometry::{self, Geometry, Steps};
+use super::geometry::{self, Geometry, Rows, Steps};
 use super::isa::{Isa, Task};
+use super::pair::Pair;
 use super::panels::Panels;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
@@ -151,7 +152,7 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
         let rows = self.sequences.len();
         for t in self.block.clone().rev() {
             if C::SPEC.is_recurrent() && t + 1 < g.shape.steps {
-                let product = HiddenProduct { run: &self, t: t + 1 };
+                let product = HiddenProduct::new(&self, t + 1);
                 tile::multiply::<S>(rows, &from_hidden, self.hidden_panels, &columns, &product);
             }
             self.apply::<S>(t);
@@ -164,7 +165,7 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
         }
         if self.block.start == 0 {
             if C::SPEC.is_recurrent() {
-                let product = HiddenProduct { run: &self, t: 0 };
+                let product = HiddenProduct::new(&self, 0);
                 tile::multiply::<S>(rows, &from_hidden, self.hidden_panels, &columns, &product);
             }
             self.write_states();
@@ -180,42 +181,49 @@ impl<E: Element, C: Cell> Sequences<'_, E, C> {
         let g = self.g;
         let Shape { steps, batch, hidden, .. } = g.shape;
         let (spec, padded) = (C::SPEC, g.padded);
+        // SAFETY: the task's own rows, which outlive it.
+        let (d_prev, d_pre) = unsafe { (self.d_prev.at(0), self.d_pre.at(t)) };
         for b in self.sequences.clone() {
-            for place in (0..padded).step_by(S::WIDTH) {
-                let mut at = At::<S>::zero();
-                let mut d_step = Step { output: S::zero(), next: at.prev };
+            for place in (0..padded).step_by(2 * S::WIDTH) {
+                // The last of an odd number of registers is its own partner.
+                let pair = [place, (place + S::WIDTH).min(padded - S::WIDTH)];
+                let mut at = At::<Pair<S>>::zero();
+                let mut d_step = Step { output: at.prev[0], next: at.prev };
                 // SAFETY: the task's own rows, with `padded` numbers for each block, state and
                 // vector.
                 unsafe {
-                    let pre = self.saved.pre[(t * batch + b) * g.pre_stride() + place..].as_ptr();
+                    let pre = &self.saved.pre[(t * batch + b) * g.pre_stride()..];
                     for block in 0..spec.blocks.len() {
-                        at.pre[block] = S::load(pre.add(block * padded));
+                        at.pre[block] =
+                            Pair::load(pair.map(|p| pre[block * padded + p..].as_ptr()));
                     }
-                    let states =
-                        self.saved.states[(t * batch + b) * g.state_stride() + place..].as_ptr();
-                    let d_prev = self.d_prev.row(0, b).add(place);
+                    let states = &self.saved.states[(t * batch + b) * g.state_stride()..];
+                    let d_prev = pair.map(|p| d_prev.row(b).add(p));
                     for s in 0..spec.states.len() {
-                        at.prev[s] = S::load(states.add(s * padded));
-                        d_step.next[s] = S::load(d_prev.add(s * padded));
+                        at.prev[s] = Pair::load(pair.map(|p| states[s * padded + p..].as_ptr()));
+                        d_step.next[s] = Pair::load(d_prev.map(|d| d.add(s * padded).cast_const()));
                     }
                     for v in 0..spec.vectors.len() {
-                        at.vectors[v] = S::load(self.vectors[v * padded + place..].as_ptr());
+                        let vector = &self.vectors[v * padded..];
+                        at.vectors[v] = Pair::load(pair.map(|p| vector[p..].as_ptr()));
                     }
                     if let Some(step) = self.emit.place(t, steps) {
-                        let from = &self.d_output[(step * batch + b) * hidden + place..];
-                        d_step.output = S::load_first(from.as_ptr(), S::WIDTH.min(hidden - place));
+                        let from = &self.d_output[(step * batch + b) * hidden..];
+                        let counts = pair.map(|p| S::WIDTH.min(hidden - p));
+                        d_step.output = Pair::load_first(pair.map(|p| from[p..].as_ptr()), counts);
                     }
 
                     let by = self.cell.grad(&at, &d_step);
-                    let d_pre = self.d_pre.row(t, b).add(place);
+                    let d_pre = pair.map(|p| d_pre.row(b).add(p));
                     for block in 0..spec.blocks.len() {
-                        by.pre[block].store(d_pre.add(block * padded));
+                        by.pre[block].store(d_pre.map(|d| d.add(block * padded)));
                     }
                     for v in 0..spec.vectors.len() {
-                        by.vectors[v].store(d_pre.add((spec.blocks.len() + v) * padded));
+                        let place = (spec.blocks.len() + v) * padded;
+                        by.vectors[v].store(d_pre.map(|d| d.add(place)));
                     }
                     for s in 0..spec.states.len() {
-                        by.prev[s].store(d_prev.add(s * padded));
+                        by.prev[s].store(d_prev.map(|d| d.add(s * padded)));
                     }
                 }
             }
@@ -241,18 +249,27 @@ impl<E: Element, C: Cell> Sequences<'_, E, C> {
 
 /// What the pre-activations of step `t` send to the hidden state before it, added to what came there
 /// without a product.
-struct HiddenProduct<'a, R> {
-    run: &'a R,
-    t: usize,
+struct HiddenProduct<'a, E: Element, C> {
+    run: &'a Sequences<'a, E, C>,
+    d_pre: Rows<E>,
+    d_prev: Rows<E>,
+}
+
+impl<'a, E: Element, C: Cell> HiddenProduct<'a, E, C> {
+    #[inline(always)]
+    fn new(run: &'a Sequences<'a, E, C>, t: usize) -> Self {
+        // SAFETY: the task's own rows, which outlive it.
+        unsafe { Self { run, d_pre: run.d_pre.at(t), d_prev: run.d_prev.at(0) } }
+    }
 }
 
 // SAFETY: a row of `d_pre` has `padded >= hidden` numbers for each block, and the panels `hidden` rows
 // for each recurrent block. A row of `d_prev` has `padded` numbers for the hidden state.
-unsafe impl<E: Element, C: Cell> Product<E> for HiddenProduct<'_, Sequences<'_, E, C>> {
+unsafe impl<E: Element, C: Cell> Product<E> for HiddenProduct<'_, E, C> {
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
         // SAFETY: the task's own row.
-        unsafe { self.run.d_pre.row(self.t, self.run.sequences.start + row) }
+        unsafe { self.d_pre.row(self.run.sequences.start + row) }
     }
 
     #[inline(always)]
@@ -264,7 +281,7 @@ unsafe impl<E: Element, C: Cell> Product<E> for HiddenProduct<'_, Sequences<'_, 
     fn out(&self, row: usize, vector: usize) -> *mut E {
         let b = self.run.sequences.start + row;
         // SAFETY: the task's own row.
-        unsafe { self.run.d_prev.row(0, b).add(vector * self.run.g.width) }
+        unsafe { self.d_prev.row(b).add(vector * self.run.g.width) }
     }
 
     #[inline(always)]

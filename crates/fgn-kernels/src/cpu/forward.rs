@@ -14,8 +14,9 @@ use fgn_core::{At, Cell};
 use rayon::prelude::*;
 
 use super::buffer::{Buffer, Shared, vec_filled_by};
-use super::geometry::{Geometry, Packed, Steps};
+use super::geometry::{Geometry, Packed, Rows, Steps};
 use super::isa::{Isa, Task};
+use super::pair::Pair;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::{Arguments, sequences_per_thread};
@@ -136,7 +137,17 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
             tile::multiply::<S>(rows, &[0], &self.packed.input, &tile::side_by_side::<S>(), &input);
             for t in first..first + count {
                 self.start_hidden_blocks(t);
-                let step = StepProduct::<S, _> { run: &self, t, of: PhantomData };
+                // SAFETY: the task's own rows, which outlive it.
+                let step = unsafe {
+                    StepProduct::<S, _> {
+                        run: &self,
+                        t,
+                        pre: self.pre.at(t),
+                        prev: self.states.at(t),
+                        next: self.states.at(t + 1),
+                        of: PhantomData,
+                    }
+                };
                 let rows = self.sequences.len();
                 if C::SPEC.is_recurrent() {
                     tile::multiply::<S>(rows, &[0], &self.packed.hidden, &columns, &step);
@@ -221,9 +232,13 @@ unsafe impl<E: Element, C: Cell> Product<E> for InputProduct<'_, Sequences<'_, E
 }
 
 /// One step: the recurrent product, added to the pre-activations, and the cell's equations.
-struct StepProduct<'a, S, R> {
+struct StepProduct<'a, S: Simd, R> {
     run: &'a R,
     t: usize,
+    pre: Rows<S::Elem>,
+    /// The states before the step, and after it.
+    prev: Rows<S::Elem>,
+    next: Rows<S::Elem>,
     of: PhantomData<S>,
 }
 
@@ -235,28 +250,33 @@ impl<S: Simd<Elem = E>, E: Element, C: Cell> StepProduct<'_, S, Sequences<'_, E,
         let g = run.g;
         let Shape { steps, batch, hidden, .. } = g.shape;
         let place = unit * S::WIDTH;
-        let mut at = At::<S>::zero();
+        let mut at = At::<Pair<S>>::zero();
+        let end = first + count;
         // SAFETY: the task's own rows, each with `padded` numbers for every block and state.
         unsafe {
             for (v, vector) in at.vectors.iter_mut().take(C::SPEC.vectors.len()).enumerate() {
-                *vector = S::load(run.packed.vectors.as_ptr().add(v * g.padded + place));
+                *vector =
+                    Pair::both(S::load(run.packed.vectors.as_ptr().add(v * g.padded + place)));
             }
-            for b in (run.sequences.start + first..).take(count) {
-                let pre = run.pre.row(t, b).add(place);
-                let prev = run.states.row(t, b).add(place);
-                let next = run.states.row(t + 1, b).add(place);
+            for row in (first..end).step_by(2) {
+                // The last of an odd number of rows is its own partner.
+                let pair = [row, (row + 1).min(end - 1)].map(|row| run.sequences.start + row);
+                let pre = pair.map(|b| self.pre.row(b).add(place));
+                let prev = pair.map(|b| self.prev.row(b).add(place));
+                let next = pair.map(|b| self.next.row(b).add(place));
                 for block in 0..C::SPEC.blocks.len() {
-                    at.pre[block] = S::load(pre.add(block * g.padded));
+                    at.pre[block] =
+                        Pair::load(pre.map(|row| row.add(block * g.padded).cast_const()));
                 }
                 for s in 0..C::SPEC.states.len() {
-                    at.prev[s] = S::load(prev.add(s * g.padded));
+                    at.prev[s] = Pair::load(prev.map(|row| row.add(s * g.padded).cast_const()));
                 }
                 let step = run.cell.step(&at);
                 for s in 0..C::SPEC.states.len() {
-                    step.next[s].store(next.add(s * g.padded));
+                    step.next[s].store(next.map(|row| row.add(s * g.padded)));
                 }
                 if let Some(emitted) = run.emit.place(t, steps) {
-                    let to = run.output.at((emitted * batch + b) * hidden + place);
+                    let to = pair.map(|b| run.output.at((emitted * batch + b) * hidden + place));
                     step.output.store_first(to, S::WIDTH.min(hidden - place));
                 }
             }
@@ -275,7 +295,7 @@ where
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
         // SAFETY: the row is the task's own.
-        unsafe { self.run.states.row(self.t, self.run.sequences.start + row) }
+        unsafe { self.prev.row(self.run.sequences.start + row) }
     }
 
     #[inline(always)]
@@ -287,10 +307,7 @@ where
     fn out(&self, row: usize, vector: usize) -> *mut E {
         let unit = vector / self.run.g.hidden_blocks.len();
         // SAFETY: the row is the task's own.
-        unsafe {
-            let pre = self.run.pre.row(self.t, self.run.sequences.start + row);
-            pre.add(unit * S::WIDTH)
-        }
+        unsafe { self.pre.row(self.run.sequences.start + row).add(unit * S::WIDTH) }
     }
 
     #[inline(always)]

@@ -165,19 +165,50 @@ impl<E: Element> Steps<E> {
         Self { data, capacity, first_row: sequences.start, rows: sequences.len(), stride }
     }
 
+    /// The rows of step `t`.
+    ///
+    /// # Safety
+    /// The memory is alive.
+    #[inline(always)]
+    pub(super) unsafe fn at(self, t: usize) -> Rows<E> {
+        let Self { data, capacity, first_row, rows, stride } = self;
+        let slot = if t < capacity { t } else { t % capacity };
+        // SAFETY: the slot is in range, so the place is.
+        Rows { start: unsafe { data.at(slot * rows * stride) }, first_row, stride }
+    }
+
     /// Where the row of sequence `b` at step `t` begins.
     ///
     /// # Safety
     /// The memory is alive, and `b` is among the sequences that it was made for.
     #[inline(always)]
     pub(super) unsafe fn row(self, t: usize, b: usize) -> *mut E {
-        let slot = if t < self.capacity { t } else { t % self.capacity };
-        // SAFETY: slot and row are in range, so the place is.
-        unsafe { self.data.at((slot * self.rows + b - self.first_row) * self.stride) }
+        // SAFETY: the caller's promise.
+        unsafe { self.at(t).row(b) }
     }
 
     /// From one sequence's row to the next one's.
     pub(super) fn stride(self) -> usize {
         self.stride
+    }
+}
+
+/// One step's rows among [`Steps`].
+#[derive(Clone, Copy)]
+pub(super) struct Rows<E> {
+    start: *mut E,
+    first_row: usize,
+    stride: usize,
+}
+
+impl<E> Rows<E> {
+    /// Where the row of sequence `b` begins.
+    ///
+    /// # Safety
+    /// The memory is alive, and `b` is among the sequences that it was made for.
+    #[inline(always)]
+    pub(super) unsafe fn row(self, b: usize) -> *mut E {
+        // SAFETY: the row is in range, so the place is.
+        unsafe { self.start.add((b - self.first_row) * self.stride) }
     }
 }

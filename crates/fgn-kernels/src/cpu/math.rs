@@ -23,6 +23,11 @@ pub(super) trait F32Lanes: Lane {
     /// `self · 2^n`, for whole `n` in −126 ..= 127.
     fn scale(self, n: Self) -> Self;
     fn abs(self) -> Self;
+    /// `1 / self`, to 1 unit in the last place.
+    #[inline(always)]
+    fn recip(self) -> Self {
+        Self::one() / self
+    }
     /// The absolute value with the sign of `sign`.
     fn with_sign(self, sign: Self) -> Self;
     /// Where `self < bound`: `then`, else `otherwise`.
@@ -32,7 +37,7 @@ pub(super) trait F32Lanes: Lane {
 /// The logistic sigmoid.
 #[inline(always)]
 pub(super) fn sigmoid<V: F32Lanes>(x: V) -> V {
-    V::one() / (V::one() + exp(-x))
+    (V::one() + exp(-x)).recip()
 }
 
 /// The hyperbolic tangent: an odd polynomial below 0.625, `1 − 2/(exp(2|x|) + 1)` above.
@@ -47,7 +52,7 @@ pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
     let near = (p * y).mul_add(x, x);
 
     let size = x.abs();
-    let far = V::one() - V::f32(2.0) / (exp(size + size) + V::one());
+    let far = V::f32(-2.0).mul_add((exp(size + size) + V::one()).recip(), V::one());
     size.if_less(V::f32(0.625), near, far).with_sign(x)
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod forward;
 mod geometry;
 pub(crate) mod isa;
 mod math;
+mod pair;
 mod panels;
 mod portable;
 pub(crate) mod simd;

@@ -3,6 +3,7 @@
 use fgn_core::Lane;
 
 use super::isa::Target;
+use super::pair::Pair;
 
 /// A register full of numbers, and the way between it and memory.
 pub(crate) trait Simd: Lane {
@@ -39,6 +40,18 @@ pub(crate) trait Simd: Lane {
     /// # Safety
     /// `to` is valid for writing `count` numbers, and `count <= WIDTH`.
     unsafe fn store_first(self, to: *mut Self::Elem, count: usize);
+
+    /// The hyperbolic tangents of two registers, computed side by side.
+    #[inline(always)]
+    fn tanh_pair(pair: Pair<Self>) -> Pair<Self> {
+        Pair(pair.0.tanh(), pair.1.tanh())
+    }
+
+    /// The logistic sigmoids of two registers, computed side by side.
+    #[inline(always)]
+    fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
+        Pair(pair.0.sigmoid(), pair.1.sigmoid())
+    }
 }
 
 /// A number type that the kernels run on, with its register for each instruction set.
