@@ -34,6 +34,10 @@ pub(crate) trait Target: Copy {
     /// How many registers kernels may plan with.
     const REGISTERS: usize;
 
+    /// Asks for the cache line at any address, which need not be one of ours, to be brought near.
+    #[inline(always)]
+    fn prefetch<E>(_address: *const E) {}
+
     /// Runs `task` as a function of its own, compiled for this instruction set.
     ///
     /// # Safety
@@ -57,6 +61,11 @@ impl Target for Avx512 {
     const FUSED: bool = true;
     const REGISTERS: usize = 32;
 
+    #[inline(always)]
+    fn prefetch<E>(address: *const E) {
+        prefetch(address);
+    }
+
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx2,fma"))]
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
@@ -67,6 +76,11 @@ impl Target for Avx512 {
 impl Target for Avx2 {
     const FUSED: bool = true;
     const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    fn prefetch<E>(address: *const E) {
+        prefetch(address);
+    }
 
     #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
     #[inline(never)]
@@ -82,6 +96,17 @@ impl Target for Portable {
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
         task.run::<S>();
+    }
+}
+
+/// To the second cache: what comes is more than the first one holds.
+#[inline(always)]
+fn prefetch<E>(_address: *const E) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: every x86-64 has the instruction, which reads nothing and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(_address.cast()) };
     }
 }
 

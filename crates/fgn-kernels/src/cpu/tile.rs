@@ -69,6 +69,9 @@ pub(super) fn multiply<S: Simd>(
         let mut chunks = chunks(offsets, segment, CHUNK_BYTES / row_bytes).peekable();
         let (mut weights, mut begun) = (panel.data, false);
         while let Some(chunk) = chunks.next() {
+            let depth = chunk.offsets.len() * chunk.len;
+            let mut ahead =
+                weights.as_ptr_range().start.wrapping_add(depth * panel.vectors * S::WIDTH);
             for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
                 let mut tile = ProductTile {
                     left: [std::ptr::null(); MAX_ROWS],
@@ -80,7 +83,9 @@ pub(super) fn multiply<S: Simd>(
                     chunk,
                     columns,
                     weights: weights.as_ptr(),
+                    ahead,
                 };
+                ahead = ahead.wrapping_add(depth * line::<S::Elem>());
                 for r in 0..count {
                     let row = first + r;
                     tile.left[r] = product.left(row);
@@ -94,7 +99,7 @@ pub(super) fn multiply<S: Simd>(
                     product.finished(first, count, panel.first);
                 }
             }
-            weights = &weights[chunk.offsets.len() * chunk.len * panel.vectors * S::WIDTH..];
+            weights = &weights[depth * panel.vectors * S::WIDTH..];
             begun = true;
         }
     }
@@ -117,6 +122,11 @@ fn chunks(offsets: &[usize], segment: usize, max: usize) -> impl Iterator<Item =
     })
 }
 
+/// Numbers in a cache line.
+const fn line<E>() -> usize {
+    64 / size_of::<E>()
+}
+
 /// The registers' places where they lie side by side.
 pub(super) fn side_by_side<S: Simd>() -> [usize; PANEL_VECTORS] {
     std::array::from_fn(|v| v * S::WIDTH)
@@ -133,6 +143,8 @@ struct ProductTile<'a, E> {
     chunk: Chunk<'a>,
     columns: &'a [usize],
     weights: *const E,
+    /// What the next tiles will need, a cache line for each row of the weights.
+    ahead: *const E,
 }
 
 /// Calls a tile's method with its size as constants.
@@ -181,9 +193,12 @@ impl<E: Element> ProductTile<'_, E> {
                 sums[r][V - 1] = S::load_first(self.start[r].add(columns[V - 1]), self.last);
             }
             let mut weights = self.weights;
+            let mut ahead = self.ahead;
             for &offset in self.chunk.offsets {
                 let first = offset + self.chunk.skip;
                 for k in first..first + self.chunk.len {
+                    S::Target::prefetch(ahead);
+                    ahead = ahead.wrapping_add(line::<E>());
                     let mut numbers = [S::zero(); R];
                     for r in 0..R {
                         numbers[r] = S::broadcast(*left[r].add(k));
