@@ -42,7 +42,9 @@
 mod conv;
 mod cpu;
 mod sequence;
+mod stream;
 
 pub use conv::conv_relu_pool;
 pub use cpu::isa::Isa;
 pub use sequence::{Emit, Sequence, sequence};
+pub use stream::{Precision, Stream, StreamWeights};

@@ -7,7 +7,20 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
 
-use super::simd::Element;
+/// Plain numbers, as memory is filled with.
+///
+/// # Safety
+/// Whatever its bits, it is a value.
+pub(crate) unsafe trait Number: Copy + Send + Sync {}
+
+// SAFETY: all bits are a value.
+unsafe impl Number for f32 {}
+// SAFETY: as above.
+unsafe impl Number for f64 {}
+// SAFETY: as above.
+unsafe impl Number for u16 {}
+// SAFETY: as above.
+unsafe impl Number for i8 {}
 
 /// A cache line, so that no register's read crosses one.
 const ALIGNMENT: usize = align_of::<Line>();
@@ -38,7 +51,7 @@ unsafe impl Send for Memory {}
 // SAFETY: as above; through a shared reference they are only read.
 unsafe impl Sync for Memory {}
 
-impl<E: Element> Buffer<E> {
+impl<E: Number> Buffer<E> {
     /// `len` numbers, all zero.
     pub(crate) fn zeroed(len: usize) -> Self {
         Self::of(Memory::zeroed(len * size_of::<E>()), len, false)
@@ -147,9 +160,9 @@ pub(crate) struct Shared<E> {
 
 // SAFETY: a view is an address; every access goes through an unsafe block that argues which thread
 // touches which part.
-unsafe impl<E: Element> Send for Shared<E> {}
+unsafe impl<E: Number> Send for Shared<E> {}
 // SAFETY: as above.
-unsafe impl<E: Element> Sync for Shared<E> {}
+unsafe impl<E: Number> Sync for Shared<E> {}
 
 impl<E> Shared<E> {
     pub(crate) fn of(slice: &mut [E]) -> Self {

@@ -102,17 +102,6 @@ impl<E: Element> Packed<E> {
             (0..inputs).flat_map(|p| (0..vectors).map(move |v| g.row_group(p, v))).collect();
         let by_unit: Vec<_> =
             (0..vectors).flat_map(|v| (0..hiddens).map(move |p| g.row_group(p, v))).collect();
-        let mut bias = Buffer::zeroed(g.spec.blocks.len() * g.padded);
-        for name in ["bias_ih", "bias_hh"] {
-            let Some(slot) = g.layout.tensor(name) else {
-                continue;
-            };
-            let rows = parameters[slot.range()].chunks(hidden);
-            for (&block, row) in slot.blocks.iter().zip(rows) {
-                let sums = &mut bias[block * g.padded..][..hidden];
-                sums.iter_mut().zip(row).for_each(|(sum, &b)| *sum += b);
-            }
-        }
         Self {
             input: Panels::transposed(
                 g.tensor("weight_ih", parameters),
@@ -128,10 +117,26 @@ impl<E: Element> Packed<E> {
                 hiddens.max(1),
                 g.width,
             ),
-            bias,
+            bias: self::bias(g, parameters),
             vectors: self::vectors(g, parameters),
         }
     }
+}
+
+/// The sum of both biases, `[G, padded]`.
+pub(super) fn bias<E: Element>(g: &Geometry, parameters: &[E]) -> Buffer<E> {
+    let mut bias = Buffer::zeroed(g.spec.blocks.len() * g.padded);
+    for name in ["bias_ih", "bias_hh"] {
+        let Some(slot) = g.layout.tensor(name) else {
+            continue;
+        };
+        let rows = parameters[slot.range()].chunks(g.shape.hidden);
+        for (&block, row) in slot.blocks.iter().zip(rows) {
+            let sums = &mut bias[block * g.padded..][..g.shape.hidden];
+            sums.iter_mut().zip(row).for_each(|(sum, &b)| *sum += b);
+        }
+    }
+    bias
 }
 
 /// The per-unit vectors, `[V, padded]`.

@@ -12,6 +12,7 @@ mod pair;
 mod panels;
 mod portable;
 pub(crate) mod simd;
+pub(crate) mod stream;
 mod tile;
 mod weight_gradient;
 #[cfg(target_arch = "x86_64")]

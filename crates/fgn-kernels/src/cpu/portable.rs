@@ -203,4 +203,22 @@ where
         // SAFETY: the caller lets us write `count` numbers, and no more than N are read.
         unsafe { self.0.as_ptr().copy_to_nonoverlapping(to, count) };
     }
+    #[inline(always)]
+    unsafe fn load_i8(from: *const i8) -> Self {
+        // SAFETY: the caller lets us read N numbers.
+        let numbers = unsafe { from.cast::<[i8; N]>().read() };
+        Self::from(numbers.map(|number| E::from_f64(f64::from(number))))
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+        // SAFETY: the caller lets us read 2 N numbers.
+        let pairs = unsafe { from.cast::<[[u16; 2]; N]>().read() };
+        [0, 1].map(|place| {
+            Self::from(pairs.map(|pair| {
+                let number = f32::from_bits(u32::from(pair[place]) << 16);
+                E::from_f64(f64::from(number))
+            }))
+        })
+    }
 }

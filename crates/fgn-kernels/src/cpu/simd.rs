@@ -2,6 +2,7 @@
 
 use fgn_core::Lane;
 
+use super::buffer::Number;
 use super::isa::Target;
 use super::pair::Pair;
 
@@ -52,11 +53,28 @@ pub(crate) trait Simd: Lane {
     fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
         Pair(pair.0.sigmoid(), pair.1.sigmoid())
     }
+
+    /// Reads `WIDTH` whole numbers.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `WIDTH` numbers.
+    unsafe fn load_i8(from: *const i8) -> Self;
+
+    /// Reads `WIDTH` pairs of numbers in `bf16`: the first of each, and the second of each.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `2 · WIDTH` numbers.
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2];
 }
 
 /// A number type that the kernels run on, with its register for each instruction set.
 pub(crate) trait Element:
-    candle_core::WithDType + Default + PartialOrd + std::ops::Add<Output = Self> + std::ops::AddAssign
+    Number
+    + candle_core::WithDType
+    + Default
+    + PartialOrd
+    + std::ops::Add<Output = Self>
+    + std::ops::AddAssign
 {
     /// For AVX-512.
     type Avx512: Simd<Elem = Self>;

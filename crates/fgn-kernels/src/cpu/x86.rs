@@ -89,6 +89,9 @@ macro_rules! register {
 register!(F32x16, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps);
 register!(F32x8, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps);
 
+/// The upper 16 bits, where the second number of a pair in `bf16` is an `f32` already.
+const HIGH_HALF: i32 = !0xffff;
+
 const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
 impl F32Lanes for F32x16 {
@@ -253,6 +256,21 @@ impl Simd for F32x16 {
     fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
         math::sigmoid(pair)
     }
+
+    #[inline(always)]
+    unsafe fn load_i8(from: *const i8) -> Self {
+        Self(call!(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))))
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+        call!({
+            let pairs = _mm512_loadu_si512(from.cast());
+            let first = _mm512_slli_epi32::<16>(pairs);
+            let second = _mm512_and_si512(pairs, _mm512_set1_epi32(HIGH_HALF));
+            [Self(_mm512_castsi512_ps(first)), Self(_mm512_castsi512_ps(second))]
+        })
+    }
 }
 
 impl Simd for F32x8 {
@@ -293,5 +311,20 @@ impl Simd for F32x8 {
     #[inline(always)]
     fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
         math::sigmoid(pair)
+    }
+
+    #[inline(always)]
+    unsafe fn load_i8(from: *const i8) -> Self {
+        Self(call!(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))))
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+        call!({
+            let pairs = _mm256_loadu_si256(from.cast());
+            let first = _mm256_slli_epi32::<16>(pairs);
+            let second = _mm256_and_si256(pairs, _mm256_set1_epi32(HIGH_HALF));
+            [Self(_mm256_castsi256_ps(first)), Self(_mm256_castsi256_ps(second))]
+        })
     }
 }

@@ -1,0 +1,175 @@
+//! Every cell on every instruction set and in every number format, over some steps, against the oracle
+//! run on the weights as the format holds them.
+
+use candle_core::{DType, Device, Tensor};
+use fgn_core::oracle::{self, Shape};
+use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Packed, State};
+use crate::Precision;
+use crate::cpu::isa::Isa;
+
+/// The largest error allowed, relative to the largest number: rounding, grown over the terms of a sum
+/// and over the steps.
+const TOLERANCE: f64 = 2e-5;
+
+const STEPS: usize = 50;
+const SIZES: [usize; 5] = [1, 7, 17, 100, 129];
+const BATCHES: [usize; 4] = [1, 2, 3, 7];
+const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
+
+/// A stream's arguments and, once [`expected`] was asked, what must come out.
+struct Run {
+    cell: AnyCell,
+    shape: Shape,
+    x: Vec<f32>,
+    weights: Vec<f32>,
+    states: Vec<f32>,
+}
+
+impl Run {
+    fn random(cell: AnyCell, shape: Shape, seed: u64) -> Self {
+        let Shape { steps, batch, input, hidden } = shape;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |count: usize, bound: f32| -> Vec<f32> {
+            (0..count).map(|_| rng.random_range(-bound..bound)).collect()
+        };
+        let spec = cell.spec();
+        let x = draw(steps * batch * input, 1.0);
+        let weights = draw(Layout::new(spec, input, hidden).len(), 1.0 / (hidden as f32).sqrt());
+        let states = draw(spec.states.len() * batch * hidden, 1.0);
+        Self { cell, shape, x, weights, states }
+    }
+
+    /// All outputs, and the final states.
+    fn expected(&self, precision: Precision) -> (Vec<f64>, Vec<f64>) {
+        struct Oracle<'a>(&'a Run, Vec<f64>);
+        impl CellVisitor for Oracle<'_> {
+            type Output = (Vec<f64>, Vec<f64>);
+            fn visit<C: Cell>(self, cell: C) -> Self::Output {
+                let Run { shape, x, states, .. } = self.0;
+                let run = oracle::forward(cell, *shape, &wide(x), &self.1, &wide(states));
+                (run.output, run.states)
+            }
+        }
+        let weights = self.held(precision);
+        self.cell.visit(Oracle(self, weights))
+    }
+
+    /// The parameters as the format holds them.
+    fn held(&self, precision: Precision) -> Vec<f64> {
+        let mut held = wide(&self.weights);
+        for slot in Layout::new(self.cell.spec(), self.shape.input, self.shape.hidden).tensors() {
+            let &[_, depth] = &*slot.shape else {
+                continue;
+            };
+            for row in held[slot.range()].chunks_mut(depth) {
+                match precision {
+                    Precision::F32 => {}
+                    Precision::Bf16 => {
+                        let mut rounded = Tensor::new(&*row, &Device::Cpu).unwrap();
+                        // Straight from `f64`, ties would be seen where there are none.
+                        for dtype in [DType::F32, DType::BF16, DType::F64] {
+                            rounded = rounded.to_dtype(dtype).unwrap();
+                        }
+                        row.copy_from_slice(&rounded.to_vec1::<f64>().unwrap());
+                    }
+                    Precision::Int8 => {
+                        let largest = row.iter().fold(0.0, |largest: f64, w| largest.max(w.abs()));
+                        let scale = largest as f32 / 127.0;
+                        for weight in row {
+                            let whole = (*weight as f32 / scale).round();
+                            *weight = f64::from(whole) * f64::from(scale);
+                        }
+                    }
+                }
+            }
+        }
+        held
+    }
+
+    /// All outputs, and the final states.
+    fn found(&self, isa: Isa, precision: Precision, threads: usize) -> (Vec<f32>, Vec<f32>) {
+        let Shape { batch, input, hidden, .. } = self.shape;
+        let packed = Packed::new(self.cell, isa, [input, hidden], precision, &self.weights);
+        let mut state = State::new(&packed, batch, threads).unwrap();
+        state.set_states(&packed, 0..batch, &self.states);
+        let mut output = vec![f32::NAN; self.shape.steps * batch * hidden];
+        for (x, output) in self.x.chunks(batch * input).zip(output.chunks_mut(batch * hidden)) {
+            state.step(&packed, x, output);
+        }
+        (output, state.states(&packed, 0..batch))
+    }
+}
+
+fn wide(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().map(|&x| f64::from(x)).collect()
+}
+
+fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-3, |scale: f64, x| scale.max(x.abs()));
+    for (place, (&found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs() / scale;
+        assert!(error <= TOLERANCE, "{what}[{place}]: {found} is not {expected}, off by {error:e}");
+    }
+}
+
+#[test]
+fn every_cell_on_every_instruction_set_in_every_format() {
+    for (c, cell) in AnyCell::all().into_iter().enumerate() {
+        for (i, input) in SIZES.into_iter().enumerate() {
+            for (h, hidden) in SIZES.into_iter().enumerate() {
+                let batch = BATCHES[(c + i + h) % BATCHES.len()];
+                let threads = 1 + (c + i) % 3;
+                let shape = Shape { steps: STEPS, batch, input, hidden };
+                let run = Run::random(cell, shape, (c + 10 * i + 100 * h) as u64);
+                for precision in PRECISIONS {
+                    let expected = run.expected(precision);
+                    for isa in Isa::available() {
+                        let what = format!("{cell} {} {precision:?} {shape:?}", isa.name());
+                        let found = run.found(isa, precision, threads);
+                        assert_close(&format!("{what} output"), &found.0, &expected.0);
+                        assert_close(&format!("{what} states"), &found.1, &expected.1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_on_any_number_of_threads() {
+    let shape = Shape { steps: 20, batch: 3, input: 33, hidden: 129 };
+    for cell in AnyCell::all() {
+        let run = Run::random(cell, shape, 7);
+        for isa in Isa::available() {
+            for precision in PRECISIONS {
+                let alone = run.found(isa, precision, 1);
+                for threads in [2, 3, 100] {
+                    let together = run.found(isa, precision, threads);
+                    let name = isa.name();
+                    assert!(alone == together, "{cell} {name} {precision:?}, {threads} threads");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_show_in_the_output() {
+    let shape = Shape { steps: 1, batch: 1, input: 5, hidden: 20 };
+    for weight in [f32::NAN, f32::from_bits(0x7fff_ffff), f32::INFINITY] {
+        for precision in PRECISIONS {
+            let mut run = Run::random(AnyCell::LSTM, shape, 1);
+            // Of the input weights of the first unit's candidate.
+            run.weights[2 * 20 * 5 + 3] = weight;
+            run.x[3] = 0.0;
+            let (output, _) = run.found(Isa::available()[0], precision, 1);
+            assert!(output[0].is_nan(), "{precision:?}, {weight}: {}", output[0]);
+            assert!(output[1..].iter().all(|y| y.is_finite()), "{precision:?}, {weight}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+use std::ops::{Bound, Range, RangeBounds};
+use std::sync::Arc;
+
+use candle_core::{DType, Result, Tensor, bail};
+use fgn_core::{AnyCell, Layout};
+
+use crate::cpu::isa::Isa;
+use crate::cpu::stream::{Packed, State};
+
+/// The number format that a [`Stream`]'s weights are held in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are.
+    #[default]
+    F32,
+    /// Rounded to `bf16`: half the bytes.
+    Bf16,
+    /// Rounded to whole numbers of 8 bits, with a scale for each row of a weight matrix: a quarter of
+    /// the bytes.
+    Int8,
+}
+
+/// A recurrent layer's parameters, laid out for running step by step. A clone shares them.
+#[derive(Clone)]
+pub struct StreamWeights(Arc<Packed>);
+
+impl StreamWeights {
+    /// Packs `weights: [n]` in `f32`, which are laid out as for [`sequence`](crate::sequence).
+    ///
+    /// # Errors
+    /// If a size is zero, if the weights have another shape or number type or are not on the CPU, or
+    /// if the environment variable `FGN_ISA` asks for an instruction set that the machine does not
+    /// have.
+    pub fn new(
+        cell: AnyCell,
+        weights: &Tensor,
+        input: usize,
+        hidden: usize,
+        precision: Precision,
+    ) -> Result<Self> {
+        if input * hidden == 0 {
+            bail!("{cell}: no size may be zero: input size {input}, hidden size {hidden}");
+        }
+        let len = Layout::new(cell.spec(), input, hidden).len();
+        if weights.dims() != [len] || weights.dtype() != DType::F32 {
+            bail!(
+                "{cell} with input size {input} and hidden size {hidden}: expected packed weights of \
+                 shape [{len}] in F32, got {:?} in {:?}",
+                weights.dims(),
+                weights.dtype()
+            );
+        }
+        let numbers = weights.to_vec1::<f32>()?;
+        let packed = Packed::new(cell, Isa::active()?, [input, hidden], precision, &numbers);
+        Ok(Self(Arc::new(packed)))
+    }
+
+    /// A stream of `batch` sequences over these weights, all states zero, run by `threads` threads:
+    /// the caller's, and others that belong to the stream. See [`Stream`] for how many are good.
+    ///
+    /// # Errors
+    /// If one of the two is zero, or the system gives no thread.
+    pub fn stream(&self, batch: usize, threads: usize) -> Result<Stream> {
+        if batch * threads == 0 {
+            bail!("a stream of {batch} sequences on {threads} threads: neither may be zero");
+        }
+        let state = State::new(&self.0, batch, threads)?;
+        Ok(Stream { weights: self.clone(), state })
+    }
+
+    /// How many bytes of parameters a step reads.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
+/// Sequences that are run step by step.
+pub struct Stream {
+    weights: StreamWeights,
+    state: State,
+}
+
+impl Stream {
+    /// The next step of every sequence: reads the inputs `x: [B, I]`, writes the cell's `output:
+    /// [B, H]`.
+    ///
+    /// # Errors
+    /// If a slice has another length; then nothing has changed.
+    pub fn step(&mut self, x: &[f32], output: &mut [f32]) -> Result<()> {
+        let packed = &self.weights.0;
+        let [input, hidden] = packed.sizes();
+        let batch = self.state.batch();
+        for (name, found, size) in [("inputs", x.len(), input), ("outputs", output.len(), hidden)] {
+            if found != batch * size {
+                bail!("{}: expected {name} of {batch} · {size} numbers, got {found}", packed.cell);
+            }
+        }
+        self.state.step(packed, x, output);
+        Ok(())
+    }
+
+    /// The states `[S, n, H]` of `n` sequences: `..` for all, `b..b + 1` for one. `S` counts the cell's
+    /// states: `[m, c]` for an LSTM.
+    ///
+    /// # Errors
+    /// If there are fewer sequences.
+    pub fn states(&self, sequences: impl RangeBounds<usize>) -> Result<Vec<f32>> {
+        Ok(self.state.states(&self.weights.0, self.range(sequences)?))
+    }
+
+    /// Sets the states of `n` sequences to `states: [S, n, H]`.
+    ///
+    /// # Errors
+    /// If there are fewer sequences, or the slice has another length.
+    pub fn set_states(&mut self, sequences: impl RangeBounds<usize>, states: &[f32]) -> Result<()> {
+        let packed = &self.weights.0;
+        let sequences = self.range(sequences)?;
+        let [_, hidden] = packed.sizes();
+        let (count, n) = (packed.cell.spec().states.len(), sequences.len());
+        if states.len() != count * n * hidden {
+            bail!(
+                "{}: expected states of {count} · {n} · {hidden} numbers, got {}",
+                packed.cell,
+                states.len()
+            );
+        }
+        self.state.set_states(packed, sequences, states);
+        Ok(())
+    }
+
+    /// Begins sequences anew: sets their states to zero.
+    ///
+    /// # Errors
+    /// If there are fewer sequences.
+    pub fn reset(&mut self, sequences: impl RangeBounds<usize>) -> Result<()> {
+        let sequences = self.range(sequences)?;
+        self.state.reset(&self.weights.0, sequences);
+        Ok(())
+    }
+
+    fn range(&self, sequences: impl RangeBounds<usize>) -> Result<Range<usize>> {
+        let batch = self.state.batch();
+        let start = match sequences.start_bound() {
+            Bound::Included(&start) => start,
+            Bound::Excluded(&before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let end = match sequences.end_bound() {
+            Bound::Included(&last) => last.saturating_add(1),
+            Bound::Excluded(&end) => end,
+            Bound::Unbounded => batch,
+        };
+        if start > end || end > batch {
+            bail!("sequences {start}..{end} of a stream of {batch}");
+        }
+        Ok(start..end)
+    }
+}
