@@ -1,6 +1,7 @@
 //! What the benches share: the shapes, and one layer's work as everyone who is compared does it.
 //!
 //! - `benches/step.rs`: one time step, as in streaming.
+//! - `benches/stream.rs`: the same from weights packed once, in each format, on one thread and on two.
 //! - `benches/sequence.rs`: a whole sequence, forward alone, and forward and backward.
 //!
 //! A bench is called after the work, the shape and who does it: `forward/row/lstm` and

@@ -26,7 +26,10 @@
 //! # }
 //! ```
 //!
-//! Beside it stands [`conv_relu_pool`], the image block of the article's network.
+//! For streams whose inputs come in one by one there is [`Stream`]: single steps without a graph, from
+//! weights packed once.
+//!
+//! Beside them stands [`conv_relu_pool`], the image block of the article's network.
 //!
 //! # Speed
 //! One binary holds kernels for AVX-512, for AVX2 with FMA and for any machine, and picks the widest

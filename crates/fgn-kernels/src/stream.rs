@@ -7,7 +7,18 @@ use fgn_core::{AnyCell, Layout};
 use crate::cpu::isa::Isa;
 use crate::cpu::stream::{Packed, State};
 
-/// The number format that a [`Stream`]'s weights are held in.
+/// The number format that a [`Stream`]'s weights are held in. Biases, per-unit vectors, inputs, sums
+/// and states are `f32` in all of them.
+///
+/// What rounding the weights costs, as the largest difference of an output to [`F32`](Self::F32)'s
+/// over 1,000 steps of random inputs, relative to the largest output, for LSTM, FGN and FGN-scan of
+/// 128 and of 512 units with weights as PyTorch draws them:
+///
+/// | | bytes a weight | difference |
+/// |---|---|---|
+/// | `F32` | 4 | |
+/// | `Bf16` | 2 | at most 0.3 % |
+/// | `Int8` | 1 | at most 0.6 % |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// As they are.
@@ -74,7 +85,48 @@ impl StreamWeights {
     }
 }
 
-/// Sequences that are run step by step.
+/// A few sequences that are run step by step, as their inputs come in: a layer without a graph, a
+/// gradient or a tensor, with the states `[S, B, H]` inside.
+///
+/// A step of one sequence takes about as long as reading the weights, so where they lie decides: in a
+/// core's own cache, or in one further away. [`StreamWeights`] lays them out in the order in which
+/// they are read, in the [`Precision`] asked for, and is shared by any number of streams. A step
+/// allocates nothing and takes no lock.
+///
+/// ```
+/// use candle_core::{Device, Tensor};
+/// use fgn_core::{AnyCell, Layout};
+/// use fgn_kernels::{Precision, StreamWeights};
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let (cell, input, hidden) = (AnyCell::FGN, 3, 32);
+/// let parameters = Layout::new(cell.spec(), input, hidden).len();
+/// let weights = Tensor::full(0.01_f32, parameters, &Device::Cpu)?;
+/// let weights = StreamWeights::new(cell, &weights, input, hidden, Precision::Bf16)?;
+///
+/// // Two sequences side by side, on the caller's thread.
+/// let mut stream = weights.stream(2, 1)?;
+/// let mut output = vec![0.0; 2 * hidden];
+/// for t in 0..10 {
+///     let t = t as f32;
+///     stream.step(&[t, 0.0, 1.0, -t, 0.5, 1.0], &mut output)?;
+/// }
+/// // The second one ends, and another begins in its place.
+/// stream.reset(1..2)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Threads
+/// With more than one thread, each has a range of units, and so a part of the weights in its own
+/// cache. Their results are the same bits for any number. It pays
+/// - from about 128 units (and as many inputs) on: to meet once a step takes about a microsecond;
+/// - where a step follows the last one within 50 µs: a thread watches for the next step that long, and
+///   sleeps then; its part is done by the caller unless it wakes up in time;
+/// - where each thread has a core to itself: a part that was begun must be waited for.
+///
+/// Else `threads = 1` is best. More threads than slabs of units (two registers: 32 units with AVX-512,
+/// 16 with AVX2) are not started.
 pub struct Stream {
     weights: StreamWeights,
     state: State,

@@ -65,7 +65,7 @@ pub use config::{
 pub use dense::{Dense, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
-pub use fgn_kernels::{Emit, Isa, Sequence};
+pub use fgn_kernels::{Emit, Isa, Precision, Sequence, Stream, StreamWeights};
 pub use input::InputLayer;
 pub use loss::cross_entropy;
 pub use model::Model;

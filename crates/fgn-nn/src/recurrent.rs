@@ -1,6 +1,6 @@
 use candle_core::Tensor;
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Emit, Sequence, sequence};
+use fgn_kernels::{Emit, Precision, Sequence, StreamWeights, sequence};
 
 use crate::config::{RecurrentConfig, width};
 use crate::{Error, Parameters, Result, init};
@@ -83,6 +83,33 @@ impl Recurrent {
             None => Tensor::zeros(&shape, x.dtype(), x.device())?,
         };
         Ok(sequence(self.cell, x, &self.packed()?, &states, emit)?)
+    }
+
+    /// The layer's present weights, packed for running step by step. What is learned later does not
+    /// change them.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{InitConfig, Parameters, Precision, Recurrent, RecurrentConfig};
+    ///
+    /// let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
+    /// let config =
+    ///     RecurrentConfig { hidden_size: 16, cell: AnyCell::FGN, init: InitConfig::default() };
+    /// let layer = Recurrent::new(&mut parameters, "recurrent", 3, &config)?;
+    ///
+    /// let mut stream = layer.stream_weights(Precision::F32)?.stream(1, 1)?;
+    /// let mut output = [0.0; 16];
+    /// stream.step(&[0.1, 0.2, 0.3], &mut output)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the parameters are not in `f32` on the CPU.
+    pub fn stream_weights(&self, precision: Precision) -> Result<StreamWeights> {
+        let packed = self.packed()?;
+        let (input, hidden) = (self.input_size, self.hidden_size);
+        Ok(StreamWeights::new(self.cell, &packed, input, hidden, precision)?)
     }
 
     /// All parameters as the one flat vector that the kernels take.

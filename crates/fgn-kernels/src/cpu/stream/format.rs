@@ -1,5 +1,8 @@
 //! The number formats that a stream's weights are held in.
 
+// The loops below run over several arrays at once, and unroll only as written.
+#![allow(clippy::needless_range_loop)]
+
 use crate::cpu::buffer::Number;
 use crate::cpu::simd::Simd;
 
@@ -82,11 +85,11 @@ impl Format for Bf16 {
     #[inline(always)]
     unsafe fn load<S: Simd<Elem = f32>>(from: *const u16) -> [[S; VECTORS]; ROWS] {
         let mut rows = [[S::zero(); VECTORS]; ROWS];
-        for k in (0..ROWS).step_by(2) {
+        for (n, pair) in rows.chunks_mut(2).enumerate() {
             for v in 0..VECTORS {
-                let place = (k / 2 * VECTORS + v) * 2 * S::WIDTH;
+                let place = (n * VECTORS + v) * 2 * S::WIDTH;
                 // SAFETY: the caller lets us read all of them.
-                [rows[k][v], rows[k + 1][v]] = unsafe { S::load_bf16_pairs(from.add(place)) };
+                [pair[0][v], pair[1][v]] = unsafe { S::load_bf16_pairs(from.add(place)) };
             }
         }
         rows

@@ -9,6 +9,7 @@
 
 mod crew;
 mod format;
+mod product;
 #[cfg(test)]
 mod tests;
 
@@ -24,12 +25,11 @@ use super::isa::{Isa, Task};
 use super::simd::Simd;
 use crate::Precision;
 use crew::Crew;
-use format::{Bf16, F32, Format, Int8, ROWS, VECTORS};
+use format::{Bf16, F32, Int8, ROWS, VECTORS};
+use product::{Panels, prefetch};
 
 /// The bytes of a cache line.
 const LINE: usize = 64;
-/// How many bytes ahead of their use weights are asked for: a few hundred nanoseconds.
-const AHEAD: usize = 4096;
 
 /// A layer's parameters as its steps read them.
 pub(crate) struct Packed {
@@ -49,19 +49,6 @@ enum Weights {
     F32(Panels<F32>),
     Bf16(Panels<Bf16>),
     Int8(Panels<Int8>),
-}
-
-/// The panels of all slabs, one after the other.
-struct Panels<F: Format> {
-    data: Buffer<F::Stored>,
-    /// The scales of the input's and of the hidden state's weights, `[2, G, padded]`; empty if the
-    /// format has none.
-    scales: Buffer<f32>,
-    /// For each block the depth of its panel for the input and of the one for the hidden state,
-    /// rounded up to [`ROWS`]; zero where it has none.
-    depths: Vec<[usize; 2]>,
-    /// From one slab to the next.
-    slab: usize,
 }
 
 impl Packed {
@@ -102,44 +89,6 @@ impl Packed {
 
     fn slabs(&self) -> usize {
         self.g.vectors()
-    }
-}
-
-impl<F: Format> Panels<F> {
-    fn new(g: &Geometry, parameters: &[f32]) -> Self {
-        let Shape { input, hidden, .. } = g.shape;
-        let blocks = g.spec.blocks.len();
-        let parts =
-            [("weight_ih", input, &g.input_blocks), ("weight_hh", hidden, &g.hidden_blocks)];
-        let mut depths = vec![[0; 2]; blocks];
-        for (part, (_, depth, of)) in parts.into_iter().enumerate() {
-            of.iter().for_each(|&block| depths[block][part] = depth.next_multiple_of(ROWS));
-        }
-        let slab = depths.as_flattened().iter().sum::<usize>() * g.width;
-        let mut data = Buffer::zeroed(slab * g.vectors());
-        let mut scales = Buffer::zeroed(if F::SCALED { 2 * blocks * g.padded } else { 0 });
-        for unit in 0..hidden {
-            let mut panel = unit / g.width * slab;
-            for (block, depths) in depths.iter().enumerate() {
-                for (part, (name, depth, of)) in parts.into_iter().enumerate() {
-                    let Some(place) = of.iter().position(|&b| b == block) else {
-                        continue;
-                    };
-                    let row =
-                        &g.tensor(name, parameters)[(place * hidden + unit) * depth..][..depth];
-                    let scale = F::scale(row);
-                    if F::SCALED {
-                        scales[(part * blocks + block) * g.padded + unit] = scale;
-                    }
-                    for (k, &weight) in row.iter().enumerate() {
-                        let place = F::place(k, unit % g.width, g.width);
-                        data[panel + place] = F::store(weight, scale);
-                    }
-                    panel += depths[part] * g.width;
-                }
-            }
-        }
-        Self { data, scales, depths, slab }
     }
 }
 
@@ -246,21 +195,17 @@ impl CellVisitor for Step<'_> {
         let left = [&**x, &prev[..batch * packed.g.padded]];
         crew.run(&move |part| {
             // Another thread wrote some of it: all misses at once take as long as one.
-            left.iter().flat_map(|numbers| numbers.chunks(LINE / 4)).for_each(|line| {
-                prefetch(line.as_ptr());
-            });
+            left.iter().flat_map(|numbers| numbers.chunks(LINE / size_of::<f32>())).for_each(
+                |line| {
+                    prefetch(line.as_ptr());
+                },
+            );
             let slabs = part * packed.slabs() / threads..(part + 1) * packed.slabs() / threads;
             let own = Own { packed, batch, slabs, prev, pre };
             match &packed.weights {
-                Weights::F32(panels) => {
-                    packed.isa.run(Product { own: &own, panels, left, backwards })
-                }
-                Weights::Bf16(panels) => {
-                    packed.isa.run(Product { own: &own, panels, left, backwards })
-                }
-                Weights::Int8(panels) => {
-                    packed.isa.run(Product { own: &own, panels, left, backwards })
-                }
+                Weights::F32(panels) => own.multiply(panels, left, backwards),
+                Weights::Bf16(panels) => own.multiply(panels, left, backwards),
+                Weights::Int8(panels) => own.multiply(panels, left, backwards),
             }
             packed.isa.run(Cells { own: &own, cell, next, output });
         });
@@ -279,137 +224,6 @@ struct Own<'a> {
     prev: &'a [f32],
     /// `[B, G, padded]`.
     pre: Shared<f32>,
-}
-
-/// The pre-activations.
-struct Product<'a, F: Format> {
-    own: &'a Own<'a>,
-    panels: &'a Panels<F>,
-    /// The input and the hidden state, each row as long as panels are deep or longer.
-    left: [&'a [f32]; 2],
-    backwards: bool,
-}
-
-impl<F: Format> Task<f32> for Product<'_, F> {
-    #[inline(always)]
-    fn run<S: Simd<Elem = f32>>(self) {
-        let Range { start, end } = self.own.slabs;
-        for n in start..end {
-            let slab = if self.backwards { start + end - 1 - n } else { n };
-            let mut panel = slab * self.panels.slab;
-            for block in 0..self.panels.depths.len() {
-                let mut row = 0;
-                while row < self.own.batch {
-                    row += match self.own.batch - row {
-                        1 => self.tile::<S, 1, 4>(row, block, slab, panel),
-                        2 | 3 => self.tile::<S, 2, 2>(row, block, slab, panel),
-                        _ => self.tile::<S, 4, 1>(row, block, slab, panel),
-                    };
-                }
-                panel += self.panels.depths[block].iter().sum::<usize>() * VECTORS * S::WIDTH;
-            }
-        }
-    }
-}
-
-impl<F: Format> Product<'_, F> {
-    /// One block of one slab for `R` sequences from `row` on; gives `R`. The sums over every row of a
-    /// panel are `C` chains of additions, so that one need not wait for another.
-    #[inline(always)]
-    fn tile<S: Simd<Elem = f32>, const R: usize, const C: usize>(
-        &self,
-        row: usize,
-        block: usize,
-        slab: usize,
-        mut panel: usize,
-    ) -> usize {
-        let Packed { g, bias, .. } = self.own.packed;
-        let unit = slab * VECTORS * S::WIDTH;
-        let load = |from: &[f32], place: usize| {
-            let from = &from[place..][..VECTORS * S::WIDTH];
-            // SAFETY: the slice is as long.
-            [0, 1].map(|v| unsafe { S::load(from.as_ptr().add(v * S::WIDTH)) })
-        };
-        let mut pre = [load(bias, block * g.padded + unit); R];
-        for part in 0..2 {
-            let depth = self.panels.depths[block][part];
-            if depth == 0 {
-                continue;
-            }
-            let len = depth * VECTORS * S::WIDTH;
-            let stride = self.left[part].len() / self.own.batch;
-            let left = &self.left[part][row * stride..];
-            // SAFETY: each of `R` rows of the left matrix is as long as the panel is deep.
-            let sums = unsafe {
-                sums::<S, F, R, C>(left.as_ptr(), stride, &self.panels.data[panel..][..len], depth)
-            };
-            panel += len;
-            for r in 0..R {
-                for v in 0..VECTORS {
-                    pre[r][v] = if F::SCALED {
-                        let scales = (part * self.panels.depths.len() + block) * g.padded + unit;
-                        sums[r][v].mul_add(load(&self.panels.scales, scales)[v], pre[r][v])
-                    } else {
-                        pre[r][v] + sums[r][v]
-                    };
-                }
-            }
-        }
-        for r in 0..R {
-            for v in 0..VECTORS {
-                let place =
-                    ((row + r) * g.spec.blocks.len() + block) * g.padded + unit + v * S::WIDTH;
-                // SAFETY: the thread's own units.
-                unsafe { pre[r][v].store(self.own.pre.at(place)) };
-            }
-        }
-        R
-    }
-}
-
-/// `R` rows of the left matrix, `stride` numbers apart, times a panel.
-///
-/// # Safety
-/// From `left` on there are `R` such rows, each `depth` long.
-#[inline(always)]
-unsafe fn sums<S: Simd<Elem = f32>, F: Format, const R: usize, const C: usize>(
-    left: *const f32,
-    stride: usize,
-    panel: &[F::Stored],
-    depth: usize,
-) -> [[S; VECTORS]; R] {
-    let mut sums = [[[S::zero(); VECTORS]; R]; C];
-    for k in (0..depth).step_by(ROWS) {
-        // SAFETY: a panel has `depth` rows, a multiple of `ROWS`; the caller speaks for the left ones.
-        unsafe {
-            let rows = panel.as_ptr().add(k * VECTORS * S::WIDTH);
-            for line in (0..ROWS * VECTORS * S::WIDTH * size_of::<F::Stored>()).step_by(LINE) {
-                prefetch(rows.cast::<u8>().wrapping_add(AHEAD + line));
-            }
-            let weights = F::load::<S>(rows);
-            for d in 0..ROWS {
-                for r in 0..R {
-                    let number = S::broadcast(*left.add(r * stride + k + d));
-                    for v in 0..VECTORS {
-                        let sum = &mut sums[d % C][r][v];
-                        *sum = number.mul_add(weights[d][v], *sum);
-                    }
-                }
-            }
-        }
-    }
-    let mut chains = C;
-    while chains > 1 {
-        chains /= 2;
-        for c in 0..chains {
-            for r in 0..R {
-                for v in 0..VECTORS {
-                    sums[c][r][v] = sums[c][r][v] + sums[c + chains][r][v];
-                }
-            }
-        }
-    }
-    sums[0]
 }
 
 /// The cell's equations.
@@ -454,17 +268,4 @@ impl<C: Cell> Task<f32> for Cells<'_, C> {
             }
         }
     }
-}
-
-/// Asks for the cache line at an address, which need not be one of the program's.
-#[inline(always)]
-fn prefetch<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every such machine has the instruction, and it neither reads nor writes.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
