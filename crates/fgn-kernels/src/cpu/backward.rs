@@ -153,7 +153,13 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
         for t in self.block.clone().rev() {
             if C::SPEC.is_recurrent() && t + 1 < g.shape.steps {
                 let product = HiddenProduct::new(&self, t + 1);
-                tile::multiply::<S>(rows, &from_hidden, self.hidden_panels, &columns, &product);
+                tile::multiply::<S>(
+                    rows,
+                    &from_hidden,
+                    self.hidden_panels.iter(),
+                    &columns,
+                    &product,
+                );
             }
             self.apply::<S>(t);
         }
@@ -161,12 +167,18 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
             let zero = [E::default(); ZERO_LEN];
             let product = InputProduct { run: &self, d_x, zero: &zero };
             let rows = rows * self.block.len();
-            tile::multiply::<S>(rows, &from_input, panels, &columns, &product);
+            tile::multiply::<S>(rows, &from_input, panels.iter(), &columns, &product);
         }
         if self.block.start == 0 {
             if C::SPEC.is_recurrent() {
                 let product = HiddenProduct::new(&self, 0);
-                tile::multiply::<S>(rows, &from_hidden, self.hidden_panels, &columns, &product);
+                tile::multiply::<S>(
+                    rows,
+                    &from_hidden,
+                    self.hidden_panels.iter(),
+                    &columns,
+                    &product,
+                );
             }
             self.write_states();
         }

@@ -142,7 +142,7 @@ impl<E: Element> Task<E> for ForwardImages<'_, E> {
                 };
                 let offsets = shape.kernel_rows(channels_in);
                 let columns = tile::side_by_side::<S>();
-                tile::multiply::<S>(2 * width, &offsets, panels, &columns, &product);
+                tile::multiply::<S>(2 * width, &offsets, panels.iter(), &columns, &product);
                 if let Some((pooled, picks)) = pooled.next() {
                     pool(&rows, bias.len(), channels_out, pooled, picks);
                 }
@@ -386,7 +386,7 @@ impl<E: Element> Task<E> for BackwardImages<'_, E> {
                 };
                 let offsets = shape.kernel_rows(padded);
                 let columns = tile::side_by_side::<S>();
-                tile::multiply::<S>(height * width, &offsets, panels, &columns, &product);
+                tile::multiply::<S>(height * width, &offsets, panels.iter(), &columns, &product);
             }
         }
     }

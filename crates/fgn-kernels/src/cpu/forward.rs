@@ -5,6 +5,10 @@
 //! the pre-activations of all steps of a block is one product ahead; then, step by step, a tile of
 //! sequences and units adds the recurrent product, and the cell's equations are applied to it while it
 //! is in the nearest cache.
+//!
+//! Where a thread would read more weights than its cache holds, for a few sequences alone, the units
+//! are cut instead: each thread has a part of the units, and of the weights, for all sequences, and the
+//! threads meet after each step.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -14,6 +18,7 @@ use fgn_core::{At, Cell};
 use rayon::prelude::*;
 
 use super::buffer::{Buffer, Shared, vec_filled_by};
+use super::crew::Crew;
 use super::geometry::{Geometry, Packed, Rows, Steps};
 use super::isa::{Isa, Task};
 use super::pair::Pair;
@@ -54,7 +59,7 @@ pub(crate) fn forward<E: Element, C: Cell>(
     });
     let shared = saved.as_mut().map(|saved| (saved.pre.shared(), saved.states.shared()));
 
-    let run = |output: Shared<E>, sequences: Range<usize>| {
+    let run = |output: Shared<E>, sequences: Range<usize>, crew: &mut Crew| {
         let block = BLOCK_ROWS.div_ceil(sequences.len()).min(steps);
         // Where nothing is saved, a thread needs one block of pre-activations and two steps' states.
         let own_rows = if save { 0 } else { sequences.len() };
@@ -70,41 +75,53 @@ pub(crate) fn forward<E: Element, C: Cell>(
                 Steps::new(own_states.shared(), 2, sequences.clone(), g.state_stride()),
             ),
         };
-        isa.run(Sequences {
+        let run = &Sequences {
             cell,
             g,
             packed,
             arguments,
             sequences,
-            block,
             pre,
             states,
             output,
             emitted,
             emit,
-        });
+        };
+        let parts = crew.threads();
+        run.begin();
+        for first in (0..steps).step_by(block) {
+            let times = first..steps.min(first + block);
+            crew.run(&|part| isa.run(InputPart { run, times: times.clone(), part, parts }));
+            for t in times.clone() {
+                crew.run(&|part| isa.run(StepPart { run, t, part, parts }));
+            }
+        }
+        run.end();
     };
-    // SAFETY: each sequence's emitted outputs and final states are written by the thread that runs it.
+    // SAFETY: each sequence's emitted outputs and final states are written by the thread or the crew
+    // that runs it.
     let result = unsafe {
-        vec_filled_by(emitted + arguments.states.len(), |output| {
-            let sequences = sequences_per_thread(shape, g).into_par_iter();
-            sequences.for_each(|sequences| run(output, sequences));
+        vec_filled_by(emitted + arguments.states.len(), |output| match g.crew::<E>() {
+            Some(mut crew) => run(output, 0..batch, &mut crew),
+            None => sequences_per_thread(shape, g)
+                .into_par_iter()
+                .for_each(|sequences| run(output, sequences, &mut Crew::alone())),
         })
     };
     (result, saved)
 }
 
-/// One thread's sequences.
+/// The sequences that a thread, or a crew of them, runs.
 ///
-/// All raw accesses below rest on this: `pre`, `states` and `output` outlive the task, are as large as
-/// their shapes say, and no other task touches rows of `sequences`.
+/// All raw accesses below rest on this: `pre`, `states` and `output` outlive the run, are as large as
+/// their shapes say, and nobody else touches rows of `sequences`. Of these, each thread of a crew writes
+/// the columns of its own units; it reads others only of steps before.
 struct Sequences<'a, E: Element, C> {
     cell: C,
     g: &'a Geometry,
     packed: &'a Packed<E>,
     arguments: &'a Arguments<'a, E>,
     sequences: Range<usize>,
-    block: usize,
     pre: Steps<E>,
     states: Steps<E>,
     /// The emitted outputs, and after so many numbers the final states.
@@ -113,10 +130,10 @@ struct Sequences<'a, E: Element, C> {
     emit: Emit,
 }
 
-impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
-    #[inline(always)]
-    fn run<S: Simd<Elem = E>>(self) {
-        let Shape { steps, batch, hidden, .. } = self.g.shape;
+impl<E: Element, C: Cell> Sequences<'_, E, C> {
+    /// Takes over the initial states.
+    fn begin(&self) {
+        let Shape { batch, hidden, .. } = self.g.shape;
         let padded = self.g.padded;
         for b in self.sequences.clone() {
             for s in 0..C::SPEC.states.len() {
@@ -129,39 +146,17 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
                 }
             }
         }
-        let columns: Vec<_> = self.g.hidden_blocks.iter().map(|block| block * padded).collect();
-        for first in (0..steps).step_by(self.block) {
-            let count = self.block.min(steps - first);
-            let rows = count * self.sequences.len();
-            let input = InputProduct { run: &self, first };
-            tile::multiply::<S>(rows, &[0], &self.packed.input, &tile::side_by_side::<S>(), &input);
-            for t in first..first + count {
-                self.start_hidden_blocks(t);
-                // SAFETY: the task's own rows, which outlive it.
-                let step = unsafe {
-                    StepProduct::<S, _> {
-                        run: &self,
-                        t,
-                        pre: self.pre.at(t),
-                        prev: self.states.at(t),
-                        next: self.states.at(t + 1),
-                        of: PhantomData,
-                    }
-                };
-                let rows = self.sequences.len();
-                if C::SPEC.is_recurrent() {
-                    tile::multiply::<S>(rows, &[0], &self.packed.hidden, &columns, &step);
-                } else {
-                    (0..self.g.vectors()).for_each(|unit| step.apply(0, rows, unit));
-                }
-            }
-        }
+    }
+
+    /// Hands over the final states.
+    fn end(&self) {
+        let Shape { steps, batch, hidden, .. } = self.g.shape;
         for b in self.sequences.clone() {
             for s in 0..C::SPEC.states.len() {
                 let place = self.emitted + (s * batch + b) * hidden;
                 // SAFETY: as at the start; behind the outputs there is room for `[S, B, H]`.
                 unsafe {
-                    let from = self.states.row(steps, b).add(s * padded);
+                    let from = self.states.row(steps, b).add(s * self.g.padded);
                     from.copy_to_nonoverlapping(self.output.at(place), hidden);
                 }
             }
@@ -169,28 +164,65 @@ impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
     }
 }
 
-impl<E: Element, C: Cell> Sequences<'_, E, C> {
-    /// Blocks that the input does not feed begin with their bias.
+/// The input's part of the pre-activations, for the steps of a block and a part of the weights.
+struct InputPart<'a, R> {
+    run: &'a R,
+    times: Range<usize>,
+    part: usize,
+    parts: usize,
+}
+
+impl<E: Element, C: Cell> Task<E> for InputPart<'_, Sequences<'_, E, C>> {
     #[inline(always)]
-    fn start_hidden_blocks(&self, t: usize) {
-        let padded = self.g.padded;
-        for (block, of) in C::SPEC.blocks.iter().enumerate() {
-            if of.reads_input() {
-                continue;
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { run, times, part, parts } = self;
+        let rows = times.len() * run.sequences.len();
+        let panels = run.packed.input.part(part, parts, false);
+        let product = InputProduct { run, first: times.start };
+        tile::multiply::<S>(rows, &[0], panels, &tile::side_by_side::<S>(), &product);
+    }
+}
+
+/// One step of a part of the units.
+struct StepPart<'a, R> {
+    run: &'a R,
+    t: usize,
+    part: usize,
+    parts: usize,
+}
+
+impl<E: Element, C: Cell> Task<E> for StepPart<'_, Sequences<'_, E, C>> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { run, t, part, parts } = self;
+        // SAFETY: the task's own rows, which outlive it.
+        let step = unsafe {
+            StepProduct::<S, _> {
+                run,
+                t,
+                pre: run.pre.at(t),
+                prev: run.states.at(t),
+                next: run.states.at(t + 1),
+                of: PhantomData,
             }
-            let bias = &self.packed.bias[block * padded..][..padded];
-            for b in self.sequences.clone() {
-                // SAFETY: the row is the task's own, with `padded` numbers for each block.
-                unsafe {
-                    let to = self.pre.row(t, b).add(block * padded);
-                    bias.as_ptr().copy_to_nonoverlapping(to, padded);
-                }
-            }
+        };
+        let vectors = run.g.vectors();
+        let units = part * vectors / parts..(part + 1) * vectors / parts;
+        step.start_hidden_blocks(&units);
+        let rows = run.sequences.len();
+        if C::SPEC.is_recurrent() {
+            let columns: Vec<_> =
+                run.g.hidden_blocks.iter().map(|block| block * run.g.padded).collect();
+            // The weights read last are still in the cache: the next step begins with them.
+            let panels = run.packed.hidden.part(part, parts, t % 2 == 1);
+            tile::multiply::<S>(rows, &[0], panels, &columns, &step);
+        } else {
+            units.for_each(|unit| step.apply(0, rows, unit));
         }
     }
 }
 
-/// The input's part of the pre-activations, for all steps of a block.
+/// The product that an [`InputPart`] is.
 struct InputProduct<'a, R> {
     run: &'a R,
     first: usize,
@@ -243,6 +275,26 @@ struct StepProduct<'a, S: Simd, R> {
 }
 
 impl<S: Simd<Elem = E>, E: Element, C: Cell> StepProduct<'_, S, Sequences<'_, E, C>> {
+    /// Blocks that the input does not feed begin with their bias.
+    #[inline(always)]
+    fn start_hidden_blocks(&self, units: &Range<usize>) {
+        let g = self.run.g;
+        for (block, of) in C::SPEC.blocks.iter().enumerate() {
+            if of.reads_input() {
+                continue;
+            }
+            let place = block * g.padded + units.start * S::WIDTH;
+            let bias = &self.run.packed.bias[place..][..units.len() * S::WIDTH];
+            for b in self.run.sequences.clone() {
+                // SAFETY: the row is the task's own, with `padded` numbers for each block.
+                unsafe {
+                    let to = self.pre.row(b).add(place);
+                    bias.as_ptr().copy_to_nonoverlapping(to, bias.len());
+                }
+            }
+        }
+    }
+
     /// The cell's equations for one register of units of some rows.
     #[inline(always)]
     fn apply(&self, first: usize, count: usize, unit: usize) {

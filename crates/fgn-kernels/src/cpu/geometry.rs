@@ -5,10 +5,17 @@ use std::ops::Range;
 use fgn_core::oracle::Shape;
 use fgn_core::{Block, Layout, Spec};
 
+use super::PARALLEL_WORK;
 use super::buffer::{Buffer, Shared};
+use super::crew::Crew;
 use super::panels::{Panels, RowGroup};
 use super::simd::Element;
 use super::tile::PANEL_VECTORS;
+
+/// What fits into a core's own cache beside the numbers at work.
+const OWN_CACHE: usize = 1 << 20;
+/// So many sequences a thread make up for the reading of weights from beyond its cache.
+const FEW_SEQUENCES: usize = 128;
 
 /// The sizes of a run on registers of a certain width.
 pub(super) struct Geometry {
@@ -59,6 +66,18 @@ impl Geometry {
     #[inline(always)]
     pub(super) fn d_pre_stride(&self) -> usize {
         self.stride(self.spec.blocks.len() + self.spec.vectors.len())
+    }
+
+    /// A crew to share the units of every step, where that is better than cutting the batch: where the
+    /// weights of the step exceed a core's own cache and there are few sequences to use them for, or
+    /// fewer sequences than threads.
+    pub(super) fn crew<E>(&self) -> Option<Crew> {
+        let Shape { batch, hidden, .. } = self.shape;
+        let threads = rayon::current_num_threads().min(self.vectors());
+        let weights = self.hidden_blocks.len() * hidden * hidden;
+        let large = weights * size_of::<E>() > OWN_CACHE && batch < FEW_SEQUENCES * threads;
+        let shared = threads > 1 && batch * weights >= PARALLEL_WORK && (large || batch < threads);
+        shared.then(|| Crew::new(threads).ok()).flatten()
     }
 
     /// Room for `count` blocks. Rows a multiple of 32 registers apart would crowd into a few sets of

@@ -3,6 +3,7 @@
 pub(crate) mod backward;
 mod buffer;
 pub(crate) mod conv;
+mod crew;
 
 pub(crate) mod forward;
 mod geometry;

@@ -119,7 +119,21 @@ impl<E: Element> Panels<E> {
     /// The panels, in their order.
     #[inline(always)]
     pub(super) fn iter(&self) -> impl Iterator<Item = Panel<'_, E>> {
-        (0..self.vectors).step_by(self.per_panel).map(|first| {
+        self.part(0, 1, false)
+    }
+
+    /// One of some nearly equal parts of the panels, in their order or backwards.
+    #[inline(always)]
+    pub(super) fn part(
+        &self,
+        part: usize,
+        parts: usize,
+        backwards: bool,
+    ) -> impl Iterator<Item = Panel<'_, E>> {
+        let count = self.vectors.div_ceil(self.per_panel);
+        let (begin, end) = (part * count / parts, (part + 1) * count / parts);
+        (begin..end).map(move |n| {
+            let first = if backwards { begin + end - 1 - n } else { n } * self.per_panel;
             let vectors = self.per_panel.min(self.vectors - first);
             let row = self.depth * self.width;
             let ends = first + vectors == self.vectors;

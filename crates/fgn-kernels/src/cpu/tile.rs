@@ -8,7 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::isa::{Target, Task};
-use super::panels::Panels;
+use super::panels::Panel;
 use super::simd::{Element, Simd};
 
 /// The most rows of a tile.
@@ -56,22 +56,26 @@ pub(super) unsafe trait Product<E> {
 /// at each of `offsets` from its beginning. Register `v` of a panel lies at `columns[v]` from where
 /// `start` and `out` say.
 #[inline(always)]
-pub(super) fn multiply<S: Simd>(
+pub(super) fn multiply<'a, S: Simd>(
     rows: usize,
     offsets: &[usize],
-    panels: &Panels<S::Elem>,
+    panels: impl Iterator<Item = Panel<'a, S::Elem>>,
     columns: &[usize],
     product: &impl Product<S::Elem>,
 ) {
-    for panel in panels.iter() {
+    let mut panels = panels.peekable();
+    while let Some(panel) = panels.next() {
+        let after = panels.peek().map_or(panel.data, |next| next.data).as_ptr();
         let row_bytes = panel.vectors * S::WIDTH * size_of::<S::Elem>();
         let segment = panel.depth / offsets.len();
         let mut chunks = chunks(offsets, segment, CHUNK_BYTES / row_bytes).peekable();
         let (mut weights, mut begun) = (panel.data, false);
         while let Some(chunk) = chunks.next() {
             let depth = chunk.offsets.len() * chunk.len;
-            let mut ahead =
-                weights.as_ptr_range().start.wrapping_add(depth * panel.vectors * S::WIDTH);
+            let mut ahead = match chunks.peek() {
+                Some(_) => weights[depth * panel.vectors * S::WIDTH..].as_ptr(),
+                None => after,
+            };
             for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
                 let mut tile = ProductTile {
                     left: [std::ptr::null(); MAX_ROWS],

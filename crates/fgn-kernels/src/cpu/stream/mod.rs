@@ -7,7 +7,6 @@
 //! others only at the end of the step. Steps take the slabs forwards and backwards in turn: what was
 //! read last is still in the cache, and is read first.
 
-mod crew;
 mod format;
 mod product;
 #[cfg(test)]
@@ -20,11 +19,11 @@ use fgn_core::oracle::Shape;
 use fgn_core::{AnyCell, At, Cell, CellVisitor};
 
 use super::buffer::{Buffer, Shared};
+use super::crew::Crew;
 use super::geometry::{self, Geometry};
 use super::isa::{Isa, Task};
 use super::simd::Simd;
 use crate::Precision;
-use crew::Crew;
 use format::{Bf16, F32, Int8, ROWS, VECTORS};
 use product::{Panels, prefetch};
 

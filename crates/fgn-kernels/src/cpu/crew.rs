@@ -67,11 +67,16 @@ impl Crew {
             let work = UnsafeCell::new(None);
             let post = Arc::new(Post { stage: AtomicU8::new(IDLE), work });
             let theirs = post.clone();
-            let builder = thread::Builder::new().name(format!("fgn-stream-{part}"));
+            let builder = thread::Builder::new().name(format!("fgn-{part}"));
             let handle = builder.spawn(move || theirs.serve(part))?;
             Ok(Member { post, thread: handle.thread().clone(), handle: Some(handle) })
         });
         Ok(Self(members.collect::<io::Result<_>>()?))
+    }
+
+    /// The caller's thread.
+    pub(super) fn alone() -> Self {
+        Self(Vec::new())
     }
 
     /// How many threads there are.
