@@ -1,16 +1,17 @@
 use std::any::Any;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 use candle_core::{
-    CpuStorage, CustomOp3, DType, Layout as TensorLayout, Result, Shape as TensorShape, Storage,
-    Tensor, bail,
+    CpuStorage, CustomOp1, CustomOp3, DType, Layout as TensorLayout, Result, Shape as TensorShape,
+    Storage, Tensor, bail,
 };
 use fgn_core::oracle::Shape;
 use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
 
 use crate::cpu::Arguments;
 use crate::cpu::backward::{Gradients, backward};
-use crate::cpu::forward::{Saved, forward};
+use crate::cpu::forward::{Forward, Saved, forward};
 use crate::cpu::isa::Isa;
 use crate::cpu::simd::Element;
 
@@ -58,8 +59,8 @@ pub fn sequence(
     emit: Emit,
 ) -> Result<Sequence> {
     let shape = checked_shape(cell, x, weights, states)?;
-    let Shape { steps, batch, hidden, .. } = shape;
     let tracked = [x, weights, states].iter().any(|tensor| tensor.track_op());
+    let finals = Arc::new(Finals::default());
     let op = SequenceOp {
         cell,
         shape,
@@ -68,18 +69,12 @@ pub fn sequence(
         save: tracked,
         with_x: x.track_op(),
         saved: OnceLock::new(),
+        finals: finals.clone(),
     };
     let [x, weights, states] = [x.contiguous()?, weights.contiguous()?, states.contiguous()?];
-    let result = x.apply_op3(&weights, &states, op)?;
-    let emitted = emit.steps(steps) * batch * hidden;
-    let output = result.narrow(0, 0, emitted)?;
-    let output = match emit {
-        Emit::All => output.reshape((steps, batch, hidden))?,
-        Emit::Last => output.reshape((batch, hidden))?,
-    };
-    let count = cell.spec().states.len();
-    let states = result.narrow(0, emitted, count * batch * hidden)?;
-    Ok(Sequence { output, states: states.reshape((count, batch, hidden))? })
+    let output = x.apply_op3(&weights, &states, op)?;
+    let states = output.apply_op1(FinalStates { shape: states.shape().clone(), finals })?;
+    Ok(Sequence { output, states })
 }
 
 impl Emit {
@@ -155,6 +150,55 @@ struct SequenceOp {
     with_x: bool,
     /// A `Saved<E>` of the number type at hand, once the op ran.
     saved: OnceLock<Box<dyn Any + Send + Sync>>,
+    finals: Arc<Finals>,
+}
+
+/// What passes between the two nodes of a run: an operation of Candle gives one tensor, and packing
+/// the final states into that of the outputs would cost several passes over it in the backward pass.
+#[derive(Default)]
+struct Finals {
+    /// From the run to [`FinalStates`], which stands right behind it.
+    states: Mutex<Option<CpuStorage>>,
+    /// Back again, for each thread that is at a backward pass.
+    d_states: Mutex<Vec<(ThreadId, Tensor)>>,
+}
+
+impl Finals {
+    fn take_d_states(&self) -> Option<Tensor> {
+        let mut all = self.d_states.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = all.iter().position(|(thread, _)| *thread == thread::current().id());
+        place.map(|place| all.swap_remove(place).1)
+    }
+}
+
+/// The final states of a run, as a node behind that of its outputs.
+struct FinalStates {
+    /// `[S, B, H]`.
+    shape: TensorShape,
+    finals: Arc<Finals>,
+}
+
+impl CustomOp1 for FinalStates {
+    fn name(&self) -> &'static str {
+        "fgn-final-states"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &TensorLayout) -> Result<(CpuStorage, TensorShape)> {
+        let mut states = self.finals.states.lock().unwrap_or_else(PoisonError::into_inner);
+        match states.take() {
+            Some(states) => Ok((states, self.shape.clone())),
+            None => bail!("final states without a run"),
+        }
+    }
+
+    /// Leaves the derivatives to the run's own backward pass, which comes after this one on the same
+    /// thread.
+    fn bwd(&self, output: &Tensor, _: &Tensor, d_states: &Tensor) -> Result<Option<Tensor>> {
+        self.finals.take_d_states();
+        let mut all = self.finals.d_states.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((thread::current().id(), d_states.clone()));
+        Ok(Some(output.zeros_like()?))
+    }
 }
 
 impl CustomOp3 for SequenceOp {
@@ -183,12 +227,12 @@ impl CustomOp3 for SequenceOp {
         x: &Tensor,
         weights: &Tensor,
         states: &Tensor,
-        _result: &Tensor,
-        d_result: &Tensor,
+        _output: &Tensor,
+        d_output: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         match x.dtype() {
-            DType::F64 => self.backward::<f64>(x, weights, states, d_result),
-            _ => self.backward::<f32>(x, weights, states, d_result),
+            DType::F64 => self.backward::<f64>(x, weights, states, d_output),
+            _ => self.backward::<f32>(x, weights, states, d_output),
         }
     }
 }
@@ -198,9 +242,9 @@ impl SequenceOp {
         &self,
         [x, weights, states]: [(&CpuStorage, &TensorLayout); 3],
     ) -> Result<(CpuStorage, TensorShape)> {
-        struct Forward<'a, E>(&'a SequenceOp, Arguments<'a, E>);
-        impl<E: Element> CellVisitor for Forward<'_, E> {
-            type Output = (Vec<E>, Option<Saved<E>>);
+        struct Visit<'a, E>(&'a SequenceOp, Arguments<'a, E>);
+        impl<E: Element> CellVisitor for Visit<'_, E> {
+            type Output = Forward<E>;
             fn visit<C: Cell>(self, cell: C) -> Self::Output {
                 let Self(op, arguments) = self;
                 forward(op.isa, cell, &arguments, op.emit, op.save)
@@ -212,12 +256,18 @@ impl SequenceOp {
             weights: contiguous(weights.0, weights.1)?,
             states: contiguous(states.0, states.1)?,
         };
-        let (result, saved) = self.cell.visit(Forward(self, arguments));
+        let Forward { output, states, saved } = self.cell.visit(Visit(self, arguments));
         if let Some(saved) = saved {
             self.saved.get_or_init(|| Box::new(saved));
         }
-        let len = result.len();
-        Ok((E::to_cpu_storage_owned(result), TensorShape::from(len)))
+        *self.finals.states.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(E::to_cpu_storage_owned(states));
+        let Shape { steps, batch, hidden, .. } = self.shape;
+        let shape = match self.emit {
+            Emit::All => TensorShape::from((steps, batch, hidden)),
+            Emit::Last => TensorShape::from((batch, hidden)),
+        };
+        Ok((E::to_cpu_storage_owned(output), shape))
     }
 
     fn backward<E: Element>(
@@ -225,30 +275,44 @@ impl SequenceOp {
         x: &Tensor,
         weights: &Tensor,
         states: &Tensor,
-        d_result: &Tensor,
+        d_output: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        struct Backward<'a, E>(&'a SequenceOp, Arguments<'a, E>, &'a Saved<E>, &'a [E]);
-        impl<E: Element> CellVisitor for Backward<'_, E> {
+        struct Visit<'a, E> {
+            op: &'a SequenceOp,
+            arguments: Arguments<'a, E>,
+            saved: &'a Saved<E>,
+            d_output: &'a [E],
+            d_final: Option<&'a [E]>,
+        }
+        impl<E: Element> CellVisitor for Visit<'_, E> {
             type Output = Gradients<E>;
             fn visit<C: Cell>(self, cell: C) -> Gradients<E> {
-                let Self(op, arguments, saved, d_result) = self;
-                backward(op.isa, cell, &arguments, op.emit, saved, d_result, op.with_x)
+                let Self { op, arguments, saved, d_output, d_final } = self;
+                backward(op.isa, cell, &arguments, op.emit, saved, d_output, d_final, op.with_x)
             }
         }
         let Some(saved) = self.saved.get().and_then(|saved| saved.downcast_ref::<Saved<E>>())
         else {
             bail!("{}: backward without a forward pass that saved for it", self.cell);
         };
-        let d_result = d_result.contiguous()?;
-        let tensors = [x, weights, states, &d_result].map(Tensor::storage_and_layout);
-        let [x_data, weights_data, states_data, d_data] = &tensors;
+        let d_output = d_output.contiguous()?;
+        let d_final = self.finals.take_d_states().map(|d| d.contiguous()).transpose()?;
+        let tensors = [x, weights, states, &d_output].map(Tensor::storage_and_layout);
+        let [x_data, weights_data, states_data, d_output] = &tensors;
+        let d_final = d_final.as_ref().map(Tensor::storage_and_layout);
         let arguments = Arguments {
             shape: self.shape,
             x: cpu(x_data)?,
             weights: cpu(weights_data)?,
             states: cpu(states_data)?,
         };
-        let d = self.cell.visit(Backward(self, arguments, saved, cpu(d_data)?));
+        let d = self.cell.visit(Visit {
+            op: self,
+            arguments,
+            saved,
+            d_output: cpu(d_output)?,
+            d_final: d_final.as_ref().map(cpu).transpose()?,
+        });
         let tensor =
             |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());
         Ok((

@@ -43,14 +43,16 @@ pub(crate) struct Gradients<E> {
     pub(crate) states: Vec<E>,
 }
 
-/// The gradient of [`forward`](super::forward::forward), given the loss's derivatives by its result.
+/// The gradient of [`forward`](super::forward::forward), given the loss's derivatives by its outputs and,
+/// if it depends on them, by its final states.
 pub(crate) fn backward<E: Element, C: Cell>(
     isa: Isa,
     cell: C,
     arguments: &Arguments<'_, E>,
     emit: Emit,
     saved: &Saved<E>,
-    d_result: &[E],
+    d_output: &[E],
+    d_final: Option<&[E]>,
     with_x: bool,
 ) -> Gradients<E> {
     let shape = arguments.shape;
@@ -62,7 +64,6 @@ pub(crate) fn backward<E: Element, C: Cell>(
     let input_panels = with_x.then(|| Panels::straight(weight_ih, input, g.width));
     let vectors = &geometry::vectors(g, arguments.weights);
 
-    let (d_output, d_final) = d_result.split_at(emit.steps(steps) * batch * hidden);
     let mut d = Gradients {
         x: with_x.then(|| vec![E::default(); arguments.x.len()]),
         weights: vec![E::default(); arguments.weights.len()],
@@ -76,7 +77,7 @@ pub(crate) fn backward<E: Element, C: Cell>(
         // One step more than a block: its last step reads the first of the block done before it.
         let mut d_pre = Buffer::recycled((block + 1) * rows * g.d_pre_stride());
         let mut d_prev = Buffer::zeroed(rows * g.state_stride());
-        for (s, of_state) in d_final.chunks(batch * hidden).enumerate() {
+        for (s, of_state) in d_final.unwrap_or(&[]).chunks(batch * hidden).enumerate() {
             for (row, b) in sequences.clone().enumerate() {
                 d_prev[row * g.state_stride() + s * g.padded..][..hidden]
                     .copy_from_slice(&of_state[b * hidden..][..hidden]);

@@ -38,21 +38,30 @@ pub(crate) struct Saved<E> {
     pub(super) states: Buffer<E>,
 }
 
-/// Runs `cell` over a sequence. Gives the emitted outputs followed by the final states `[S, B, H]`,
-/// and with `save` what the backward pass needs.
+/// What a run gives.
+pub(crate) struct Forward<E> {
+    /// The emitted outputs, `[T, B, H]` or `[B, H]`.
+    pub(crate) output: Vec<E>,
+    /// The final states, `[S, B, H]`.
+    pub(crate) states: Vec<E>,
+    pub(crate) saved: Option<Saved<E>>,
+}
+
+/// Runs `cell` over a sequence; with `save`, keeps what the backward pass needs.
 pub(crate) fn forward<E: Element, C: Cell>(
     isa: Isa,
     cell: C,
     arguments: &Arguments<'_, E>,
     emit: Emit,
     save: bool,
-) -> (Vec<E>, Option<Saved<E>>) {
+) -> Forward<E> {
     let shape = arguments.shape;
     let Shape { steps, batch, hidden, .. } = shape;
     let g = &Geometry::new(&C::SPEC, shape, isa.width::<E>());
     let packed = &Packed::new(g, arguments.weights);
 
-    let emitted = emit.steps(steps) * batch * hidden;
+    let mut last = vec![E::default(); arguments.states.len()];
+    let last_states = Shared::of(&mut last);
     let mut saved = save.then(|| Saved {
         pre: Buffer::recycled(steps * batch * g.pre_stride()),
         states: Buffer::recycled((steps + 1) * batch * g.state_stride()),
@@ -84,7 +93,7 @@ pub(crate) fn forward<E: Element, C: Cell>(
             pre,
             states,
             output,
-            emitted,
+            last_states,
             emit,
         };
         let parts = crew.threads();
@@ -98,22 +107,21 @@ pub(crate) fn forward<E: Element, C: Cell>(
         }
         run.end();
     };
-    // SAFETY: each sequence's emitted outputs and final states are written by the thread or the crew
-    // that runs it.
-    let result = unsafe {
-        vec_filled_by(emitted + arguments.states.len(), |output| match g.crew::<E>() {
+    // SAFETY: each sequence's emitted outputs are written by the thread or the crew that runs it.
+    let output = unsafe {
+        vec_filled_by(emit.steps(steps) * batch * hidden, |output| match g.crew::<E>() {
             Some(mut crew) => run(output, 0..batch, &mut crew),
             None => sequences_per_thread(shape, g)
                 .into_par_iter()
                 .for_each(|sequences| run(output, sequences, &mut Crew::alone())),
         })
     };
-    (result, saved)
+    Forward { output, states: last, saved }
 }
 
 /// The sequences that a thread, or a crew of them, runs.
 ///
-/// All raw accesses below rest on this: `pre`, `states` and `output` outlive the run, are as large as
+/// All raw accesses below rest on this: `pre`, `states`, `output` and `last_states` outlive the run, are as large as
 /// their shapes say, and nobody else touches rows of `sequences`. Of these, each thread of a crew writes
 /// the columns of its own units; it reads others only of steps before.
 struct Sequences<'a, E: Element, C> {
@@ -124,9 +132,9 @@ struct Sequences<'a, E: Element, C> {
     sequences: Range<usize>,
     pre: Steps<E>,
     states: Steps<E>,
-    /// The emitted outputs, and after so many numbers the final states.
+    /// The emitted outputs, and the final states `[S, B, H]`.
     output: Shared<E>,
-    emitted: usize,
+    last_states: Shared<E>,
     emit: Emit,
 }
 
@@ -153,11 +161,11 @@ impl<E: Element, C: Cell> Sequences<'_, E, C> {
         let Shape { steps, batch, hidden, .. } = self.g.shape;
         for b in self.sequences.clone() {
             for s in 0..C::SPEC.states.len() {
-                let place = self.emitted + (s * batch + b) * hidden;
-                // SAFETY: as at the start; behind the outputs there is room for `[S, B, H]`.
+                // SAFETY: as at the start; there is room for `[S, B, H]`.
                 unsafe {
                     let from = self.states.row(steps, b).add(s * self.g.padded);
-                    from.copy_to_nonoverlapping(self.output.at(place), hidden);
+                    let to = self.last_states.at((s * batch + b) * hidden);
+                    from.copy_to_nonoverlapping(to, hidden);
                 }
             }
         }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Arguments;
 use super::backward::backward;
-use super::forward::forward;
+use super::forward::{Forward, forward};
 use super::isa::Isa;
 use super::simd::Element;
 use crate::Emit;
@@ -86,16 +86,18 @@ impl<E: Element> CellVisitor for Suite<E> {
             format!("{} {:?} {emit:?} {shape:?} {}", isa.name(), E::DTYPE, C::SPEC.blocks.len());
         let (x, weights, states) = (cast::<E>(&x), cast::<E>(&weights), cast::<E>(&states));
         let arguments = Arguments { shape, x: &x, weights: &weights, states: &states };
-        let (result, saved) = forward(isa, cell, &arguments, emit, true);
-        let (untracked, nothing) = forward(isa, cell, &arguments, emit, false);
-        assert!(result == untracked && nothing.is_none(), "{what}: saving changes the result");
-        let (output, final_states) = result.split_at(emit.steps(steps) * batch * hidden);
-        assert_close(&format!("{what} output"), output, &run.output[emitted..]);
-        assert_close(&format!("{what} states"), final_states, &run.states);
+        let found = forward(isa, cell, &arguments, emit, true);
+        let untracked = forward(isa, cell, &arguments, emit, false);
+        assert!(untracked.saved.is_none());
+        let same = found.output == untracked.output && found.states == untracked.states;
+        assert!(same, "{what}: saving changes the result");
+        assert_close(&format!("{what} output"), &found.output, &run.output[emitted..]);
+        assert_close(&format!("{what} states"), &found.states, &run.states);
 
-        let saved = saved.unwrap();
-        let d_result = cast::<E>(&d_result);
-        let found = backward(isa, cell, &arguments, emit, &saved, &d_result, true);
+        let saved = found.saved.unwrap();
+        let (d_emitted, d_states) = (cast::<E>(d_emitted), cast::<E>(d_states));
+        let found =
+            backward(isa, cell, &arguments, emit, &saved, &d_emitted, Some(&d_states), true);
         assert_close(&format!("{what} d_x"), &found.x.unwrap(), &d.x);
         assert_close(&format!("{what} d_weights"), &found.weights, &d.weights);
         assert_close(&format!("{what} d_states"), &found.states, &d.states);
@@ -130,39 +132,45 @@ fn every_cell_on_every_instruction_set_in_f64() {
 }
 
 /// Runs forward and backward on a pool of so many threads.
-struct OnThreads(usize);
+struct OnThreads(usize, Shape);
 
 impl CellVisitor for OnThreads {
-    type Output = [Vec<f32>; 4];
+    type Output = [Vec<f32>; 5];
 
     fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let shape = Shape { steps: 40, batch: 37, input: 5, hidden: 33 };
+        let Self(threads, shape) = self;
+        let Shape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut draw = |count| cast::<f32>(&random(&mut rng, count, 0.5));
-        let state_count = C::SPEC.states.len() * 37 * 33;
-        let x = draw(40 * 37 * 5);
-        let weights = draw(Layout::new(&C::SPEC, 5, 33).len());
+        let state_count = C::SPEC.states.len() * batch * hidden;
+        let x = draw(steps * batch * input);
+        let weights = draw(Layout::new(&C::SPEC, input, hidden).len());
         let states = draw(state_count);
-        let d_result = draw(40 * 37 * 33 + state_count);
+        let (d_output, d_states) = (draw(steps * batch * hidden), draw(state_count));
         let arguments = Arguments { shape, x: &x, weights: &weights, states: &states };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.0).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let isa = Isa::available()[0];
-            let (result, saved) = forward(isa, cell, &arguments, Emit::All, true);
+            let Forward { output, states, saved } = forward(isa, cell, &arguments, Emit::All, true);
             let saved = saved.unwrap();
-            let d = backward(isa, cell, &arguments, Emit::All, &saved, &d_result, true);
-            [result, d.x.unwrap(), d.weights, d.states]
+            let d_states = Some(&d_states[..]);
+            let d = backward(isa, cell, &arguments, Emit::All, &saved, &d_output, d_states, true);
+            [output, states, d.x.unwrap(), d.weights, d.states]
         })
     }
 }
 
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
+    let cut_by_sequences = Shape { steps: 40, batch: 37, input: 5, hidden: 33 };
+    let cut_by_units = Shape { steps: 3, batch: 2, input: 5, hidden: 300 };
     for cell in AnyCell::all() {
-        let alone = cell.visit(OnThreads(1));
-        for threads in [2, 3, 4, 8] {
-            let together = cell.visit(OnThreads(threads));
-            assert!(alone == together, "{cell} differs on {threads} threads");
+        for shape in [cut_by_sequences, cut_by_units] {
+            let alone = cell.visit(OnThreads(1, shape));
+            for threads in [2, 3, 4, 8] {
+                let together = cell.visit(OnThreads(threads, shape));
+                assert!(alone == together, "{cell} {shape:?} differs on {threads} threads");
+            }
         }
     }
 }
