@@ -21,6 +21,8 @@ unsafe impl Number for f64 {}
 unsafe impl Number for u16 {}
 // SAFETY: as above.
 unsafe impl Number for i8 {}
+// SAFETY: as above.
+unsafe impl Number for i16 {}
 
 /// A cache line, so that no register's read crosses one.
 const ALIGNMENT: usize = align_of::<Line>();

@@ -45,7 +45,7 @@ pub(crate) trait Target: Copy {
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>);
 }
 
-/// AVX-512.
+/// AVX-512, with its instructions for bytes and words.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
 
@@ -66,7 +66,7 @@ impl Target for Avx512 {
         prefetch(address);
     }
 
-    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx2,fma"))]
+    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx512bw,avx2,fma"))]
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
         task.run::<S>();
@@ -131,7 +131,9 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2 && is_x86_feature_detected!("avx512f") {
+            let avx512 =
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+            if avx2 && avx512 {
                 all.push(Self(Kind::Avx512));
             }
             if avx2 {

@@ -171,6 +171,7 @@ where
 {
     type Elem = E;
     type Target = T;
+    type Whole = [i32; N];
     const WIDTH: usize = N;
 
     #[inline(always)]
@@ -204,13 +205,6 @@ where
         unsafe { self.0.as_ptr().copy_to_nonoverlapping(to, count) };
     }
     #[inline(always)]
-    unsafe fn load_i8(from: *const i8) -> Self {
-        // SAFETY: the caller lets us read N numbers.
-        let numbers = unsafe { from.cast::<[i8; N]>().read() };
-        Self::from(numbers.map(|number| E::from_f64(f64::from(number))))
-    }
-
-    #[inline(always)]
     unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
         // SAFETY: the caller lets us read 2 N numbers.
         let pairs = unsafe { from.cast::<[[u16; 2]; N]>().read() };
@@ -220,5 +214,26 @@ where
                 E::from_f64(f64::from(number))
             }))
         })
+    }
+
+    #[inline(always)]
+    unsafe fn add_pairs(sums: [i32; N], from: *const i8, by: [i16; 2]) -> [i32; N] {
+        // SAFETY: the caller lets us read 2 N numbers.
+        let pairs = unsafe { from.cast::<[[i8; 2]; N]>().read() };
+        let by = by.map(i32::from);
+        from_fn(|k| {
+            let [a, b] = pairs[k].map(i32::from);
+            sums[k] + (a * by[0] + b * by[1])
+        })
+    }
+
+    #[inline(always)]
+    fn whole_zero() -> [i32; N] {
+        [0; N]
+    }
+
+    #[inline(always)]
+    fn from_whole(sums: [i32; N]) -> Self {
+        Self::from(sums.map(|sum| E::from_f64(f64::from(sum))))
     }
 }

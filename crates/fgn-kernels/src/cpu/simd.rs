@@ -12,6 +12,8 @@ pub(crate) trait Simd: Lane {
     type Elem: Element;
     /// The instruction set that has such registers.
     type Target: Target;
+    /// A register full of sums of whole numbers, `i32`.
+    type Whole: Copy;
     /// How many numbers a register holds.
     const WIDTH: usize;
 
@@ -54,17 +56,24 @@ pub(crate) trait Simd: Lane {
         Pair(pair.0.sigmoid(), pair.1.sigmoid())
     }
 
-    /// Reads `WIDTH` whole numbers.
-    ///
-    /// # Safety
-    /// `from` is valid for reading `WIDTH` numbers.
-    unsafe fn load_i8(from: *const i8) -> Self;
-
     /// Reads `WIDTH` pairs of numbers in `bf16`: the first of each, and the second of each.
     ///
     /// # Safety
     /// `from` is valid for reading `2 · WIDTH` numbers.
     unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2];
+
+    /// For each of `WIDTH` pairs `from` memory, adds its product with the pair `by`, `from[0] · by[0] +
+    /// from[1] · by[1]`, to a sum.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `2 · WIDTH` numbers.
+    unsafe fn add_pairs(sums: Self::Whole, from: *const i8, by: [i16; 2]) -> Self::Whole;
+
+    /// Sums of zero.
+    fn whole_zero() -> Self::Whole;
+
+    /// The nearest numbers to sums.
+    fn from_whole(sums: Self::Whole) -> Self;
 }
 
 /// A number type that the kernels run on, with its register for each instruction set.

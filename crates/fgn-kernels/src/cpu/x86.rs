@@ -220,6 +220,7 @@ impl F32x8 {
 impl Simd for F32x16 {
     type Elem = f32;
     type Target = Avx512;
+    type Whole = __m512i;
     const WIDTH: usize = 16;
 
     #[inline(always)]
@@ -258,11 +259,6 @@ impl Simd for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn load_i8(from: *const i8) -> Self {
-        Self(call!(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())))))
-    }
-
-    #[inline(always)]
     unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
         call!({
             let pairs = _mm512_loadu_si512(from.cast());
@@ -271,11 +267,31 @@ impl Simd for F32x16 {
             [Self(_mm512_castsi512_ps(first)), Self(_mm512_castsi512_ps(second))]
         })
     }
+
+    #[inline(always)]
+    unsafe fn add_pairs(sums: __m512i, from: *const i8, by: [i16; 2]) -> __m512i {
+        call!({
+            let pairs = _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast()));
+            let by = _mm512_set1_epi32(i32::from(by[0]) & 0xffff | i32::from(by[1]) << 16);
+            _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, by))
+        })
+    }
+
+    #[inline(always)]
+    fn whole_zero() -> __m512i {
+        call!(_mm512_setzero_si512())
+    }
+
+    #[inline(always)]
+    fn from_whole(sums: __m512i) -> Self {
+        Self(call!(_mm512_cvtepi32_ps(sums)))
+    }
 }
 
 impl Simd for F32x8 {
     type Elem = f32;
     type Target = Avx2;
+    type Whole = __m256i;
     const WIDTH: usize = 8;
 
     #[inline(always)]
@@ -314,11 +330,6 @@ impl Simd for F32x8 {
     }
 
     #[inline(always)]
-    unsafe fn load_i8(from: *const i8) -> Self {
-        Self(call!(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())))))
-    }
-
-    #[inline(always)]
     unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
         call!({
             let pairs = _mm256_loadu_si256(from.cast());
@@ -326,5 +337,24 @@ impl Simd for F32x8 {
             let second = _mm256_and_si256(pairs, _mm256_set1_epi32(HIGH_HALF));
             [Self(_mm256_castsi256_ps(first)), Self(_mm256_castsi256_ps(second))]
         })
+    }
+
+    #[inline(always)]
+    unsafe fn add_pairs(sums: __m256i, from: *const i8, by: [i16; 2]) -> __m256i {
+        call!({
+            let pairs = _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast()));
+            let by = _mm256_set1_epi32(i32::from(by[0]) & 0xffff | i32::from(by[1]) << 16);
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, by))
+        })
+    }
+
+    #[inline(always)]
+    fn whole_zero() -> __m256i {
+        call!(_mm256_setzero_si256())
+    }
+
+    #[inline(always)]
+    fn from_whole(sums: __m256i) -> Self {
+        Self(call!(_mm256_cvtepi32_ps(sums)))
     }
 }

@@ -3,6 +3,7 @@
 // The loops below run over several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
+use super::LINE;
 use crate::cpu::buffer::Number;
 use crate::cpu::simd::Simd;
 
@@ -11,11 +12,16 @@ pub(super) const VECTORS: usize = 2;
 /// How many rows of a panel are read at a time.
 pub(super) const ROWS: usize = 4;
 
+/// How many bytes ahead of their use weights are asked for: a few hundred nanoseconds.
+const AHEAD: usize = 4096;
+
 /// A number format for weights.
 pub(super) trait Format {
     /// What is stored for a weight.
     type Stored: Number;
-    /// Whether what is stored is a multiple of a scale, one for each row of a weight matrix.
+    /// What the rows that the weights are multiplied by are read as.
+    type Left: Number;
+    /// Whether both are multiples of a scale, one for each row.
     const SCALED: bool = false;
 
     /// The scale of a row of a weight matrix.
@@ -28,14 +34,23 @@ pub(super) trait Format {
 
     /// The place in a panel `columns` wide of the number in row `k` and column `column`.
     fn place(k: usize, column: usize, columns: usize) -> usize {
-        k * columns + column
+        // Two rows lie interleaved.
+        (k / 2 * columns + column) * 2 + k % 2
     }
 
-    /// Reads the next rows of a panel.
+    /// `R` rows, `stride` numbers apart, times a panel, whose `depth` is a multiple of [`ROWS`].
+    /// Numbers with a fraction are summed in `C` chains of additions, so that one need not wait for
+    /// another.
     ///
     /// # Safety
-    /// `from` is valid for reading `ROWS · VECTORS · WIDTH` numbers.
-    unsafe fn load<S: Simd<Elem = f32>>(from: *const Self::Stored) -> [[S; VECTORS]; ROWS];
+    /// - From `left` on there are `R` such rows, each `depth` long.
+    /// - `panel` is valid for reading `depth · VECTORS · WIDTH` numbers.
+    unsafe fn sums<S: Simd<Elem = f32>, const R: usize, const C: usize>(
+        left: *const Self::Left,
+        stride: usize,
+        panel: *const Self::Stored,
+        depth: usize,
+    ) -> [[S; VECTORS]; R];
 }
 
 /// Weights as they are.
@@ -44,16 +59,44 @@ pub(super) struct F32;
 /// The upper half of an `f32`, rounded to the nearest, at a tie to the even one.
 pub(super) struct Bf16;
 
-/// Whole numbers in −127 ..= 127, times the row's largest weight / 127.
+/// Whole numbers in −127 ..= 127, times the row's largest weight / 127. They are multiplied by rows of
+/// whole numbers too, see [`Rounded`](super::rounded::Rounded): sums of products are exact.
 pub(super) struct Int8;
+
+/// A format that is read as `f32`.
+trait Floating: Format<Left = f32> {
+    /// Reads the next rows of a panel.
+    ///
+    /// # Safety
+    /// `from` is valid for reading `ROWS · VECTORS · WIDTH` numbers.
+    unsafe fn load<S: Simd<Elem = f32>>(from: *const Self::Stored) -> [[S; VECTORS]; ROWS];
+}
 
 impl Format for F32 {
     type Stored = f32;
+    type Left = f32;
 
     fn store(weight: f32, _: f32) -> f32 {
         weight
     }
 
+    fn place(k: usize, column: usize, columns: usize) -> usize {
+        k * columns + column
+    }
+
+    #[inline(always)]
+    unsafe fn sums<S: Simd<Elem = f32>, const R: usize, const C: usize>(
+        left: *const f32,
+        stride: usize,
+        panel: *const f32,
+        depth: usize,
+    ) -> [[S; VECTORS]; R] {
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { floating_sums::<Self, S, R, C>(left, stride, panel, depth) }
+    }
+}
+
+impl Floating for F32 {
     #[inline(always)]
     unsafe fn load<S: Simd<Elem = f32>>(from: *const f32) -> [[S; VECTORS]; ROWS] {
         let mut rows = [[S::zero(); VECTORS]; ROWS];
@@ -67,6 +110,7 @@ impl Format for F32 {
 
 impl Format for Bf16 {
     type Stored = u16;
+    type Left = f32;
 
     fn store(weight: f32, _: f32) -> u16 {
         let bits = weight.to_bits();
@@ -77,11 +121,19 @@ impl Format for Bf16 {
         ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
     }
 
-    /// Two rows lie interleaved.
-    fn place(k: usize, column: usize, columns: usize) -> usize {
-        (k / 2 * columns + column) * 2 + k % 2
+    #[inline(always)]
+    unsafe fn sums<S: Simd<Elem = f32>, const R: usize, const C: usize>(
+        left: *const f32,
+        stride: usize,
+        panel: *const u16,
+        depth: usize,
+    ) -> [[S; VECTORS]; R] {
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { floating_sums::<Self, S, R, C>(left, stride, panel, depth) }
     }
+}
 
+impl Floating for Bf16 {
     #[inline(always)]
     unsafe fn load<S: Simd<Elem = f32>>(from: *const u16) -> [[S; VECTORS]; ROWS] {
         let mut rows = [[S::zero(); VECTORS]; ROWS];
@@ -96,8 +148,48 @@ impl Format for Bf16 {
     }
 }
 
+#[inline(always)]
+unsafe fn floating_sums<F: Floating, S: Simd<Elem = f32>, const R: usize, const C: usize>(
+    left: *const f32,
+    stride: usize,
+    panel: *const F::Stored,
+    depth: usize,
+) -> [[S; VECTORS]; R] {
+    let mut sums = [[[S::zero(); VECTORS]; R]; C];
+    for k in (0..depth).step_by(ROWS) {
+        // SAFETY: the rows and the panel are `depth` long, a multiple of `ROWS`.
+        unsafe {
+            let rows = panel.add(k * VECTORS * S::WIDTH);
+            prefetch_rows(rows, S::WIDTH);
+            let weights = F::load::<S>(rows);
+            for d in 0..ROWS {
+                for r in 0..R {
+                    let number = S::broadcast(*left.add(r * stride + k + d));
+                    for v in 0..VECTORS {
+                        let sum = &mut sums[d % C][r][v];
+                        *sum = number.mul_add(weights[d][v], *sum);
+                    }
+                }
+            }
+        }
+    }
+    let mut chains = C;
+    while chains > 1 {
+        chains /= 2;
+        for c in 0..chains {
+            for r in 0..R {
+                for v in 0..VECTORS {
+                    sums[c][r][v] = sums[c][r][v] + sums[c + chains][r][v];
+                }
+            }
+        }
+    }
+    sums[0]
+}
+
 impl Format for Int8 {
     type Stored = i8;
+    type Left = i16;
     const SCALED: bool = true;
 
     fn scale(row: &[f32]) -> f32 {
@@ -114,12 +206,50 @@ impl Format for Int8 {
     }
 
     #[inline(always)]
-    unsafe fn load<S: Simd<Elem = f32>>(from: *const i8) -> [[S; VECTORS]; ROWS] {
-        let mut rows = [[S::zero(); VECTORS]; ROWS];
-        for (n, register) in rows.as_flattened_mut().iter_mut().enumerate() {
-            // SAFETY: the caller lets us read all of them.
-            *register = unsafe { S::load_i8(from.add(n * S::WIDTH)) };
+    unsafe fn sums<S: Simd<Elem = f32>, const R: usize, const C: usize>(
+        left: *const i16,
+        stride: usize,
+        panel: *const i8,
+        depth: usize,
+    ) -> [[S; VECTORS]; R] {
+        let mut sums = [[S::whole_zero(); VECTORS]; R];
+        for k in (0..depth).step_by(ROWS) {
+            // SAFETY: the rows and the panel are `depth` long, a multiple of `ROWS`, which is even.
+            unsafe {
+                let rows = panel.add(k * VECTORS * S::WIDTH);
+                prefetch_rows(rows, S::WIDTH);
+                for d in (0..ROWS).step_by(2) {
+                    for r in 0..R {
+                        let by = left.add(r * stride + k + d).cast::<[i16; 2]>().read();
+                        for v in 0..VECTORS {
+                            let pairs = rows.add((d * VECTORS + 2 * v) * S::WIDTH);
+                            sums[r][v] = S::add_pairs(sums[r][v], pairs, by);
+                        }
+                    }
+                }
+            }
         }
-        rows
+        sums.map(|row| row.map(S::from_whole))
     }
+}
+
+/// Asks for what will be read soon after the next rows of a panel.
+#[inline(always)]
+fn prefetch_rows<T>(rows: *const T, width: usize) {
+    for line in (0..ROWS * VECTORS * width * size_of::<T>()).step_by(LINE) {
+        prefetch(rows.cast::<u8>().wrapping_add(AHEAD + line));
+    }
+}
+
+/// Asks for the cache line at an address, which need not be one of the program's.
+#[inline(always)]
+pub(super) fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every such machine has the instruction, and it neither reads nor writes.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }

@@ -9,6 +9,7 @@
 
 mod format;
 mod product;
+mod rounded;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +25,9 @@ use super::geometry::{self, Geometry};
 use super::isa::{Isa, Task};
 use super::simd::Simd;
 use crate::Precision;
-use format::{Bf16, F32, Int8, ROWS, VECTORS};
-use product::{Panels, prefetch};
+use format::{Bf16, F32, Format, Int8, VECTORS, prefetch};
+use product::{Panels, Product};
+use rounded::{Round, Rounded, TOGETHER};
 
 /// The bytes of a cache line.
 const LINE: usize = 64;
@@ -96,6 +98,8 @@ pub(crate) struct State {
     batch: usize,
     /// `[B, depth]`, each row filled up with zeros.
     x: Buffer<f32>,
+    /// Of both the input and the hidden state, if the weights' format needs it.
+    rounded: Rounded,
     /// `[B, G, padded]`.
     pre: Buffer<f32>,
     /// The states after the last step and room for the next ones, in turn: `[S, B, padded]` each.
@@ -110,13 +114,20 @@ impl State {
     pub(crate) fn new(packed: &Packed, batch: usize, threads: usize) -> io::Result<Self> {
         let g = &packed.g;
         let states = || Buffer::zeroed(g.spec.states.len() * batch * g.padded);
+        let crew = Crew::new(threads.min(packed.slabs()))?;
+        let x = Buffer::zeroed(batch * g.shape.input.next_multiple_of(TOGETHER));
+        let rounded = match packed.weights {
+            Weights::Int8(_) => [x.len() + batch * g.padded, 2 * batch],
+            _ => [0; 2],
+        };
         Ok(Self {
             batch,
-            x: Buffer::zeroed(batch * g.shape.input.next_multiple_of(ROWS)),
+            x,
+            rounded: Rounded::new(crew.threads(), rounded[0], rounded[1]),
             pre: Buffer::zeroed(batch * g.spec.blocks.len() * g.padded),
             states: [states(), states()],
             now: 0,
-            crew: Crew::new(threads.min(packed.slabs()))?,
+            crew,
         })
     }
 
@@ -165,7 +176,7 @@ impl State {
     /// One step of all sequences over `x: [B, I]`; gives the cell's `output: [B, H]`.
     pub(crate) fn step(&mut self, packed: &Packed, x: &[f32], output: &mut [f32]) {
         let input = packed.g.shape.input;
-        let padded = self.x.chunks_mut(input.next_multiple_of(ROWS));
+        let padded = self.x.chunks_mut(input.next_multiple_of(TOGETHER));
         for (to, from) in padded.zip(x.chunks(input)) {
             to[..input].copy_from_slice(from);
         }
@@ -185,12 +196,13 @@ impl CellVisitor for Step<'_> {
 
     fn visit<C: Cell>(self, cell: C) {
         let Self { packed, state, output } = self;
-        let State { batch, x, pre, states, now, crew } = state;
+        let State { batch, x, rounded, pre, states, now, crew } = state;
         let [first, second] = states;
         let (prev, next) = if *now == 0 { (first, second) } else { (second, first) };
         let (prev, next) = (&**prev, next.shared());
         let (pre, output) = (pre.shared(), Shared::of(output));
         let (batch, backwards, threads) = (*batch, *now == 1, crew.threads());
+        let rounded = rounded.parts();
         let left = [&**x, &prev[..batch * packed.g.padded]];
         crew.run(&move |part| {
             // Another thread wrote some of it: all misses at once take as long as one.
@@ -200,11 +212,16 @@ impl CellVisitor for Step<'_> {
                 },
             );
             let slabs = part * packed.slabs() / threads..(part + 1) * packed.slabs() / threads;
-            let own = Own { packed, batch, slabs, prev, pre };
+            let own = Own { packed, batch, slabs, backwards, prev, pre };
             match &packed.weights {
-                Weights::F32(panels) => own.multiply(panels, left, backwards),
-                Weights::Bf16(panels) => own.multiply(panels, left, backwards),
-                Weights::Int8(panels) => own.multiply(panels, left, backwards),
+                Weights::F32(panels) => own.multiply(panels, left, [&[]; 2]),
+                Weights::Bf16(panels) => own.multiply(panels, left, [&[]; 2]),
+                Weights::Int8(panels) => {
+                    // SAFETY: nobody else does this part, and its memory outlives the step.
+                    let (numbers, scales) = unsafe { rounded.of(part) };
+                    let (numbers, scales) = own.round(left, numbers, scales);
+                    own.multiply(panels, numbers, scales);
+                }
             }
             packed.isa.run(Cells { own: &own, cell, next, output });
         });
@@ -219,10 +236,42 @@ struct Own<'a> {
     packed: &'a Packed,
     batch: usize,
     slabs: Range<usize>,
+    /// Whether the last slab comes first.
+    backwards: bool,
     /// `[S, B, padded]`.
     prev: &'a [f32],
     /// `[B, G, padded]`.
     pre: Shared<f32>,
+}
+
+impl Own<'_> {
+    /// Rounds the rows of the input and of the hidden state; gives both, and both rows' scales.
+    fn round<'a>(
+        &self,
+        left: [&[f32]; 2],
+        numbers: &'a mut [i16],
+        scales: &'a mut [f32],
+    ) -> ([&'a [i16]; 2], [&'a [f32]; 2]) {
+        let Shape { input, hidden, .. } = self.packed.g.shape;
+        let (x, h) = numbers.split_at_mut(left[0].len());
+        let h = &mut h[..left[1].len()];
+        let (x_scales, h_scales) = scales[..2 * self.batch].split_at_mut(self.batch);
+        let isa = self.packed.isa;
+        isa.run(Round { rows: left[0], depth: input, numbers: x, scales: x_scales });
+        isa.run(Round { rows: left[1], depth: hidden, numbers: h, scales: h_scales });
+        ([x, h], [x_scales, h_scales])
+    }
+
+    /// Computes the pre-activations from the rows of the input and of the hidden state, times their
+    /// scales if the format has any.
+    fn multiply<F: Format>(
+        &self,
+        panels: &Panels<F>,
+        left: [&[F::Left]; 2],
+        left_scales: [&[f32]; 2],
+    ) {
+        self.packed.isa.run(Product { own: self, panels, left, left_scales });
+    }
 }
 
 /// The cell's equations.
@@ -238,7 +287,7 @@ struct Cells<'a, C> {
 impl<C: Cell> Task<f32> for Cells<'_, C> {
     #[inline(always)]
     fn run<S: Simd<Elem = f32>>(self) {
-        let Own { packed, batch, prev, pre, ref slabs } = *self.own;
+        let Own { packed, batch, prev, pre, ref slabs, .. } = *self.own;
         let g = &packed.g;
         let hidden = g.shape.hidden;
         let mut at = At::<S>::zero();

@@ -8,14 +8,11 @@ use std::ops::Range;
 use fgn_core::oracle::Shape;
 
 use super::format::{Format, ROWS, VECTORS};
-use super::{LINE, Own, Packed};
+use super::{Own, Packed};
 use crate::cpu::buffer::Buffer;
 use crate::cpu::geometry::Geometry;
 use crate::cpu::isa::Task;
 use crate::cpu::simd::Simd;
-
-/// How many bytes ahead of their use weights are asked for: a few hundred nanoseconds.
-const AHEAD: usize = 4096;
 
 /// The panels of all slabs, one after the other.
 pub(super) struct Panels<F: Format> {
@@ -68,24 +65,14 @@ impl<F: Format> Panels<F> {
     }
 }
 
-impl Own<'_> {
-    /// Computes the pre-activations from the input and the hidden state, each row of which is as long
-    /// as its panels are deep, or longer.
-    pub(super) fn multiply<F: Format>(
-        &self,
-        panels: &Panels<F>,
-        left: [&[f32]; 2],
-        backwards: bool,
-    ) {
-        self.packed.isa.run(Product { own: self, panels, left, backwards });
-    }
-}
-
-struct Product<'a, F: Format> {
-    own: &'a Own<'a>,
-    panels: &'a Panels<F>,
-    left: [&'a [f32]; 2],
-    backwards: bool,
+/// The pre-activations of a thread's slabs.
+pub(super) struct Product<'a, F: Format> {
+    pub(super) own: &'a Own<'a>,
+    pub(super) panels: &'a Panels<F>,
+    /// The input and the hidden state, each row as long as its panels are deep, or longer.
+    pub(super) left: [&'a [F::Left]; 2],
+    /// The scales of their rows; empty if the format has none.
+    pub(super) left_scales: [&'a [f32]; 2],
 }
 
 impl<F: Format> Task<f32> for Product<'_, F> {
@@ -93,7 +80,7 @@ impl<F: Format> Task<f32> for Product<'_, F> {
     fn run<S: Simd<Elem = f32>>(self) {
         let Range { start, end } = self.own.slabs;
         for n in start..end {
-            let slab = if self.backwards { start + end - 1 - n } else { n };
+            let slab = if self.own.backwards { start + end - 1 - n } else { n };
             let mut panel = slab * self.panels.slab;
             for block in 0..self.panels.depths.len() {
                 let mut row = 0;
@@ -111,8 +98,7 @@ impl<F: Format> Task<f32> for Product<'_, F> {
 }
 
 impl<F: Format> Product<'_, F> {
-    /// One block of one slab for `R` sequences from `row` on; gives `R`. The sums over every row of a
-    /// panel are `C` chains of additions, so that one need not wait for another.
+    /// One block of one slab for `R` sequences from `row` on; gives `R`. The sums are `C` chains of additions.
     #[inline(always)]
     fn tile<S: Simd<Elem = f32>, const R: usize, const C: usize>(
         &self,
@@ -137,16 +123,17 @@ impl<F: Format> Product<'_, F> {
             let len = depth * VECTORS * S::WIDTH;
             let stride = self.left[part].len() / self.own.batch;
             let left = &self.left[part][row * stride..];
-            // SAFETY: each of `R` rows of the left matrix is as long as the panel is deep.
-            let sums = unsafe {
-                sums::<S, F, R, C>(left.as_ptr(), stride, &self.panels.data[panel..][..len], depth)
-            };
+            let data = &self.panels.data[panel..][..len];
+            // SAFETY: the panel is as long, and each row of the left matrix no shorter than it is deep.
+            let sums = unsafe { F::sums::<S, R, C>(left.as_ptr(), stride, data.as_ptr(), depth) };
             panel += len;
             for r in 0..R {
                 for v in 0..VECTORS {
                     pre[r][v] = if F::SCALED {
                         let scales = (part * self.panels.depths.len() + block) * g.padded + unit;
-                        sums[r][v].mul_add(load(&self.panels.scales, scales)[v], pre[r][v])
+                        let scale = load(&self.panels.scales, scales)[v];
+                        let left_scale = S::broadcast(self.left_scales[part][row + r]);
+                        sums[r][v].mul_add(scale * left_scale, pre[r][v])
                     } else {
                         pre[r][v] + sums[r][v]
                     };
@@ -163,62 +150,4 @@ impl<F: Format> Product<'_, F> {
         }
         R
     }
-}
-
-/// `R` rows of the left matrix, `stride` numbers apart, times a panel.
-///
-/// # Safety
-/// From `left` on there are `R` such rows, each `depth` long.
-#[inline(always)]
-unsafe fn sums<S: Simd<Elem = f32>, F: Format, const R: usize, const C: usize>(
-    left: *const f32,
-    stride: usize,
-    panel: &[F::Stored],
-    depth: usize,
-) -> [[S; VECTORS]; R] {
-    let mut sums = [[[S::zero(); VECTORS]; R]; C];
-    for k in (0..depth).step_by(ROWS) {
-        // SAFETY: a panel has `depth` rows, a multiple of `ROWS`; the caller speaks for the left ones.
-        unsafe {
-            let rows = panel.as_ptr().add(k * VECTORS * S::WIDTH);
-            for line in (0..ROWS * VECTORS * S::WIDTH * size_of::<F::Stored>()).step_by(LINE) {
-                prefetch(rows.cast::<u8>().wrapping_add(AHEAD + line));
-            }
-            let weights = F::load::<S>(rows);
-            for d in 0..ROWS {
-                for r in 0..R {
-                    let number = S::broadcast(*left.add(r * stride + k + d));
-                    for v in 0..VECTORS {
-                        let sum = &mut sums[d % C][r][v];
-                        *sum = number.mul_add(weights[d][v], *sum);
-                    }
-                }
-            }
-        }
-    }
-    let mut chains = C;
-    while chains > 1 {
-        chains /= 2;
-        for c in 0..chains {
-            for r in 0..R {
-                for v in 0..VECTORS {
-                    sums[c][r][v] = sums[c][r][v] + sums[c + chains][r][v];
-                }
-            }
-        }
-    }
-    sums[0]
-}
-
-/// Asks for the cache line at an address, which need not be one of the program's.
-#[inline(always)]
-pub(super) fn prefetch<T>(address: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: every such machine has the instruction, and it neither reads nor writes.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
 }
