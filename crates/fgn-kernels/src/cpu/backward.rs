@@ -6,6 +6,9 @@
 //! cell's gradient; then it adds the block's part of the weights' gradients, as products over its rows
 //! while these are in cache. Groups and blocks are cut by the sizes alone, and the groups' sums are
 //! added in their order, so the result does not depend on the number of threads.
+//!
+//! Large layers with few sequences are one group, of which threads share the units of every step, as in
+//! the forward pass.
 
 use std::ops::Range;
 
@@ -15,6 +18,7 @@ use rayon::prelude::*;
 
 use super::Arguments;
 use super::buffer::{Buffer, Shared};
+use super::crew::Crew;
 use super::forward::Saved;
 use super::geometry::{self, Geometry, Rows, Steps};
 use super::isa::{Isa, Task};
@@ -71,7 +75,7 @@ pub(crate) fn backward<E: Element, C: Cell>(
     };
     let d_x = d.x.as_mut().map(|x| Shared::of(x));
     let d_states = Shared::of(&mut d.states);
-    let groups = groups(batch, arguments.weights.len()).into_par_iter().map(|sequences| {
+    let group = |sequences: Range<usize>, crew: &mut Crew| {
         let rows = sequences.len();
         let block = BLOCK_ROWS.div_ceil(rows).min(steps);
         // One step more than a block: its last step reads the first of the block done before it.
@@ -86,32 +90,44 @@ pub(crate) fn backward<E: Element, C: Cell>(
         let d_pre = Steps::new(d_pre.shared(), block + 1, sequences.clone(), g.d_pre_stride());
         let d_prev = Steps::new(d_prev.shared(), 1, sequences.clone(), g.state_stride());
         let mut weights = WeightGradient::new(g);
+        let run = &Sequences {
+            cell,
+            g,
+            sequences: sequences.clone(),
+            emit,
+            saved,
+            hidden_panels,
+            vectors,
+            d_output,
+            d_pre,
+            d_prev,
+        };
+        let parts = crew.threads();
         let mut end = steps;
         while end > 0 {
-            let block = end.saturating_sub(block)..end;
-            end = block.start;
-            isa.run(Sequences {
-                cell,
-                g,
-                block: block.clone(),
-                sequences: sequences.clone(),
-                emit,
-                saved,
-                hidden_panels,
-                input_panels: input_panels.as_ref(),
-                vectors,
-                d_output,
-                d_pre,
-                d_prev,
-                d_x,
-                d_states,
-            });
+            let times = end.saturating_sub(block)..end;
+            end = times.start;
+            for t in times.clone().rev() {
+                crew.run(&|part| isa.run(StepPart { run, t: Some(t), part, parts }));
+            }
+            if let (Some(panels), Some(d_x)) = (&input_panels, d_x) {
+                let times = &times;
+                crew.run(&|part| isa.run(InputPart { run, panels, d_x, times, part, parts }));
+            }
             // SAFETY: `d_pre` is alive, and nobody writes it now.
-            unsafe { weights.add(isa, g, arguments, saved, d_pre, (block, sequences.clone())) };
+            unsafe { weights.add(isa, g, arguments, saved, d_pre, (times, sequences.clone())) };
         }
+        crew.run(&|part| isa.run(StepPart { run, t: None, part, parts }));
+        run.write_states(d_states);
         weights
-    });
-    WeightGradient::write(&groups.collect::<Vec<_>>(), g, &mut d.weights);
+    };
+    let groups = if g.shares_units::<E>() {
+        vec![group(0..batch, &mut g.crew::<E>())]
+    } else {
+        let groups = groups(batch, arguments.weights.len()).into_par_iter();
+        groups.map(|sequences| group(sequences, &mut Crew::alone())).collect()
+    };
+    WeightGradient::write(&groups, g, &mut d.weights);
     d
 }
 
@@ -122,84 +138,96 @@ fn groups(batch: usize, parameters: usize) -> Vec<Range<usize>> {
     (0..groups).map(|n| n * batch / groups..(n + 1) * batch / groups).collect()
 }
 
-/// A group's sequences in one block of time.
+/// A group's sequences.
 ///
-/// All raw accesses below rest on this: `d_pre`, `d_prev`, `d_x` and `d_states` outlive the task, are
-/// as large as their shapes say, and no other task touches rows of `sequences`.
+/// All raw accesses below rest on this: `d_pre` and `d_prev`, and the derivatives by inputs and initial
+/// states, outlive the run, are as large as their shapes say, and nobody else touches rows of
+/// `sequences`. Of these, each thread of a crew writes its own columns; it reads others only of a step
+/// that is done.
 struct Sequences<'a, E: Element, C> {
     cell: C,
     g: &'a Geometry,
-    block: Range<usize>,
     sequences: Range<usize>,
     emit: Emit,
     saved: &'a Saved<E>,
     hidden_panels: &'a Panels<E>,
-    input_panels: Option<&'a Panels<E>>,
     vectors: &'a [E],
     d_output: &'a [E],
     d_pre: Steps<E>,
     d_prev: Steps<E>,
-    d_x: Option<Shared<E>>,
-    d_states: Shared<E>,
 }
 
-impl<E: Element, C: Cell> Task<E> for Sequences<'_, E, C> {
+/// One step of a part of the units: what the step after it sends back, and the cell's gradient. Without
+/// a step, what the first one sends back to the initial states.
+struct StepPart<'a, R> {
+    run: &'a R,
+    t: Option<usize>,
+    part: usize,
+    parts: usize,
+}
+
+impl<E: Element, C: Cell> Task<E> for StepPart<'_, Sequences<'_, E, C>> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let g = self.g;
-        let offsets = |blocks: &[usize]| blocks.iter().map(|b| b * g.padded).collect::<Vec<_>>();
-        let (from_hidden, from_input) = (offsets(&g.hidden_blocks), offsets(&g.input_blocks));
-        let columns = tile::side_by_side::<S>();
-        let rows = self.sequences.len();
-        for t in self.block.clone().rev() {
-            if C::SPEC.is_recurrent() && t + 1 < g.shape.steps {
-                let product = HiddenProduct::new(&self, t + 1);
-                tile::multiply::<S>(
-                    rows,
-                    &from_hidden,
-                    self.hidden_panels.iter(),
-                    &columns,
-                    &product,
-                );
-            }
-            self.apply::<S>(t);
+        let Self { run, t, part, parts } = self;
+        let g = run.g;
+        let after = t.map_or(0, |t| t + 1);
+        if C::SPEC.is_recurrent() && after < g.shape.steps {
+            let product = HiddenProduct::new(run, after);
+            // The weights read last are still in the cache: the next step begins with them.
+            let panels = run.hidden_panels.part(part, parts, after % 2 == 1);
+            let (rows, columns) = (run.sequences.len(), tile::side_by_side::<S>());
+            tile::multiply::<S>(rows, &offsets(g, &g.hidden_blocks), panels, &columns, &product);
         }
-        if let (Some(panels), Some(d_x)) = (self.input_panels, self.d_x) {
-            let zero = [E::default(); ZERO_LEN];
-            let product = InputProduct { run: &self, d_x, zero: &zero };
-            let rows = rows * self.block.len();
-            tile::multiply::<S>(rows, &from_input, panels.iter(), &columns, &product);
-        }
-        if self.block.start == 0 {
-            if C::SPEC.is_recurrent() {
-                let product = HiddenProduct::new(&self, 0);
-                tile::multiply::<S>(
-                    rows,
-                    &from_hidden,
-                    self.hidden_panels.iter(),
-                    &columns,
-                    &product,
-                );
-            }
-            self.write_states();
+        if let Some(t) = t {
+            let vectors = run.hidden_panels.part_vectors(part, parts);
+            run.apply::<S>(t, vectors.start * S::WIDTH..vectors.end * S::WIDTH);
         }
     }
 }
 
+/// The derivatives by a part of the inputs, for the steps of a block.
+struct InputPart<'a, E, R> {
+    run: &'a R,
+    panels: &'a Panels<E>,
+    d_x: Shared<E>,
+    times: &'a Range<usize>,
+    part: usize,
+    parts: usize,
+}
+
+impl<E: Element, C: Cell> Task<E> for InputPart<'_, E, Sequences<'_, E, C>> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { run, panels, d_x, times, part, parts } = self;
+        let zero = [E::default(); ZERO_LEN];
+        let product = InputProduct { run, d_x, first: times.start, zero: &zero };
+        let (g, rows) = (run.g, run.sequences.len() * times.len());
+        let (offsets, columns) = (offsets(g, &g.input_blocks), tile::side_by_side::<S>());
+        let panels = panels.part(part, parts, false);
+        tile::multiply::<S>(rows, &offsets, panels, &columns, &product);
+    }
+}
+
+/// Where blocks begin in a row of derivatives.
+fn offsets(g: &Geometry, blocks: &[usize]) -> Vec<usize> {
+    blocks.iter().map(|block| block * g.padded).collect()
+}
+
 impl<E: Element, C: Cell> Sequences<'_, E, C> {
     /// The cell's gradient at step `t`: from the derivatives by its states after the step to those by
-    /// its pre-activations and by its states before it.
+    /// its pre-activations and by its states before it. `places` are whole registers of units.
     #[inline(always)]
-    fn apply<S: Simd<Elem = E>>(&self, t: usize) {
+    fn apply<S: Simd<Elem = E>>(&self, t: usize, places: Range<usize>) {
         let g = self.g;
         let Shape { steps, batch, hidden, .. } = g.shape;
         let (spec, padded) = (C::SPEC, g.padded);
         // SAFETY: the task's own rows, which outlive it.
         let (d_prev, d_pre) = unsafe { (self.d_prev.at(0), self.d_pre.at(t)) };
         for b in self.sequences.clone() {
-            for place in (0..padded).step_by(2 * S::WIDTH) {
+            for place in places.clone().step_by(2 * S::WIDTH) {
                 // The last of an odd number of registers is its own partner.
-                let pair = [place, (place + S::WIDTH).min(padded - S::WIDTH)];
+                let pair = [place, (place + S::WIDTH).min(places.end - S::WIDTH)];
                 let mut at = At::<Pair<S>>::zero();
                 let mut d_step = Step { output: at.prev[0], next: at.prev };
                 // SAFETY: the task's own rows, with `padded` numbers for each block, state and
@@ -244,15 +272,14 @@ impl<E: Element, C: Cell> Sequences<'_, E, C> {
     }
 
     /// Hands over the derivatives by the initial states.
-    #[inline(always)]
-    fn write_states(&self) {
+    fn write_states(&self, d_states: Shared<E>) {
         let Shape { batch, hidden, .. } = self.g.shape;
         for s in 0..C::SPEC.states.len() {
             for b in self.sequences.clone() {
                 // SAFETY: the task's own rows, `d_states` being `[S, B, H]`.
                 unsafe {
                     let from = self.d_prev.row(0, b).add(s * self.g.padded);
-                    let to = self.d_states.at((s * batch + b) * hidden);
+                    let to = d_states.at((s * batch + b) * hidden);
                     from.copy_to_nonoverlapping(to, hidden);
                 }
             }
@@ -305,6 +332,7 @@ unsafe impl<E: Element, C: Cell> Product<E> for HiddenProduct<'_, E, C> {
 struct InputProduct<'a, E, R> {
     run: &'a R,
     d_x: Shared<E>,
+    first: usize,
     zero: &'a [E; ZERO_LEN],
 }
 
@@ -316,7 +344,7 @@ impl<E: Element, C: Cell> InputProduct<'_, E, Sequences<'_, E, C>> {
     #[inline(always)]
     fn place(&self, row: usize) -> (usize, usize) {
         let rows = self.run.sequences.len();
-        (self.run.block.start + row / rows, self.run.sequences.start + row % rows)
+        (self.first + row / rows, self.run.sequences.start + row % rows)
     }
 }
 

@@ -109,11 +109,14 @@ pub(crate) fn forward<E: Element, C: Cell>(
     };
     // SAFETY: each sequence's emitted outputs are written by the thread or the crew that runs it.
     let output = unsafe {
-        vec_filled_by(emit.steps(steps) * batch * hidden, |output| match g.crew::<E>() {
-            Some(mut crew) => run(output, 0..batch, &mut crew),
-            None => sequences_per_thread(shape, g)
-                .into_par_iter()
-                .for_each(|sequences| run(output, sequences, &mut Crew::alone())),
+        vec_filled_by(emit.steps(steps) * batch * hidden, |output| {
+            if g.shares_units::<E>() {
+                run(output, 0..batch, &mut g.crew::<E>());
+            } else {
+                sequences_per_thread(shape, g)
+                    .into_par_iter()
+                    .for_each(|sequences| run(output, sequences, &mut Crew::alone()));
+            }
         })
     };
     Forward { output, states: last, saved }

@@ -14,8 +14,8 @@ use super::tile::PANEL_VECTORS;
 
 /// What fits into a core's own cache beside the numbers at work.
 const OWN_CACHE: usize = 1 << 20;
-/// So many sequences a thread make up for the reading of weights from beyond its cache.
-const FEW_SEQUENCES: usize = 128;
+/// So many sequences make up for the reading of weights from beyond it.
+const FEW_SEQUENCES: usize = 256;
 
 /// The sizes of a run on registers of a certain width.
 pub(super) struct Geometry {
@@ -68,16 +68,20 @@ impl Geometry {
         self.stride(self.spec.blocks.len() + self.spec.vectors.len())
     }
 
-    /// A crew to share the units of every step, where that is better than cutting the batch: where the
-    /// weights of the step exceed a core's own cache and there are few sequences to use them for, or
-    /// fewer sequences than threads.
-    pub(super) fn crew<E>(&self) -> Option<Crew> {
+    /// Whether threads had better share the units of every step than the sequences: where the weights
+    /// of a step exceed a core's own cache and there are few sequences to use them for, or one alone.
+    pub(super) fn shares_units<E>(&self) -> bool {
         let Shape { batch, hidden, .. } = self.shape;
-        let threads = rayon::current_num_threads().min(self.vectors());
         let weights = self.hidden_blocks.len() * hidden * hidden;
-        let large = weights * size_of::<E>() > OWN_CACHE && batch < FEW_SEQUENCES * threads;
-        let shared = threads > 1 && batch * weights >= PARALLEL_WORK && (large || batch < threads);
-        shared.then(|| Crew::new(threads).ok()).flatten()
+        let large = weights * size_of::<E>() > OWN_CACHE && batch < FEW_SEQUENCES;
+        batch * weights >= PARALLEL_WORK && (large || batch == 1)
+    }
+
+    /// The threads that share them.
+    pub(super) fn crew<E>(&self) -> Crew {
+        let threads = rayon::current_num_threads().min(self.vectors());
+        // Where no thread can be had, the caller does the work.
+        Crew::new(threads).unwrap_or(Crew::alone())
     }
 
     /// Room for `count` blocks. Rows a multiple of 32 registers apart would crowd into a few sets of

@@ -1,5 +1,7 @@
 //! Weight matrices laid out for tiles.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
@@ -122,6 +124,17 @@ impl<E: Element> Panels<E> {
         self.part(0, 1, false)
     }
 
+    /// The registers of columns in one of some nearly equal parts of the panels.
+    pub(super) fn part_vectors(&self, part: usize, parts: usize) -> Range<usize> {
+        let of = |part: usize| (part * self.count() / parts * self.per_panel).min(self.vectors);
+        of(part)..of(part + 1)
+    }
+
+    /// How many panels there are.
+    fn count(&self) -> usize {
+        self.vectors.div_ceil(self.per_panel)
+    }
+
     /// One of some nearly equal parts of the panels, in their order or backwards.
     #[inline(always)]
     pub(super) fn part(
@@ -130,8 +143,7 @@ impl<E: Element> Panels<E> {
         parts: usize,
         backwards: bool,
     ) -> impl Iterator<Item = Panel<'_, E>> {
-        let count = self.vectors.div_ceil(self.per_panel);
-        let (begin, end) = (part * count / parts, (part + 1) * count / parts);
+        let (begin, end) = (part * self.count() / parts, (part + 1) * self.count() / parts);
         (begin..end).map(move |n| {
             let first = if backwards { begin + end - 1 - n } else { n } * self.per_panel;
             let vectors = self.per_panel.min(self.vectors - first);

@@ -313,10 +313,13 @@ impl<E: Element> TransposedTile<'_, E> {
                     sums[r][v] = S::load(self.result.add((r * V + v) * S::WIDTH));
                 }
             }
+            let mut ahead = self.result.wrapping_add(R * V * S::WIDTH);
             for strip in strips {
                 let mut left = strip.left.add(first * stride_left);
                 let mut right = strip.right.add(first * stride_right + self.column);
                 for _ in 0..count {
+                    S::Target::prefetch(ahead);
+                    ahead = ahead.wrapping_add(line::<E>());
                     let mut numbers = [S::zero(); R];
                     for r in 0..R {
                         numbers[r] = S::broadcast(*left.add(offsets[r]));
