@@ -34,6 +34,9 @@ struct Line;
 /// hundreds of megabytes; getting them anew from the system costs more than filling them.
 static KEEP: Mutex<VecDeque<Memory>> = Mutex::new(VecDeque::new());
 
+/// Smaller pieces are the allocator's business.
+const KEPT_BYTES: usize = 64 << 10;
+
 /// A slice of numbers aligned to a cache line.
 pub(crate) struct Buffer<E> {
     memory: Memory,
@@ -64,8 +67,9 @@ impl<E: Number> Buffer<E> {
     pub(crate) fn recycled(len: usize) -> Self {
         let bytes = len * size_of::<E>();
         let mut keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |memory: &Memory| (bytes..=2 * bytes).contains(&memory.bytes);
-        let kept = keep.iter().position(fits).and_then(|place| keep.remove(place));
+        let fits = |place: &usize| (bytes..=2 * bytes).contains(&keep[*place].bytes);
+        let best = (0..keep.len()).filter(fits).min_by_key(|&place| keep[place].bytes);
+        let kept = best.and_then(|place| keep.remove(place));
         drop(keep);
         Self::of(kept.unwrap_or_else(|| Memory::zeroed(bytes)), len, true)
     }
@@ -82,11 +86,11 @@ impl<E: Number> Buffer<E> {
 
 impl<E> Drop for Buffer<E> {
     fn drop(&mut self) {
-        if self.keep && self.memory.bytes > 0 {
+        if self.keep && self.memory.bytes >= KEPT_BYTES {
             let memory = std::mem::replace(&mut self.memory, Memory::none());
             let mut keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
             keep.push_back(memory);
-            let most = 4 + 4 * rayon::current_num_threads();
+            let most = 8 + 8 * rayon::current_num_threads();
             let oldest = if keep.len() > most { keep.pop_front() } else { None };
             drop(keep);
             drop(oldest);

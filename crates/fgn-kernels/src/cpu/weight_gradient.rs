@@ -14,11 +14,13 @@ use super::tile::{self, PANEL_VECTORS, Strip, Strips};
 
 /// The sums so far.
 pub(super) struct WeightGradient<E> {
-    parts: Vec<Part<E>>,
+    parts: Vec<Part>,
+    /// Those of each part, one after the other: `[depth of the feed, vectors]`.
+    sums: Buffer<E>,
 }
 
 /// A few registers of one block's units, against all that the block is fed by.
-struct Part<E> {
+struct Part {
     /// The tensor that the part belongs to, and its block's place in that tensor's rows.
     tensor: &'static str,
     place: usize,
@@ -28,8 +30,8 @@ struct Part<E> {
     /// Where these lie in a row of derivatives.
     column: usize,
     feed: Feed,
-    /// `[depth of the feed, vectors]`.
-    sums: Buffer<E>,
+    /// Where its sums lie.
+    range: Range<usize>,
 }
 
 /// What the derivatives of a part's pre-activations are multiplied by.
@@ -43,6 +45,7 @@ enum Feed {
 impl<E: Element> WeightGradient<E> {
     pub(super) fn new(g: &Geometry) -> Self {
         let mut parts = Vec::new();
+        let mut len = 0;
         for slot in g.layout.tensors() {
             let (feed, depth) = match slot.name {
                 "weight_ih" => (Feed::Input, g.shape.input),
@@ -54,6 +57,8 @@ impl<E: Element> WeightGradient<E> {
             for (place, &block) in slot.blocks.iter().chain(&of_vector).enumerate() {
                 for (first, vectors) in tile::parts(g.vectors(), PANEL_VECTORS) {
                     let unit = first * g.width;
+                    let range = len..len + depth * vectors * g.width;
+                    len = range.end;
                     parts.push(Part {
                         tensor: slot.name,
                         place,
@@ -61,12 +66,14 @@ impl<E: Element> WeightGradient<E> {
                         vectors,
                         column: block * g.padded + unit,
                         feed,
-                        sums: Buffer::zeroed(depth * vectors * g.width),
+                        range,
                     });
                 }
             }
         }
-        Self { parts }
+        let mut sums = Buffer::recycled(len);
+        sums.fill(E::default());
+        Self { parts, sums }
     }
 
     /// Adds what some sequences contribute in the steps of `block`, given the derivatives of their
@@ -112,28 +119,30 @@ impl<E: Element> WeightGradient<E> {
             rows(&hidden[..], g.state_stride(), g.shape.hidden),
             rows(&ones[..], 0, 1),
         ];
-        self.parts.par_iter_mut().for_each(|part| {
-            let rows = &feeds[part.feed as usize];
-            isa.run(AddPart { part, rows });
+        let mut rest = &mut self.sums[..];
+        let parts = self.parts.iter().map(|part| {
+            let (sums, others) = std::mem::take(&mut rest).split_at_mut(part.range.len());
+            rest = others;
+            AddPart { part, rows: &feeds[part.feed as usize], sums }
         });
+        parts.collect::<Vec<_>>().into_par_iter().for_each(|part| isa.run(part));
     }
 
     /// Writes the gradient of the packed parameters: the sums of all groups, added in their order.
     pub(super) fn write(groups: &[Self], g: &Geometry, parameters: &mut [E]) {
         let Some((first, others)) = groups.split_first() else { return };
-        for (n, part) in first.parts.iter().enumerate() {
+        for part in &first.parts {
             let Some(slot) = g.layout.tensor(part.tensor) else { continue };
             let stride = part.vectors * g.width;
-            let depth = part.sums.len() / stride;
+            let depth = part.range.len() / stride;
             let units = stride.min(g.shape.hidden - part.unit);
             let first_row = part.place * g.shape.hidden + part.unit;
             for u in 0..units {
                 let row = &mut parameters[slot.offset + (first_row + u) * depth..][..depth];
                 for (k, to) in row.iter_mut().enumerate() {
-                    let place = k * stride + u;
-                    *to = others
-                        .iter()
-                        .fold(part.sums[place], |sum, group| sum + group.parts[n].sums[place]);
+                    let place = part.range.start + k * stride + u;
+                    let sums = others.iter().map(|group| group.sums[place]);
+                    *to = sums.fold(first.sums[place], |sum, of_group| sum + of_group);
                 }
             }
         }
@@ -147,20 +156,21 @@ struct Rows<'a, E> {
 }
 
 struct AddPart<'a, E> {
-    part: &'a mut Part<E>,
+    part: &'a Part,
     rows: &'a Rows<'a, E>,
+    sums: &'a mut [E],
 }
 
 impl<E: Element> Task<E> for AddPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { part, rows } = self;
+        let Self { part, rows, sums } = self;
         let offsets: Vec<usize> = (0..rows.depth).collect();
         let columns = (part.column, part.vectors);
         // SAFETY: each row has `depth` numbers, and as many derivatives as reach past the part's
         // columns.
         unsafe {
-            tile::multiply_transposed::<S>(rows.strips, &offsets, columns, &mut part.sums);
+            tile::multiply_transposed::<S>(rows.strips, &offsets, columns, sums);
         }
     }
 }
