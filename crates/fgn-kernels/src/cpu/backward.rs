@@ -32,7 +32,7 @@ use crate::Emit;
 /// About how many rows of derivatives a block has.
 const BLOCK_ROWS: usize = 384;
 /// About how many sequences a group has: enough to use the weights often in each step.
-const GROUP_ROWS: usize = 16;
+const GROUP_ROWS: usize = 24;
 /// The most groups, and the most numbers that their sums of the weights' gradients may take together.
 const MAX_GROUPS: usize = 16;
 const MAX_GROUP_NUMBERS: usize = 16 << 20;
@@ -107,8 +107,8 @@ pub(crate) fn backward<E: Element, C: Cell>(
         while end > 0 {
             let times = end.saturating_sub(block)..end;
             end = times.start;
-            for t in times.clone().rev() {
-                crew.run(&|part| isa.run(StepPart { run, t: Some(t), part, parts }));
+            for times in g.meetings(times.clone()).rev() {
+                crew.run(&|part| isa.run(StepPart { run, times: times.clone(), part, parts }));
             }
             if let (Some(panels), Some(d_x)) = (&input_panels, d_x) {
                 let times = &times;
@@ -117,7 +117,7 @@ pub(crate) fn backward<E: Element, C: Cell>(
             // SAFETY: `d_pre` is alive, and nobody writes it now.
             unsafe { weights.add(isa, g, arguments, saved, d_pre, (times, sequences.clone())) };
         }
-        crew.run(&|part| isa.run(StepPart { run, t: None, part, parts }));
+        crew.run(&|part| isa.run(HiddenPart { run, after: 0, part, parts }));
         run.write_states(d_states);
         weights
     };
@@ -157,11 +157,34 @@ struct Sequences<'a, E: Element, C> {
     d_prev: Steps<E>,
 }
 
-/// One step of a part of the units: what the step after it sends back, and the cell's gradient. Without
-/// a step, what the first one sends back to the initial states.
+/// What a step sends back to a part of the hidden state before it.
+struct HiddenPart<'a, R> {
+    run: &'a R,
+    after: usize,
+    part: usize,
+    parts: usize,
+}
+
+impl<E: Element, C: Cell> Task<E> for HiddenPart<'_, Sequences<'_, E, C>> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { run, after, part, parts } = self;
+        if C::SPEC.is_recurrent() && after < run.g.shape.steps {
+            let product = HiddenProduct::new(run, after);
+            // The weights read last are still in the cache: the next step begins with them.
+            let panels = run.hidden_panels.part(part, parts, after % 2 == 1);
+            let (rows, columns) = (run.sequences.len(), tile::side_by_side::<S>());
+            let offsets = offsets(run.g, &run.g.hidden_blocks);
+            tile::multiply::<S>(rows, &offsets, panels, &columns, &product);
+        }
+    }
+}
+
+/// Some steps of a part of the units, the last one first; one alone, where units need each other's
+/// derivatives. At each, what the step after it sends back, and the cell's gradient.
 struct StepPart<'a, R> {
     run: &'a R,
-    t: Option<usize>,
+    times: Range<usize>,
     part: usize,
     parts: usize,
 }
@@ -169,18 +192,10 @@ struct StepPart<'a, R> {
 impl<E: Element, C: Cell> Task<E> for StepPart<'_, Sequences<'_, E, C>> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, t, part, parts } = self;
-        let g = run.g;
-        let after = t.map_or(0, |t| t + 1);
-        if C::SPEC.is_recurrent() && after < g.shape.steps {
-            let product = HiddenProduct::new(run, after);
-            // The weights read last are still in the cache: the next step begins with them.
-            let panels = run.hidden_panels.part(part, parts, after % 2 == 1);
-            let (rows, columns) = (run.sequences.len(), tile::side_by_side::<S>());
-            tile::multiply::<S>(rows, &offsets(g, &g.hidden_blocks), panels, &columns, &product);
-        }
-        if let Some(t) = t {
-            let vectors = run.hidden_panels.part_vectors(part, parts);
+        let Self { run, times, part, parts } = self;
+        let vectors = run.hidden_panels.part_vectors(part, parts);
+        for t in times.rev() {
+            HiddenPart { run, after: t + 1, part, parts }.run::<S>();
             run.apply::<S>(t, vectors.start * S::WIDTH..vectors.end * S::WIDTH);
         }
     }

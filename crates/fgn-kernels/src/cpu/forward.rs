@@ -101,8 +101,8 @@ pub(crate) fn forward<E: Element, C: Cell>(
         for first in (0..steps).step_by(block) {
             let times = first..steps.min(first + block);
             crew.run(&|part| isa.run(InputPart { run, times: times.clone(), part, parts }));
-            for t in times.clone() {
-                crew.run(&|part| isa.run(StepPart { run, t, part, parts }));
+            for times in g.meetings(times) {
+                crew.run(&|part| isa.run(StepPart { run, times: times.clone(), part, parts }));
             }
         }
         run.end();
@@ -194,10 +194,10 @@ impl<E: Element, C: Cell> Task<E> for InputPart<'_, Sequences<'_, E, C>> {
     }
 }
 
-/// One step of a part of the units.
+/// Some steps of a part of the units; one alone, where units need each other's states.
 struct StepPart<'a, R> {
     run: &'a R,
-    t: usize,
+    times: Range<usize>,
     part: usize,
     parts: usize,
 }
@@ -205,30 +205,35 @@ struct StepPart<'a, R> {
 impl<E: Element, C: Cell> Task<E> for StepPart<'_, Sequences<'_, E, C>> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, t, part, parts } = self;
-        // SAFETY: the task's own rows, which outlive it.
-        let step = unsafe {
-            StepProduct::<S, _> {
-                run,
-                t,
-                pre: run.pre.at(t),
-                prev: run.states.at(t),
-                next: run.states.at(t + 1),
-                of: PhantomData,
-            }
-        };
+        let Self { run, times, part, parts } = self;
         let vectors = run.g.vectors();
         let units = part * vectors / parts..(part + 1) * vectors / parts;
-        step.start_hidden_blocks(&units);
         let rows = run.sequences.len();
-        if C::SPEC.is_recurrent() {
-            let columns: Vec<_> =
-                run.g.hidden_blocks.iter().map(|block| block * run.g.padded).collect();
-            // The weights read last are still in the cache: the next step begins with them.
-            let panels = run.packed.hidden.part(part, parts, t % 2 == 1);
-            tile::multiply::<S>(rows, &[0], panels, &columns, &step);
-        } else {
-            units.for_each(|unit| step.apply(0, rows, unit));
+        for t in times {
+            // SAFETY: the task's own rows, which outlive it.
+            let step = unsafe {
+                StepProduct::<S, _> {
+                    run,
+                    t,
+                    pre: run.pre.at(t),
+                    prev: run.states.at(t),
+                    next: run.states.at(t + 1),
+                    of: PhantomData,
+                }
+            };
+            step.start_hidden_blocks(&units);
+            if C::SPEC.is_recurrent() {
+                let columns: Vec<_> =
+                    run.g.hidden_blocks.iter().map(|block| block * run.g.padded).collect();
+                // The weights read last are still in the cache: the next step begins with them.
+                let panels = run.packed.hidden.part(part, parts, t % 2 == 1);
+                tile::multiply::<S>(rows, &[0], panels, &columns, &step);
+            } else {
+                // Not in a closure, which might be compiled for another instruction set.
+                for unit in units.clone() {
+                    step.apply(0, rows, unit);
+                }
+            }
         }
     }
 }

@@ -16,6 +16,10 @@ use super::tile::PANEL_VECTORS;
 const OWN_CACHE: usize = 1 << 20;
 /// So many sequences make up for the reading of weights from beyond it.
 const FEW_SEQUENCES: usize = 256;
+/// So many sequences are enough to deal out among threads, where units could be as well.
+const FEW_ALONE: usize = 8;
+/// About how many multiply-adds the equations of a gate take.
+const STEP_WORK: usize = 16;
 
 /// The sizes of a run on registers of a certain width.
 pub(super) struct Geometry {
@@ -68,13 +72,28 @@ impl Geometry {
         self.stride(self.spec.blocks.len() + self.spec.vectors.len())
     }
 
-    /// Whether threads had better share the units of every step than the sequences: where the weights
-    /// of a step exceed a core's own cache and there are few sequences to use them for, or one alone.
+    /// Whether threads had better share the units than the sequences: where the weights of a step exceed
+    /// a core's own cache and there are few sequences to use them for, or where there is one alone. In a
+    /// cell that no state feeds, units never need each other.
     pub(super) fn shares_units<E>(&self) -> bool {
-        let Shape { batch, hidden, .. } = self.shape;
+        let Shape { steps, batch, input, hidden } = self.shape;
         let weights = self.hidden_blocks.len() * hidden * hidden;
+        if weights == 0 {
+            let work = self.input_blocks.len() * (input + STEP_WORK) * hidden;
+            return batch < FEW_ALONE && steps * batch * work >= PARALLEL_WORK;
+        }
         let large = weights * size_of::<E>() > OWN_CACHE && batch < FEW_SEQUENCES;
         batch * weights >= PARALLEL_WORK && (large || batch == 1)
+    }
+
+    /// The steps that threads which share the units take without meeting.
+    pub(super) fn meetings(
+        &self,
+        times: Range<usize>,
+    ) -> impl DoubleEndedIterator<Item = Range<usize>> {
+        let together = if self.hidden_blocks.is_empty() { times.len().max(1) } else { 1 };
+        let end = times.end;
+        times.step_by(together).map(move |t| t..end.min(t + together))
     }
 
     /// The threads that share them.

@@ -163,9 +163,10 @@ impl CellVisitor for OnThreads {
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
     let cut_by_sequences = Shape { steps: 40, batch: 37, input: 5, hidden: 33 };
+    let cut_by_units_alone = Shape { steps: 600, batch: 1, input: 3, hidden: 70 };
     let cut_by_units = Shape { steps: 3, batch: 2, input: 5, hidden: 300 };
     for cell in AnyCell::all() {
-        for shape in [cut_by_sequences, cut_by_units] {
+        for shape in [cut_by_sequences, cut_by_units, cut_by_units_alone] {
             let alone = cell.visit(OnThreads(1, shape));
             for threads in [2, 3, 4, 8] {
                 let together = cell.visit(OnThreads(threads, shape));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Arguments;
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Shared};
 use super::forward::Saved;
 use super::geometry::{Geometry, Steps};
 use super::isa::{Isa, Task};
@@ -131,21 +131,26 @@ impl<E: Element> WeightGradient<E> {
     /// Writes the gradient of the packed parameters: the sums of all groups, added in their order.
     pub(super) fn write(groups: &[Self], g: &Geometry, parameters: &mut [E]) {
         let Some((first, others)) = groups.split_first() else { return };
-        for part in &first.parts {
-            let Some(slot) = g.layout.tensor(part.tensor) else { continue };
+        let parameters = Shared::of(parameters);
+        first.parts.par_iter().for_each(|part| {
+            let Some(slot) = g.layout.tensor(part.tensor) else { return };
+            let mut sums = first.sums[part.range.clone()].to_vec();
+            for group in others {
+                let of_group = &group.sums[part.range.clone()];
+                sums.iter_mut().zip(of_group).for_each(|(sum, &more)| *sum += more);
+            }
             let stride = part.vectors * g.width;
-            let depth = part.range.len() / stride;
+            let depth = sums.len() / stride;
             let units = stride.min(g.shape.hidden - part.unit);
             let first_row = part.place * g.shape.hidden + part.unit;
             for u in 0..units {
-                let row = &mut parameters[slot.offset + (first_row + u) * depth..][..depth];
-                for (k, to) in row.iter_mut().enumerate() {
-                    let place = part.range.start + k * stride + u;
-                    let sums = others.iter().map(|group| group.sums[place]);
-                    *to = sums.fold(first.sums[place], |sum, of_group| sum + of_group);
+                for (k, row) in sums.chunks(stride).enumerate() {
+                    let place = slot.offset + (first_row + u) * depth + k;
+                    // SAFETY: the rows of a tensor are dealt among its parts.
+                    unsafe { parameters.at(place).write(row[u]) };
                 }
             }
-        }
+        });
     }
 }
 
