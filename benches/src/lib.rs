@@ -20,6 +20,8 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 
+pub mod protocol;
+
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};

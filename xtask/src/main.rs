@@ -3,7 +3,7 @@
 //! - `cargo xtask train`, `eval`, `predict`: the binary `fgn`, built in release.
 //! - `cargo xtask test`: every test of the workspace, doctests included.
 //! - `cargo xtask ci`: all that decides whether a change may land, in one run.
-//! - `cargo xtask bench`: the benches.
+//! - `cargo xtask bench`: the benches; with `--json FILE` or `--peers`, a summary of speed instead.
 //! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check.
 //!
@@ -37,7 +37,8 @@ enum Command {
     Test,
     /// Run all that decides whether a change may land
     Ci,
-    /// Run the benches; ARGS go to criterion (a filter, say)
+    /// Run the benches; ARGS go to criterion (a filter, say). With --json FILE or --peers, measure a
+    /// summary instead, the peers in turn with us; ARGS go there (--help after them lists more)
     #[command(disable_help_flag = true)]
     Bench(Rest),
     /// Train every variant of docs/results.md that is not yet under runs/results; print the table
@@ -80,6 +81,12 @@ fn fgn(name: &str, rest: Rest) -> Result<()> {
 }
 
 fn bench(rest: Rest) -> Result<()> {
+    if rest.args.iter().any(|arg| arg == "--json" || arg == "--peers") {
+        let mut command =
+            process::cargo(["run", "--release", "--package", "fgn-benches", "--bin", "summary"]);
+        command.arg("--").args(rest.args);
+        return process::hand_over(command);
+    }
     // The pattern leaves out the library's own test harness, which knows none of criterion's flags.
     let mut command = process::cargo(["bench", "--package", "fgn-benches", "--bench", "*"]);
     command.arg("--").args(rest.args);

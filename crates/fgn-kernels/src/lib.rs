@@ -51,3 +51,8 @@ pub use conv::conv_relu_pool;
 pub use cpu::isa::Isa;
 pub use sequence::{Emit, Sequence, sequence};
 pub use stream::{Precision, Stream, StreamWeights};
+
+/// The machine's own ceilings, in the registers that the kernels use.
+pub mod probe {
+    pub use crate::cpu::probe::{multiply_adds, read};
+}

@@ -10,7 +10,7 @@ use fgn_core::oracle::Shape;
 use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
 
 use crate::cpu::Arguments;
-use crate::cpu::backward::{Gradients, backward};
+use crate::cpu::backward::{Derivatives, Gradients, backward};
 use crate::cpu::forward::{Forward, Saved, forward};
 use crate::cpu::isa::Isa;
 use crate::cpu::simd::Element;
@@ -281,14 +281,13 @@ impl SequenceOp {
             op: &'a SequenceOp,
             arguments: Arguments<'a, E>,
             saved: &'a Saved<E>,
-            d_output: &'a [E],
-            d_final: Option<&'a [E]>,
+            by: Derivatives<'a, E>,
         }
         impl<E: Element> CellVisitor for Visit<'_, E> {
             type Output = Gradients<E>;
             fn visit<C: Cell>(self, cell: C) -> Gradients<E> {
-                let Self { op, arguments, saved, d_output, d_final } = self;
-                backward(op.isa, cell, &arguments, op.emit, saved, d_output, d_final, op.with_x)
+                let Self { op, arguments, saved, by } = self;
+                backward(op.isa, cell, &arguments, op.emit, saved, by, op.with_x)
             }
         }
         let Some(saved) = self.saved.get().and_then(|saved| saved.downcast_ref::<Saved<E>>())
@@ -310,8 +309,10 @@ impl SequenceOp {
             op: self,
             arguments,
             saved,
-            d_output: cpu(d_output)?,
-            d_final: d_final.as_ref().map(cpu).transpose()?,
+            by: Derivatives {
+                output: cpu(d_output)?,
+                states: d_final.as_ref().map(cpu).transpose()?,
+            },
         });
         let tensor =
             |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());

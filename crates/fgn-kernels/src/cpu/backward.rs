@@ -47,16 +47,22 @@ pub(crate) struct Gradients<E> {
     pub(crate) states: Vec<E>,
 }
 
-/// The gradient of [`forward`](super::forward::forward), given the loss's derivatives by its outputs and,
-/// if it depends on them, by its final states.
+/// The loss's derivatives by what the forward pass gave.
+pub(crate) struct Derivatives<'a, E> {
+    /// By the emitted outputs.
+    pub(crate) output: &'a [E],
+    /// By the final states `[S, B, H]`, if it depends on them.
+    pub(crate) states: Option<&'a [E]>,
+}
+
+/// The gradient of [`forward`](super::forward::forward).
 pub(crate) fn backward<E: Element, C: Cell>(
     isa: Isa,
     cell: C,
     arguments: &Arguments<'_, E>,
     emit: Emit,
     saved: &Saved<E>,
-    d_output: &[E],
-    d_final: Option<&[E]>,
+    Derivatives { output: d_output, states: d_final }: Derivatives<'_, E>,
     with_x: bool,
 ) -> Gradients<E> {
     let shape = arguments.shape;
@@ -122,7 +128,7 @@ pub(crate) fn backward<E: Element, C: Cell>(
         weights
     };
     let groups = if g.shares_units::<E>() {
-        vec![group(0..batch, &mut g.crew::<E>())]
+        vec![group(0..batch, &mut g.crew())]
     } else {
         let groups = groups(batch, arguments.weights.len()).into_par_iter();
         groups.map(|sequences| group(sequences, &mut Crew::alone())).collect()

@@ -111,7 +111,7 @@ pub(crate) fn forward<E: Element, C: Cell>(
     let output = unsafe {
         vec_filled_by(emit.steps(steps) * batch * hidden, |output| {
             if g.shares_units::<E>() {
-                run(output, 0..batch, &mut g.crew::<E>());
+                run(output, 0..batch, &mut g.crew());
             } else {
                 sequences_per_thread(shape, g)
                     .into_par_iter()

@@ -97,7 +97,7 @@ impl Geometry {
     }
 
     /// The threads that share them.
-    pub(super) fn crew<E>(&self) -> Crew {
+    pub(super) fn crew(&self) -> Crew {
         let threads = rayon::current_num_threads().min(self.vectors());
         // Where no thread can be had, the caller does the work.
         Crew::new(threads).unwrap_or(Crew::alone())

@@ -12,6 +12,7 @@ mod math;
 mod pair;
 mod panels;
 mod portable;
+pub(crate) mod probe;
 pub(crate) mod simd;
 pub(crate) mod stream;
 mod tile;

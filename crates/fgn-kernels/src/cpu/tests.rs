@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Arguments;
-use super::backward::backward;
+use super::backward::{Derivatives, backward};
 use super::forward::{Forward, forward};
 use super::isa::Isa;
 use super::simd::Element;
@@ -96,8 +96,8 @@ impl<E: Element> CellVisitor for Suite<E> {
 
         let saved = found.saved.unwrap();
         let (d_emitted, d_states) = (cast::<E>(d_emitted), cast::<E>(d_states));
-        let found =
-            backward(isa, cell, &arguments, emit, &saved, &d_emitted, Some(&d_states), true);
+        let by = Derivatives { output: &d_emitted, states: Some(&d_states) };
+        let found = backward(isa, cell, &arguments, emit, &saved, by, true);
         assert_close(&format!("{what} d_x"), &found.x.unwrap(), &d.x);
         assert_close(&format!("{what} d_weights"), &found.weights, &d.weights);
         assert_close(&format!("{what} d_states"), &found.states, &d.states);
@@ -153,8 +153,8 @@ impl CellVisitor for OnThreads {
             let isa = Isa::available()[0];
             let Forward { output, states, saved } = forward(isa, cell, &arguments, Emit::All, true);
             let saved = saved.unwrap();
-            let d_states = Some(&d_states[..]);
-            let d = backward(isa, cell, &arguments, Emit::All, &saved, &d_output, d_states, true);
+            let by = Derivatives { output: &d_output, states: Some(&d_states) };
+            let d = backward(isa, cell, &arguments, Emit::All, &saved, by, true);
             [output, states, d.x.unwrap(), d.weights, d.states]
         })
     }

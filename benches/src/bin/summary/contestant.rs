@@ -1,0 +1,77 @@
+//! Contestants as processes of their own, of which one works at a time.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use fgn_benches::protocol::{Answer, Request};
+
+/// The Python peers, as `peers.py` calls them.
+pub(crate) const PYTHON_PEERS: [&str; 4] = ["pytorch", "tensorflow", "jax", "onnxruntime"];
+
+/// A process that answers requests. Between them it is stopped, so that no thread of it that waits by
+/// spinning takes time from another.
+pub(crate) struct Contestant {
+    process: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Contestant {
+    /// Starts one. `python` and the folder of the peers are for those that need them.
+    pub(crate) fn start(name: &str, threads: usize, python: &Path, peers: &Path) -> Result<Self> {
+        let mut command = if PYTHON_PEERS.contains(&name) {
+            let mut command = Command::new(python);
+            command.arg(peers.join("python/peers.py")).arg(name);
+            command
+        } else if name == "burn" {
+            let mut command = Command::new(peers.join("target/release/fgn-peers"));
+            command.arg(name);
+            command
+        } else {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["--serve", name, "--threads"]);
+            command
+        };
+        let threads = threads.to_string();
+        // The libraries' own ways to be told how many threads to take.
+        for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "CANDLE_NUM_THREADS"] {
+            command.env(variable, &threads);
+        }
+        command.arg(&threads).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let (Some(requests), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            bail!("{name} has no standard input or output");
+        };
+        Ok(Self { process, requests, answers: BufReader::new(answers) })
+    }
+
+    /// Asks it, and waits for the answer.
+    pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer> {
+        self.signal("CONT");
+        writeln!(self.requests, "{}", serde_json::to_string(request)?)?;
+        let mut line = String::new();
+        if self.answers.read_line(&mut line)? == 0 {
+            bail!("it ended with {}", self.process.wait()?);
+        }
+        self.signal("STOP");
+        serde_json::from_str(&line).with_context(|| format!("expected an answer, got {line:?}"))
+    }
+
+    fn signal(&self, name: &str) {
+        if cfg!(unix) {
+            // Where this fails, the process only runs on.
+            let id = self.process.id().to_string();
+            let _ = Command::new("kill").arg(format!("-{name}")).arg(id).status();
+        }
+    }
+}
+
+impl Drop for Contestant {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

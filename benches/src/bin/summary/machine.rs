@@ -1,0 +1,135 @@
+//! The machine, and what it can do at best.
+
+use std::sync::Barrier;
+use std::time::Instant;
+
+use anyhow::Result;
+use fgn_benches::protocol::median;
+use fgn_kernels::{Isa, probe};
+use serde::Serialize;
+
+/// What fits into a core's second cache, and what fits into no cache, in numbers.
+const CACHED: usize = 1 << 18;
+const UNCACHED: usize = 96 << 20;
+const ROUNDS: usize = 7;
+
+/// A machine, as the summary names it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Machine {
+    cpu: String,
+    system: String,
+    cores: usize,
+    instruction_set: &'static str,
+    pub(crate) threads: usize,
+    /// Measured with nothing but multiply-adds in registers, on one thread and on all.
+    fma_gflops_one_thread: f64,
+    pub(crate) fma_gflops: f64,
+    /// Measured by reading, on one thread and on all: 1 MiB a thread, and 384 MiB in all.
+    cache_gb_per_s_one_thread: f64,
+    cache_gb_per_s: f64,
+    memory_gb_per_s_one_thread: f64,
+    memory_gb_per_s: f64,
+}
+
+impl Machine {
+    /// Looks it up and measures it.
+    pub(crate) fn measure(threads: usize) -> Result<Self> {
+        Ok(Self {
+            cpu: cpu(),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            cores: std::thread::available_parallelism()?.get(),
+            instruction_set: Isa::active()?.name(),
+            threads,
+            fma_gflops_one_thread: multiply_adds(1)?,
+            fma_gflops: multiply_adds(threads)?,
+            cache_gb_per_s_one_thread: read(1, CACHED, 400)?,
+            cache_gb_per_s: read(threads, CACHED, 400)?,
+            memory_gb_per_s_one_thread: read(1, UNCACHED, 1)?,
+            memory_gb_per_s: read(threads, UNCACHED / threads, 1)?,
+        })
+    }
+
+    /// The peak of so many threads.
+    pub(crate) fn peak(&self, threads: usize) -> f64 {
+        if threads == 1 { self.fma_gflops_one_thread } else { self.fma_gflops }
+    }
+
+    /// A line for each thing worth knowing.
+    pub(crate) fn lines(&self) -> String {
+        format!(
+            "{}, {}, {} cores, {}\n\
+             multiply-adds: {:.0} GFLOP/s on one thread, {:.0} on {}\n\
+             reading from the second cache: {:.0} GB/s on one thread, {:.0} on {}\n\
+             reading from memory: {:.1} GB/s on one thread, {:.1} on {}",
+            self.cpu,
+            self.system,
+            self.cores,
+            self.instruction_set,
+            self.fma_gflops_one_thread,
+            self.fma_gflops,
+            self.threads,
+            self.cache_gb_per_s_one_thread,
+            self.cache_gb_per_s,
+            self.threads,
+            self.memory_gb_per_s_one_thread,
+            self.memory_gb_per_s,
+            self.threads,
+        )
+    }
+}
+
+/// What the system calls the processor.
+fn cpu() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find(|line| line.starts_with("model name"));
+    let name = model.and_then(|line| line.split_once(": "));
+    name.map_or("unknown processor".into(), |(_, name)| name.into())
+}
+
+/// GFLOP/s.
+fn multiply_adds(threads: usize) -> Result<f64> {
+    const TIMES: usize = 4_000_000;
+    let operations = probe::multiply_adds(1)? as f64 * TIMES as f64;
+    let rate = at_once(threads, || {
+        std::hint::black_box(probe::multiply_adds(TIMES).ok());
+    });
+    Ok(operations * rate / 1e9)
+}
+
+/// GB/s.
+fn read(threads: usize, numbers: usize, times: usize) -> Result<f64> {
+    Isa::active()?;
+    let memory: Vec<Vec<f32>> = vec![vec![1.0; numbers]; threads];
+    let bytes = (times * numbers * size_of::<f32>()) as f64;
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let rate = at_once(threads, || {
+        let own = &memory[next.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % threads];
+        for _ in 0..times {
+            std::hint::black_box(probe::read(std::hint::black_box(own)).ok());
+        }
+    });
+    Ok(bytes * rate / 1e9)
+}
+
+/// How often a second all threads together do `work`: the median of some rounds.
+fn at_once(threads: usize, work: impl Fn() + Sync) -> f64 {
+    let round = || {
+        let barrier = Barrier::new(threads);
+        let one = || {
+            barrier.wait();
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64()
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(one)).collect();
+            let mut longest = one();
+            for other in others {
+                longest = longest.max(other.join().unwrap_or(f64::NAN));
+            }
+            threads as f64 / longest
+        })
+    };
+    let rounds: Vec<f64> = (0..ROUNDS).map(|_| round()).collect();
+    median(&rounds).unwrap_or(f64::NAN)
+}

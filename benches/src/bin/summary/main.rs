@@ -1,0 +1,285 @@
+//! The summary of speed: the machine's ceilings, and every contestant on the same work in turn.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use fgn_benches::protocol::{Answer, Request, Work, median};
+use fgn_core::AnyCell;
+use indicatif::{ProgressBar, ProgressStyle};
+
+mod contestant;
+mod environment;
+mod machine;
+mod report;
+mod serve;
+
+use contestant::{Contestant, PYTHON_PEERS};
+use machine::Machine;
+use report::{Entry, Summary};
+
+/// The shapes, as T, B, I, H: an image row by row, an image pixel by pixel, a piece of text, a large
+/// layer.
+const SHAPES: [(&str, [usize; 4]); 4] = [
+    ("row", [28, 100, 28, 128]),
+    ("pixel", [784, 100, 1, 128]),
+    ("text", [128, 32, 128, 512]),
+    ("large", [64, 64, 1024, 1024]),
+];
+/// Single steps of one sequence.
+const STREAMS: [(&str, [usize; 4]); 2] =
+    [("stream128", [1, 1, 128, 128]), ("stream512", [1, 1, 512, 512])];
+const CELLS: [AnyCell; 3] = [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN];
+/// The largest difference between what two contestants compute, relative to the largest number.
+const TOLERANCE: f64 = 1e-3;
+/// candle-nn's graphs are dropped recursively.
+const STACK: usize = 1 << 30;
+
+/// Measures recurrent layers, and prints a table.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask bench")]
+struct Options {
+    /// Write the measurements to FILE
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure candle-nn, burn, PyTorch, TensorFlow, JAX and ONNX Runtime as well
+    #[arg(long)]
+    peers: bool,
+    /// How many threads to work on [default: as many as there are cores]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// The shapes to measure [default: all]
+    #[arg(long, value_delimiter = ',')]
+    shapes: Vec<String>,
+    /// Seconds for each contestant in each round
+    #[arg(long, default_value_t = 0.4)]
+    seconds: f64,
+    /// How often everyone has a turn
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// A Python that has the packages of benches/peers/python/requirements.txt, instead of one that is
+    /// set up under target/
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Answer requests as a contestant
+    #[arg(long, hide = true)]
+    serve: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    if let Some(name) = options.serve {
+        let threads = options.threads.unwrap_or(1);
+        let server = std::thread::Builder::new().stack_size(STACK);
+        let server = server.spawn(move || serve::contestant(&name, threads))?;
+        return server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
+    let cores = std::thread::available_parallelism()?.get();
+    let threads = options.threads.unwrap_or(cores).max(1);
+    let machine = Machine::measure(threads)?;
+    println!("{}", machine.lines());
+
+    let mut arena = Arena::new(&options)?;
+    let mut results = Vec::new();
+    let jobs = jobs(threads, options.peers);
+    let wanted = |job: &&Job| {
+        options.shapes.is_empty() || options.shapes.iter().any(|shape| shape == job.shape)
+    };
+    let jobs: Vec<&Job> = jobs.iter().filter(wanted).collect();
+    let turns = jobs.iter().map(|job| job.entrants.len() * options.rounds).sum::<usize>();
+    let bar = ProgressBar::new(turns as u64).with_style(ProgressStyle::with_template(
+        "{bar:30} {pos}/{len} turns, {eta} left  {wide_msg}",
+    )?);
+    for job in jobs {
+        let entries = arena.measure(job, &options, &machine, &bar);
+        bar.suspend(|| print!("{}", report::table(&entries)));
+        results.extend(entries);
+    }
+    bar.finish_and_clear();
+    if let Some(file) = &options.json {
+        let summary = Summary { machine: &machine, results: &results };
+        std::fs::write(file, serde_json::to_string_pretty(&summary)? + "\n")
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        println!("\nWritten to {}", file.display());
+    }
+    Ok(())
+}
+
+/// One shape and work, and who does it.
+struct Job {
+    shape: &'static str,
+    sizes: [usize; 4],
+    work: Work,
+    entrants: Vec<Entrant>,
+}
+
+/// Who, on which cell, with weights of which type, on how many threads.
+#[derive(Clone)]
+struct Entrant {
+    name: &'static str,
+    cell: AnyCell,
+    dtype: &'static str,
+    threads: usize,
+}
+
+fn jobs(threads: usize, peers: bool) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    let everyone = |work, dtypes: &[&'static str], threads| {
+        let ours = CELLS.into_iter().flat_map(|cell| {
+            dtypes.iter().map(move |&dtype| Entrant { name: "fgn", cell, dtype, threads })
+        });
+        let others = ["candle-nn", "burn"].into_iter().chain(PYTHON_PEERS);
+        let others =
+            others.filter(|&name| peers && !(work == Work::Train && name == "onnxruntime"));
+        let other = |name| Entrant { name, cell: AnyCell::LSTM, dtype: "f32", threads };
+        ours.chain(others.map(other)).collect::<Vec<_>>()
+    };
+    for (shape, sizes) in SHAPES {
+        for work in [Work::Infer, Work::Train] {
+            jobs.push(Job { shape, sizes, work, entrants: everyone(work, &["f32"], threads) });
+        }
+    }
+    for (shape, sizes) in STREAMS {
+        let dtypes = ["f32", "bf16", "int8"];
+        let mut entrants = everyone(Work::Stream, &dtypes, 1);
+        if threads > 1 {
+            entrants.extend(everyone(Work::Stream, &dtypes, threads));
+        }
+        jobs.push(Job { shape, sizes, work: Work::Stream, entrants });
+    }
+    jobs
+}
+
+/// Where contestants are kept, and asked one after the other.
+struct Arena {
+    python: PathBuf,
+    peers: PathBuf,
+    running: HashMap<(&'static str, usize), Contestant>,
+}
+
+impl Arena {
+    fn new(options: &Options) -> Result<Self> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = here.parent().unwrap_or(here);
+        let mut python = options.python.clone().unwrap_or_default();
+        if options.peers {
+            if options.python.is_none() {
+                python = environment::python(root)?;
+            }
+            if let Err(error) = environment::build_rust_peers(root) {
+                println!("burn is left out: {error:#}");
+            }
+        }
+        Ok(Self { python, peers: here.join("peers"), running: HashMap::new() })
+    }
+
+    /// Lets all who take part in a job have their turns. Whoever fails is named and left out.
+    fn measure(
+        &mut self,
+        job: &Job,
+        options: &Options,
+        machine: &Machine,
+        bar: &ProgressBar,
+    ) -> Vec<Entry> {
+        let mut answers: Vec<Result<Vec<Answer>>> =
+            job.entrants.iter().map(|_| Ok(vec![])).collect();
+        for _ in 0..options.rounds {
+            for (entrant, so_far) in job.entrants.iter().zip(&mut answers) {
+                bar.set_message(format!("{} {}", job.shape, entrant.name));
+                if let Ok(all) = so_far {
+                    match self.ask(job, entrant, options.seconds) {
+                        Ok(answer) => all.push(answer),
+                        Err(error) => {
+                            let Entrant { name, cell, .. } = entrant;
+                            bar.suspend(|| println!("{} {name} {cell}: {error:#}", job.shape));
+                            *so_far = Err(error);
+                        }
+                    }
+                }
+                bar.inc(1);
+            }
+        }
+        let mut entries = Vec::new();
+        let mut reference = Vec::new();
+        for (entrant, answers) in job.entrants.iter().zip(answers) {
+            let answers = answers.unwrap_or_default();
+            let times: Vec<f64> = answers.iter().flat_map(|answer| &answer.ms).copied().collect();
+            let (Some(median_ms), Some(answer)) = (median(&times), answers.first()) else {
+                continue;
+            };
+            if entrant.name == "fgn" && entrant.cell == AnyCell::LSTM && reference.is_empty() {
+                reference.clone_from(&answer.check);
+            } else if entrant.name != "fgn" && differ(&reference, &answer.check) {
+                println!("{} {}: computes something else than we do", job.shape, answer.who);
+            }
+            let gflops = report::operations(entrant.cell, job.work, job.sizes) / median_ms / 1e6;
+            entries.push(Entry {
+                shape: job.shape,
+                work: job.work,
+                who: answer.who.clone(),
+                cell: entrant.cell.name().into(),
+                threads: entrant.threads,
+                dtype: entrant.dtype.into(),
+                median_ms,
+                gflops,
+                peak_fraction: gflops / machine.peak(entrant.threads),
+            });
+        }
+        entries
+    }
+
+    fn ask(&mut self, job: &Job, entrant: &Entrant, seconds: f64) -> Result<Answer> {
+        let &Entrant { name, cell, dtype, threads } = entrant;
+        if !self.running.contains_key(&(name, threads)) {
+            let contestant = Contestant::start(name, threads, &self.python, &self.peers)?;
+            self.running.insert((name, threads), contestant);
+        }
+        let [steps, batch, input, hidden] = job.sizes;
+        let request = Request {
+            work: job.work,
+            cell: cell.name().into(),
+            dtype: dtype.into(),
+            steps,
+            batch,
+            input,
+            hidden,
+            seconds,
+        };
+        let contestant = self.running.get_mut(&(name, threads)).context("it is not running")?;
+        let answer = contestant.ask(&request);
+        match answer {
+            Ok(Answer { error: Some(error), who, .. }) => anyhow::bail!("{who}: {error}"),
+            Err(error) => {
+                self.running.remove(&(name, threads));
+                Err(error)
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// Whether two checks are of different work.
+fn differ(ours: &[f64], theirs: &[f64]) -> bool {
+    let largest = ours.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()));
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= TOLERANCE * largest;
+    ours.len() != theirs.len() || !ours.iter().zip(theirs).all(close)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Options as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn different_work_is_noticed() {
+        assert!(!differ(&[1.0, 0.5], &[1.0, 0.5001]));
+        assert!(differ(&[1.0, 0.5], &[1.0, 0.51]));
+        assert!(differ(&[1.0, 0.5], &[1.0]));
+        assert!(differ(&[1.0], &[f64::NAN]));
+    }
+}

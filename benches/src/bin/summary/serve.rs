@@ -1,0 +1,151 @@
+//! The contestants that live in this program: our own layers, and candle-nn's LSTM.
+
+use anyhow::{Result, anyhow, bail};
+use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
+use candle_nn::VarBuilder;
+use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
+use fgn_benches::protocol::{Request, Run, Work, numbers, run, serve};
+use fgn_core::{AnyCell, Layout};
+use fgn_kernels::{Emit, Precision, StreamWeights, sequence};
+
+/// Serves as one of the two until there are no more requests.
+pub(crate) fn contestant(name: &str, threads: usize) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    match name {
+        "fgn" => serve("fgn", |request| ours(request, threads)),
+        "candle-nn" => serve("candle-nn", candle_nn),
+        other => bail!("no contestant is called {other}"),
+    }
+}
+
+/// What a layer is made of.
+struct Layer {
+    cell: AnyCell,
+    layout: Layout,
+    /// Packed.
+    weights: Vec<f32>,
+    /// `[T, B, I]`.
+    x: Vec<f32>,
+    /// `[S, B, H]`.
+    states: Vec<f32>,
+}
+
+impl Layer {
+    fn new(request: &Request) -> Result<Self> {
+        let &Request { steps, batch, input, hidden, .. } = request;
+        let cell = AnyCell::all().into_iter().find(|cell| cell.name() == request.cell);
+        let cell = cell.ok_or_else(|| anyhow!("no cell is called {}", request.cell))?;
+        let layout = Layout::new(cell.spec(), input, hidden);
+        let bound = (hidden as f64).powf(-0.5);
+        let seed = |name| match name {
+            "weight_ih" => 1,
+            "weight_hh" => 2,
+            "bias_ih" => 3,
+            "bias_hh" => 4,
+            _ => 7,
+        };
+        let tensors = layout.tensors().iter();
+        let weights =
+            tensors.flat_map(|slot| numbers(seed(slot.name), bound, slot.len())).collect();
+        let states = (5..5 + cell.spec().states.len() as u64)
+            .flat_map(|seed| numbers(seed, 1.0, batch * hidden))
+            .collect();
+        Ok(Self { cell, layout, weights, x: numbers(0, 1.0, steps * batch * input), states })
+    }
+}
+
+fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
+    let Layer { cell, layout, weights, x, states } = Layer::new(request)?;
+    let &Request { steps, batch, input, hidden, .. } = request;
+    let device = &Device::Cpu;
+    let count = cell.spec().states.len();
+    let weights = Tensor::new(weights, device)?;
+    if request.work == Work::Stream {
+        let precision = match request.dtype.as_str() {
+            "f32" => Precision::F32,
+            "bf16" => Precision::Bf16,
+            "int8" => Precision::Int8,
+            other => bail!("no weights are held in {other}"),
+        };
+        let weights = StreamWeights::new(cell, &weights, input, hidden, precision)?;
+        let mut stream = weights.stream(batch, threads)?;
+        stream.set_states(.., &states)?;
+        let mut output = vec![0.0; batch * hidden];
+        stream.step(&x, &mut output)?;
+        let check = output.iter().map(|&number| f64::from(number)).collect();
+        return Ok((check, run(move || stream.step(&x, &mut output))));
+    }
+    let x = Tensor::from_vec(x, (steps, batch, input), device)?;
+    let states = Tensor::from_vec(states, (count, batch, hidden), device)?;
+    let packed = match request.work {
+        Work::Train => Var::from_tensor(&weights)?.into_inner(),
+        _ => weights,
+    };
+    let train = request.work == Work::Train;
+    let variable = packed.clone();
+    let forward = move || sequence(cell, &x, &packed, &states, Emit::All).map(|run| run.output);
+    if !train {
+        let check = last(&forward()?)?;
+        return Ok((check, run(forward)));
+    }
+    let gradients = forward()?.sum_all()?.backward()?;
+    let gradient = of(&gradients, &variable)?;
+    let matrices = ["weight_ih", "weight_hh"].iter().filter_map(|name| layout.tensor(name));
+    let parts = matrices.map(|slot| gradient.narrow(0, slot.offset, slot.len()));
+    let check = norm(parts.collect::<candle_core::Result<Vec<_>>>()?)?;
+    Ok((check, run(move || forward()?.sum_all()?.backward())))
+}
+
+fn candle_nn(request: &Request) -> Result<(Vec<f64>, Run)> {
+    let Layer { layout, weights, x, states, .. } = Layer::new(request)?;
+    let &Request { steps, batch, input, hidden, .. } = request;
+    let device = &Device::Cpu;
+    let train = request.work == Work::Train;
+    let mut tensors = std::collections::HashMap::new();
+    let mut matrices = Vec::new();
+    for slot in layout.tensors() {
+        let tensor = Tensor::from_slice(&weights[slot.range()], slot.shape.as_slice(), device)?;
+        let tensor = if train { Var::from_tensor(&tensor)?.into_inner() } else { tensor };
+        if slot.name.starts_with("weight") {
+            matrices.push(tensor.clone());
+        }
+        tensors.insert(format!("{}_l0", slot.name), tensor);
+    }
+    let tensors = VarBuilder::from_tensors(tensors, DType::F32, device);
+    let lstm = LSTM::new(input, hidden, LSTMConfig::default(), tensors)?;
+    let states = Tensor::from_vec(states, (2, batch, hidden), device)?;
+    let state = LSTMState::new(states.get(0)?, states.get(1)?);
+    if request.work == Work::Stream {
+        let x = Tensor::from_vec(x, (batch, input), device)?;
+        let check = last(&lstm.step(&x, &state)?.h.unsqueeze(0)?)?;
+        return Ok((check, run(move || lstm.step(&x, &state))));
+    }
+    let x = Tensor::from_vec(x, (steps, batch, input), device)?.transpose(0, 1)?.contiguous()?;
+    let forward = move || lstm.states_to_tensor(&lstm.seq_init(&x, &state)?);
+    if !train {
+        let check = last(&forward()?.transpose(0, 1)?)?;
+        return Ok((check, run(forward)));
+    }
+    let gradients = forward()?.sum_all()?.backward()?;
+    let parts = matrices.iter().map(|matrix| of(&gradients, matrix).cloned());
+    let check = norm(parts.collect::<Result<Vec<_>>>()?)?;
+    Ok((check, run(move || forward()?.sum_all()?.backward())))
+}
+
+fn of<'a>(gradients: &'a GradStore, variable: &Tensor) -> Result<&'a Tensor> {
+    gradients.get(variable).ok_or_else(|| anyhow!("no gradient by the weights"))
+}
+
+/// Of outputs `[T, B, H]`, the last sequence's of the last step.
+fn last(outputs: &Tensor) -> Result<Vec<f64>> {
+    let (steps, batch, _) = outputs.dims3()?;
+    Ok(outputs.get(steps - 1)?.get(batch - 1)?.to_dtype(DType::F64)?.to_vec1()?)
+}
+
+fn norm(tensors: Vec<Tensor>) -> Result<Vec<f64>> {
+    let mut sum = 0.0;
+    for tensor in tensors {
+        sum += tensor.to_dtype(DType::F64)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+    }
+    Ok(vec![sum.sqrt()])
+}
