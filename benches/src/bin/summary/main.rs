@@ -49,7 +49,7 @@ struct Options {
     /// How many threads to work on [default: as many as there are cores]
     #[arg(long)]
     threads: Option<usize>,
-    /// The shapes to measure [default: all]
+    /// The shapes to measure, by name or as TxBxIxH: row,56x100x28x128 [default: all that have a name]
     #[arg(long, value_delimiter = ',')]
     shapes: Vec<String>,
     /// Seconds for each contestant in each round
@@ -82,16 +82,12 @@ fn main() -> Result<()> {
 
     let mut arena = Arena::new(&options)?;
     let mut results = Vec::new();
-    let jobs = jobs(threads, options.peers);
-    let wanted = |job: &&Job| {
-        options.shapes.is_empty() || options.shapes.iter().any(|shape| shape == job.shape)
-    };
-    let jobs: Vec<&Job> = jobs.iter().filter(wanted).collect();
+    let jobs = jobs(&shapes(&options.shapes)?, threads, options.peers);
     let turns = jobs.iter().map(|job| job.entrants.len() * options.rounds).sum::<usize>();
     let bar = ProgressBar::new(turns as u64).with_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len} turns, {eta} left  {wide_msg}",
     )?);
-    for job in jobs {
+    for job in &jobs {
         let entries = arena.measure(job, &options, &machine, &bar);
         bar.suspend(|| print!("{}", report::table(&entries)));
         results.extend(entries);
@@ -106,9 +102,30 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// The shapes called for, or all.
+fn shapes(wanted: &[String]) -> Result<Vec<Shape>> {
+    let all: Vec<Shape> = SHAPES.into_iter().chain(STREAMS).map(|(n, s)| (n.into(), s)).collect();
+    if wanted.is_empty() {
+        return Ok(all);
+    }
+    let shape = |name: &String| {
+        let sizes = || name.split('x').map(|size| size.parse().ok().filter(|&size| size > 0));
+        let sizes = || sizes().collect::<Option<Vec<usize>>>()?.try_into().ok();
+        let known = all.iter().find(|(of, _)| of == name).cloned();
+        known.or_else(|| Some((name.clone(), sizes()?))).with_context(|| {
+            let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+            format!("no shape `{name}`: expected {}, or TxBxIxH", names.join(", "))
+        })
+    };
+    wanted.iter().map(shape).collect()
+}
+
+/// A name, and T, B, I, H.
+type Shape = (String, [usize; 4]);
+
 /// One shape and work, and who does it.
 struct Job {
-    shape: &'static str,
+    shape: String,
     sizes: [usize; 4],
     work: Work,
     entrants: Vec<Entrant>,
@@ -123,9 +140,8 @@ struct Entrant {
     threads: usize,
 }
 
-fn jobs(threads: usize, peers: bool) -> Vec<Job> {
-    let mut jobs = Vec::new();
-    let everyone = |work, dtypes: &[&'static str], threads| {
+fn jobs(shapes: &[Shape], threads: usize, peers: bool) -> Vec<Job> {
+    let entrants = |work, dtypes: &[&'static str], threads| {
         let ours = CELLS.into_iter().flat_map(|cell| {
             dtypes.iter().map(move |&dtype| Entrant { name: "fgn", cell, dtype, threads })
         });
@@ -135,18 +151,23 @@ fn jobs(threads: usize, peers: bool) -> Vec<Job> {
         let other = |name| Entrant { name, cell: AnyCell::LSTM, dtype: "f32", threads };
         ours.chain(others.map(other)).collect::<Vec<_>>()
     };
-    for (shape, sizes) in SHAPES {
-        for work in [Work::Infer, Work::Train] {
-            jobs.push(Job { shape, sizes, work, entrants: everyone(work, &["f32"], threads) });
+    let mut jobs = Vec::new();
+    for (shape, sizes) in shapes {
+        let mut job = |work, entrants| {
+            jobs.push(Job { shape: shape.clone(), sizes: *sizes, work, entrants });
+        };
+        if sizes[..2] == [1, 1] {
+            let dtypes = ["f32", "bf16", "int8"];
+            let mut all = entrants(Work::Stream, &dtypes, 1);
+            if threads > 1 {
+                all.extend(entrants(Work::Stream, &dtypes, threads));
+            }
+            job(Work::Stream, all);
+        } else {
+            for work in [Work::Infer, Work::Train] {
+                job(work, entrants(work, &["f32"], threads));
+            }
         }
-    }
-    for (shape, sizes) in STREAMS {
-        let dtypes = ["f32", "bf16", "int8"];
-        let mut entrants = everyone(Work::Stream, &dtypes, 1);
-        if threads > 1 {
-            entrants.extend(everyone(Work::Stream, &dtypes, threads));
-        }
-        jobs.push(Job { shape, sizes, work: Work::Stream, entrants });
     }
     jobs
 }
@@ -215,7 +236,7 @@ impl Arena {
             }
             let gflops = report::operations(entrant.cell, job.work, job.sizes) / median_ms / 1e6;
             entries.push(Entry {
-                shape: job.shape,
+                shape: job.shape.clone(),
                 work: job.work,
                 who: answer.who.clone(),
                 cell: entrant.cell.name().into(),
@@ -273,6 +294,19 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         <Options as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn shapes_go_by_name_or_by_their_sizes() {
+        let named = |names: &[&str]| shapes(&names.iter().map(|&n| n.into()).collect::<Vec<_>>());
+        assert_eq!(named(&[]).unwrap().len(), SHAPES.len() + STREAMS.len());
+        let found = named(&["text", "1x2x3x4"]).unwrap();
+        assert_eq!(found[0].1, [128, 32, 128, 512]);
+        assert_eq!(found[1], ("1x2x3x4".into(), [1, 2, 3, 4]));
+        for wrong in ["tex", "1x2x3", "1x2x3x0"] {
+            let error = named(&[wrong]).unwrap_err().to_string();
+            assert!(error.contains(wrong) && error.contains("stream512"), "{error}");
+        }
     }
 
     #[test]

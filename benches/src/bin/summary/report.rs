@@ -10,7 +10,7 @@ use crate::machine::Machine;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Entry {
     /// The shape's name.
-    pub(crate) shape: &'static str,
+    pub(crate) shape: String,
     pub(crate) work: Work,
     /// Who did it.
     pub(crate) who: String,
