@@ -32,10 +32,10 @@
 //! Beside them stands [`conv_relu_pool`], the image block of the article's network.
 //!
 //! # Speed
-//! One binary holds kernels for AVX-512, for AVX2 with FMA and for any machine, and picks the widest
-//! that the machine has; the environment variable `FGN_ISA` (`avx512`, `avx2`, `portable`) forces
-//! one. Work is shared among the threads of rayon's global pool. Results do not depend on how many
-//! there are.
+//! A binary for x86-64 holds kernels for AVX-512, for AVX2 with FMA and for any machine, one for AArch64
+//! those for NEON and for any machine. It picks the widest that the machine has; the environment
+//! variable `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) forces one. Work is shared among the
+//! threads of rayon's global pool. Results do not depend on how many there are.
 //!
 //! # Unsafe
 //! This is the only crate of the workspace with unsafe code: registers, and memory that threads write

@@ -53,11 +53,12 @@ pub(crate) fn table(entries: &[Entry]) -> String {
     for entry in entries {
         let ratio = ours.map_or(f64::NAN, |ours| entry.median_ms / ours.median_ms);
         text += &format!(
-            "  {:<20} {:<9} {:<5} {} threads {:>12} {:>7.2}x {:>7.1} GFLOP/s {:>4.0} % of peak\n",
+            "  {:<20} {:<9} {:<5} {} {:<7} {:>12} {:>7.2}x {:>7.1} GFLOP/s {:>4.0} % of peak\n",
             entry.who,
             entry.cell,
             entry.dtype,
             entry.threads,
+            if entry.threads == 1 { "thread" } else { "threads" },
             time(entry.median_ms),
             ratio,
             entry.gflops,

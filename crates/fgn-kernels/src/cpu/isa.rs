@@ -17,6 +17,8 @@ enum Kind {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     Portable,
 }
 
@@ -46,17 +48,25 @@ pub(crate) trait Target: Copy {
 }
 
 /// AVX-512, with its instructions for bytes and words.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;
 
 /// AVX2 with FMA.
+#[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;
+
+/// NEON, which every AArch64 machine has.
+#[cfg(target_arch = "aarch64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Neon;
 
 /// What every machine has.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
 
+#[cfg(target_arch = "x86_64")]
 impl Target for Avx512 {
     const FUSED: bool = true;
     const REGISTERS: usize = 32;
@@ -66,13 +76,14 @@ impl Target for Avx512 {
         prefetch(address);
     }
 
-    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx512f,avx512bw,avx2,fma"))]
+    #[target_feature(enable = "avx512f,avx512bw,avx2,fma")]
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
         task.run::<S>();
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Target for Avx2 {
     const FUSED: bool = true;
     const REGISTERS: usize = 16;
@@ -82,7 +93,18 @@ impl Target for Avx2 {
         prefetch(address);
     }
 
-    #[cfg_attr(target_arch = "x86_64", target_feature(enable = "avx2,fma"))]
+    #[target_feature(enable = "avx2,fma")]
+    #[inline(never)]
+    unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
+        task.run::<S>();
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+impl Target for Neon {
+    const FUSED: bool = true;
+    const REGISTERS: usize = 32;
+
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
         task.run::<S>();
@@ -100,19 +122,17 @@ impl Target for Portable {
 }
 
 /// To the second cache: what comes is more than the first one holds.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn prefetch<E>(_address: *const E) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-        // SAFETY: every x86-64 has the instruction, which reads nothing and never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(_address.cast()) };
-    }
+fn prefetch<E>(address: *const E) {
+    use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    // SAFETY: every x86-64 has the instruction, which reads nothing and never faults.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
 }
 
 impl Isa {
-    /// The one the kernels use: what `FGN_ISA` (`avx512`, `avx2`, `portable`) asks for, else the
-    /// widest that the machine has.
+    /// The one the kernels use: what `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) asks for,
+    /// else the widest that the machine has.
     ///
     /// # Errors
     /// If `FGN_ISA` names none, or one that this machine does not have.
@@ -140,6 +160,8 @@ impl Isa {
                 all.push(Self(Kind::Avx2));
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        all.push(Self(Kind::Neon));
         all.push(Self(Kind::Portable));
         all
     }
@@ -151,6 +173,8 @@ impl Isa {
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
             Kind::Portable => "portable",
         }
     }
@@ -162,6 +186,8 @@ impl Isa {
             Kind::Avx512 => E::Avx512::WIDTH,
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => E::Avx2::WIDTH,
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => E::Neon::WIDTH,
             Kind::Portable => E::Portable::WIDTH,
         }
     }
@@ -175,6 +201,8 @@ impl Isa {
                 Kind::Avx512 => Avx512::enter::<E::Avx512>(task),
                 #[cfg(target_arch = "x86_64")]
                 Kind::Avx2 => Avx2::enter::<E::Avx2>(task),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon => Neon::enter::<E::Neon>(task),
                 Kind::Portable => Portable::enter::<E::Portable>(task),
             }
         }
@@ -198,6 +226,8 @@ mod tests {
     fn an_unknown_name_lists_what_the_machine_has() {
         let error = Isa::named("sse9").unwrap_err();
         assert!(error.contains("FGN_ISA=sse9") && error.contains("portable"), "{error}");
-        assert_eq!(Isa::named("portable").unwrap().name(), "portable");
+        for isa in Isa::available() {
+            assert_eq!(Isa::named(isa.name()).unwrap(), isa);
+        }
     }
 }

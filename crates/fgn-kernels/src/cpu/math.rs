@@ -171,4 +171,26 @@ mod tests {
             assert_eq!(numbers[3], 0.5);
         }
     }
+
+    /// Applies the binary gate to a few numbers.
+    struct Gate<'a>(&'a mut [f32]);
+
+    impl Task<f32> for Gate<'_> {
+        #[inline(always)]
+        fn run<S: Simd<Elem = f32>>(self) {
+            for number in self.0 {
+                // SAFETY: both reach over `number` alone.
+                unsafe { S::load_first(number, 1).binary().store_first(number, 1) };
+            }
+        }
+    }
+
+    #[test]
+    fn a_binary_gate_is_open_from_zero_on_and_shut_for_no_number() {
+        for isa in Isa::available() {
+            let mut numbers = [f32::INFINITY, 1e-45, 0.0, -0.0, -1e-45, -2.0, f32::NAN];
+            isa.run(Gate(&mut numbers));
+            assert_eq!(numbers, [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0], "{}", isa.name());
+        }
+    }
 }

@@ -9,6 +9,8 @@ pub(crate) mod forward;
 mod geometry;
 pub(crate) mod isa;
 mod math;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pair;
 mod panels;
 mod portable;

@@ -6,7 +6,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fgn_core::Lane;
 
-use super::isa::{Avx2, Avx512, Portable, Target};
+use super::isa::{self, Portable, Target};
 use super::math::{self, F32Lanes};
 use super::simd::{Element, Simd};
 
@@ -26,16 +26,18 @@ impl Element for f32 {
     type Avx512 = super::x86::F32x16;
     #[cfg(target_arch = "x86_64")]
     type Avx2 = super::x86::F32x8;
-    #[cfg(not(target_arch = "x86_64"))]
-    type Avx512 = Array<f32, 16, Avx512>;
-    #[cfg(not(target_arch = "x86_64"))]
-    type Avx2 = Array<f32, 8, Avx2>;
+    #[cfg(target_arch = "aarch64")]
+    type Neon = super::neon::F32x4;
     type Portable = Array<f32, 8, Portable>;
 }
 
 impl Element for f64 {
-    type Avx512 = Array<f64, 8, Avx512>;
-    type Avx2 = Array<f64, 4, Avx2>;
+    #[cfg(target_arch = "x86_64")]
+    type Avx512 = Array<f64, 8, isa::Avx512>;
+    #[cfg(target_arch = "x86_64")]
+    type Avx2 = Array<f64, 4, isa::Avx2>;
+    #[cfg(target_arch = "aarch64")]
+    type Neon = Array<f64, 2, isa::Neon>;
     type Portable = Array<f64, 4, Portable>;
 }
 

@@ -86,9 +86,14 @@ pub(crate) trait Element:
     + std::ops::AddAssign
 {
     /// For AVX-512.
+    #[cfg(target_arch = "x86_64")]
     type Avx512: Simd<Elem = Self>;
     /// For AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
     type Avx2: Simd<Elem = Self>;
+    /// For NEON.
+    #[cfg(target_arch = "aarch64")]
+    type Neon: Simd<Elem = Self>;
     /// For any machine.
     type Portable: Simd<Elem = Self>;
 }

@@ -80,7 +80,8 @@ macro_rules! register {
 
             #[inline(always)]
             fn binary(self) -> Self {
-                self.if_less(Self::zero(), Self::zero(), Self::one())
+                // What is no number becomes −1 first: it is not at least zero.
+                self.max_or(-Self::one()).if_less(Self::zero(), Self::zero(), Self::one())
             }
         }
     };
