@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use fgn_benches::protocol::{Answer, Request};
 
+use crate::environment::RUST_PEERS;
+
 /// The Python peers, as `peers.py` calls them.
 pub(crate) const PYTHON_PEERS: [&str; 4] = ["pytorch", "tensorflow", "jax", "onnxruntime"];
 
@@ -19,14 +21,14 @@ pub(crate) struct Contestant {
 }
 
 impl Contestant {
-    /// Starts one. `python` and the folder of the peers are for those that need them.
-    pub(crate) fn start(name: &str, threads: usize, python: &Path, peers: &Path) -> Result<Self> {
+    /// Starts one. `python` and the workspace's `root` are for those that need them.
+    pub(crate) fn start(name: &str, threads: usize, python: &Path, root: &Path) -> Result<Self> {
         let mut command = if PYTHON_PEERS.contains(&name) {
             let mut command = Command::new(python);
-            command.arg(peers.join("python/peers.py")).arg(name);
+            command.arg(root.join("benches/peers/python/peers.py")).arg(name);
             command
         } else if name == "burn" {
-            let mut command = Command::new(peers.join("target/release/fgn-peers"));
+            let mut command = Command::new(root.join(RUST_PEERS).join("release/fgn-peers"));
             command.arg(name);
             command
         } else {

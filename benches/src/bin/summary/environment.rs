@@ -5,6 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+/// Where the peers written in Rust are built.
+pub(crate) const RUST_PEERS: &str = "target/peers-rust";
+
 /// The Python to run the peers with: one of an environment under `target/` with the pinned packages,
 /// installed where it is not there yet.
 pub(crate) fn python(root: &Path) -> Result<PathBuf> {
@@ -39,7 +42,8 @@ pub(crate) fn python(root: &Path) -> Result<PathBuf> {
 pub(crate) fn build_rust_peers(root: &Path) -> Result<()> {
     let manifest = root.join("benches/peers/Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    run(cargo.args(["build", "--release", "--quiet", "--manifest-path"]).arg(manifest))
+    cargo.args(["build", "--release", "--quiet", "--manifest-path"]).arg(manifest);
+    run(cargo.arg("--target-dir").arg(root.join(RUST_PEERS)))
 }
 
 fn run(command: &mut Command) -> Result<()> {

@@ -175,7 +175,7 @@ fn jobs(shapes: &[Shape], threads: usize, peers: bool) -> Vec<Job> {
 /// Where contestants are kept, and asked one after the other.
 struct Arena {
     python: PathBuf,
-    peers: PathBuf,
+    root: PathBuf,
     running: HashMap<(&'static str, usize), Contestant>,
 }
 
@@ -192,7 +192,7 @@ impl Arena {
                 println!("burn is left out: {error:#}");
             }
         }
-        Ok(Self { python, peers: here.join("peers"), running: HashMap::new() })
+        Ok(Self { python, root: root.into(), running: HashMap::new() })
     }
 
     /// Lets all who take part in a job have their turns. Whoever fails is named and left out.
@@ -253,7 +253,7 @@ impl Arena {
     fn ask(&mut self, job: &Job, entrant: &Entrant, seconds: f64) -> Result<Answer> {
         let &Entrant { name, cell, dtype, threads } = entrant;
         if !self.running.contains_key(&(name, threads)) {
-            let contestant = Contestant::start(name, threads, &self.python, &self.peers)?;
+            let contestant = Contestant::start(name, threads, &self.python, &self.root)?;
             self.running.insert((name, threads), contestant);
         }
         let [steps, batch, input, hidden] = job.sizes;
