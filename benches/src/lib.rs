@@ -8,6 +8,9 @@
 //! `forward/row/candle-nn-lstm` stand side by side in the report. `cargo xtask bench` runs all,
 //! `cargo xtask bench forward/row` those whose names contain that.
 //!
+//! The program `summary` measures the same layers beside other libraries, each a process of its own that
+//! answers requests: see [`protocol`].
+//!
 //! The global allocator is the one of the binary `fgn`, for everyone alike.
 //!
 //! ```

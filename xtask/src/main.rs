@@ -3,7 +3,8 @@
 //! - `cargo xtask train`, `eval`, `predict`: the binary `fgn`, built in release.
 //! - `cargo xtask test`: every test of the workspace, doctests included.
 //! - `cargo xtask ci`: all that decides whether a change may land, in one run.
-//! - `cargo xtask bench`: the benches; with `--json FILE` or `--peers`, a summary of speed instead.
+//! - `cargo xtask bench`: the benches; with `--json FILE`, `--peers` or `--shapes`, a summary of
+//!   speed instead.
 //! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check.
 //!
@@ -37,7 +38,7 @@ enum Command {
     Test,
     /// Run all that decides whether a change may land
     Ci,
-    /// Run the benches; ARGS go to criterion (a filter, say). With --json FILE or --peers, measure a
+    /// Run the benches; ARGS go to criterion (a filter, say). With --json FILE, --peers or --shapes, measure a
     /// summary instead, the peers in turn with us; ARGS go there (--help after them lists more)
     #[command(disable_help_flag = true)]
     Bench(Rest),
@@ -81,7 +82,9 @@ fn fgn(name: &str, rest: Rest) -> Result<()> {
 }
 
 fn bench(rest: Rest) -> Result<()> {
-    if rest.args.iter().any(|arg| arg == "--json" || arg == "--peers") {
+    let of_summary = ["--json", "--peers", "--shapes"];
+    let typed = |arg: &OsString| arg.to_string_lossy().split('=').next().map(str::to_owned);
+    if rest.args.iter().filter_map(typed).any(|name| of_summary.contains(&name.as_str())) {
         let mut command =
             process::cargo(["run", "--release", "--package", "fgn-benches", "--bin", "summary"]);
         command.arg("--").args(rest.args);

@@ -38,7 +38,9 @@ impl Contestant {
         };
         let threads = threads.to_string();
         // The libraries' own ways to be told how many threads to take.
-        for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "CANDLE_NUM_THREADS"] {
+        for variable in
+            ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "CANDLE_NUM_THREADS", "MATMUL_NUM_THREADS"]
+        {
             command.env(variable, &threads);
         }
         command.arg(&threads).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

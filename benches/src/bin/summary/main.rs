@@ -186,7 +186,10 @@ impl Arena {
         let mut python = options.python.clone().unwrap_or_default();
         if options.peers {
             if options.python.is_none() {
-                python = environment::python(root)?;
+                match environment::python(root) {
+                    Ok(found) => python = found,
+                    Err(error) => println!("The Python peers are left out: {error:#}"),
+                }
             }
             if let Err(error) = environment::build_rust_peers(root) {
                 println!("burn is left out: {error:#}");
