@@ -32,7 +32,7 @@ use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use fgn_core::oracle::Shape;
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Emit, sequence};
+use fgn_kernels::{Options, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -90,7 +90,7 @@ fn whole_sequence(cell: AnyCell, shape: Shape, weights: Weights) -> Result<Work>
     let layer = Layer::random(cell, shape)?;
     let packed = weights.hold(layer.weights)?;
     let Layer { x, states, .. } = layer;
-    Ok(Box::new(move || Ok(sequence(cell, &x, &packed, &states, Emit::All)?.output)))
+    Ok(Box::new(move || Ok(sequence(cell, &x, &packed, &states, &Options::default())?.output)))
 }
 
 fn candle_lstm(shape: Shape, weights: Weights) -> Result<Work> {

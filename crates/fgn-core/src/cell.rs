@@ -5,7 +5,7 @@ pub const MAX_BLOCKS: usize = 6;
 /// The most states a cell may have.
 pub const MAX_STATES: usize = 2;
 /// The most per-unit vectors a cell may have.
-pub const MAX_VECTORS: usize = 1;
+pub const MAX_VECTORS: usize = 3;
 
 /// A gated recurrent cell: plain data that says what one unit does at one step.
 ///
@@ -32,6 +32,8 @@ pub struct At<L> {
     pub prev: [L; MAX_STATES],
     /// The learned per-unit vectors.
     pub vectors: [L; MAX_VECTORS],
+    /// What is read of the memory in place of the memory itself: its normalised form.
+    pub seen: Option<L>,
 }
 
 /// The results of a step, or the derivatives by them. Places beyond the cell's [`Spec`] are zero.
@@ -60,6 +62,38 @@ impl<L: Lane> At<L> {
     #[inline(always)]
     pub fn zero() -> Self {
         let zero = L::zero();
-        Self { pre: [zero; MAX_BLOCKS], prev: [zero; MAX_STATES], vectors: [zero; MAX_VECTORS] }
+        Self {
+            pre: [zero; MAX_BLOCKS],
+            prev: [zero; MAX_STATES],
+            vectors: [zero; MAX_VECTORS],
+            seen: None,
+        }
+    }
+
+    /// Notes the derivative by what was read of the memory; gives that by the memory itself, of which
+    /// `d_next` is the part that goes to its next step. Where the memory was read in a normalised form
+    /// `at` some place, the two stay apart.
+    #[inline(always)]
+    pub fn read(&mut self, at: &Self, d_seen: L, d_next: L) -> L {
+        match at.seen {
+            Some(_) => {
+                self.seen = Some(d_seen);
+                d_next
+            }
+            None => d_seen + d_next,
+        }
+    }
+}
+
+impl<L: Lane> Step<L> {
+    /// Results with the given values; the other places are zero.
+    ///
+    /// # Panics
+    /// If there are more than [`MAX_STATES`] states.
+    #[inline(always)]
+    pub fn new(output: L, next: &[L]) -> Self {
+        let mut step = Self { output, next: [L::zero(); MAX_STATES] };
+        step.next[..next.len()].copy_from_slice(next);
+        step
     }
 }

@@ -43,6 +43,14 @@ impl Lane for Dual {
     fn binary(self) -> Self {
         Self::new(self.value.binary(), self.sigmoid().slope)
     }
+
+    fn min_or(self, b: Self) -> Self {
+        if self.value < b.value { self } else { b }
+    }
+
+    fn max_or(self, b: Self) -> Self {
+        if self.value > b.value { self } else { b }
+    }
 }
 
 impl Add for Dual {

@@ -28,6 +28,12 @@ pub trait Lane:
     /// (the straight-through estimator of a binary gate).
     fn binary(self) -> Self;
 
+    /// The smaller one, or `b` where either is no number.
+    fn min_or(self, b: Self) -> Self;
+
+    /// The larger one, or `b` where either is no number.
+    fn max_or(self, b: Self) -> Self;
+
     /// The number zero.
     #[inline(always)]
     fn zero() -> Self {
@@ -65,5 +71,15 @@ impl Lane for f64 {
     #[inline(always)]
     fn binary(self) -> Self {
         if self >= 0.0 { 1.0 } else { 0.0 }
+    }
+
+    #[inline(always)]
+    fn min_or(self, b: Self) -> Self {
+        if self < b { self } else { b }
+    }
+
+    #[inline(always)]
+    fn max_or(self, b: Self) -> Self {
+        if self > b { self } else { b }
     }
 }

@@ -7,12 +7,16 @@ use crate::{Block, Spec};
 /// |---|---|---|
 /// | `weight_ih` | `[G_ih · H, I]` | each block fed by the input |
 /// | `weight_hh` | `[G_hh · H, H]` | each block fed by the hidden state |
-/// | `bias_ih` | `[G_ih · H]` | each block fed by the input |
+/// | `bias_ih` | `[G_bi · H]` | each block fed by the input, but for linear ones |
 /// | `bias_hh` | `[G_bh · H]` | each block fed by the hidden state, but for linear ones |
+/// | `weight_hr` | `[P, H]` | with a [projection](Form::projection) alone |
 /// | one a vector | `[H]` | |
+/// | `norm_pre` | `[G_n · H]` | with [`Norm::pre`]: the gains of each block, but for linear ones |
+/// | `norm_memory` | `[H]` | with [`Norm::memory`]: the gain of the memory |
+/// | `norm_memory_bias` | `[H]` | and its bias |
 ///
 /// with tensors of no element left out. Names, shapes and gate order are PyTorch's where PyTorch has
-/// the cell.
+/// the cell. With a projection, `weight_hh` has `P` columns.
 ///
 /// ```
 /// use fgn_core::{AnyCell, Layout};
@@ -26,6 +30,53 @@ use crate::{Block, Spec};
 pub struct Layout {
     tensors: Vec<TensorSlot>,
     len: usize,
+}
+
+/// What a layer is beside its cell, as far as its parameters depend on it.
+///
+/// ```
+/// use fgn_core::{AnyCell, Form, Layout, Norm};
+///
+/// let form = Form { norm: Norm { pre: true, memory: true }, ..Form::new(28, 128) };
+/// let layout = Layout::of(AnyCell::LSTM.spec(), form);
+/// assert_eq!(layout.len(), 4 * 128 * (28 + 128 + 3) + 2 * 128);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// `I`: input features.
+    pub input: usize,
+    /// `H`: hidden units.
+    pub hidden: usize,
+    /// `P < H`: the hidden state is a linear map of the cell's, of this size (Sak, Senior & Beaufays
+    /// 2014).
+    pub projection: Option<usize>,
+    /// What is normalised.
+    pub norm: Norm,
+}
+
+/// Layer normalisation inside a cell (Ba, Kiros & Hinton 2016): over the units of a step of a
+/// sequence, a mean of 0 and a variance of 1, then a learned gain and bias for each unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+pub struct Norm {
+    /// Of each block of pre-activations on its own, but for linear ones. The biases of the block are
+    /// those of the normalisation.
+    pub pre: bool,
+    /// Of the memory, before the output is read from it.
+    pub memory: bool,
+}
+
+impl Form {
+    /// `input` features, `hidden` units, and nothing beside.
+    pub const fn new(input: usize, hidden: usize) -> Self {
+        Self { input, hidden, projection: None, norm: Norm { pre: false, memory: false } }
+    }
+
+    /// The size of the hidden state that is put out and fed back: `P` or `H`.
+    pub fn output(&self) -> usize {
+        self.projection.unwrap_or(self.hidden)
+    }
 }
 
 /// One tensor among the packed parameters.
@@ -44,16 +95,34 @@ pub struct TensorSlot {
 impl Layout {
     /// The layout for a cell's `spec`, `input_size` input features and `hidden_size` units.
     pub fn new(spec: &Spec, input_size: usize, hidden_size: usize) -> Self {
+        Self::of(spec, Form::new(input_size, hidden_size))
+    }
+
+    /// The layout for a cell's `spec` in a layer of any form.
+    pub fn of(spec: &Spec, form: Form) -> Self {
+        let Form { input: input_size, hidden: hidden_size, projection, norm } = form;
         let mut layout = Self { tensors: Vec::new(), len: 0 };
         let ih = spec.places(Block::reads_input);
         let hh = spec.places(Block::reads_hidden);
+        let bi = spec.places(Block::has_input_bias);
         let bh = spec.places(Block::has_hidden_bias);
-        layout.push("weight_ih", vec![ih.len() * hidden_size, input_size], ih.clone());
-        layout.push("weight_hh", vec![hh.len() * hidden_size, hidden_size], hh);
-        layout.push("bias_ih", vec![ih.len() * hidden_size], ih);
+        layout.push("weight_ih", vec![ih.len() * hidden_size, input_size], ih);
+        layout.push("weight_hh", vec![hh.len() * hidden_size, form.output()], hh);
+        layout.push("bias_ih", vec![bi.len() * hidden_size], bi);
         layout.push("bias_hh", vec![bh.len() * hidden_size], bh);
+        if let Some(size) = projection {
+            layout.push("weight_hr", vec![size, hidden_size], Vec::new());
+        }
         for name in spec.vectors {
             layout.push(name, vec![hidden_size], Vec::new());
+        }
+        if norm.pre {
+            let blocks = spec.places(Block::is_normalised);
+            layout.push("norm_pre", vec![blocks.len() * hidden_size], blocks);
+        }
+        if norm.memory {
+            layout.push("norm_memory", vec![hidden_size], Vec::new());
+            layout.push("norm_memory_bias", vec![hidden_size], Vec::new());
         }
         layout
     }

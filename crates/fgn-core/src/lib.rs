@@ -40,5 +40,5 @@ pub use cell::{At, Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, Step};
 pub use cells::{AnyCell, CellVisitor};
 pub use dual::Dual;
 pub use lane::Lane;
-pub use layout::{Layout, TensorSlot};
+pub use layout::{Form, Layout, Norm, TensorSlot};
 pub use spec::{Block, Feed, Role, Spec};

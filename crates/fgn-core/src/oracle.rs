@@ -3,7 +3,11 @@
 //! Run over `f64` it gives the values, over [`Dual`](crate::Dual) numbers their exact derivatives in
 //! one direction. It keeps every step's arguments and is slow.
 
-use crate::{At, Cell, Lane, Layout, Step};
+mod options;
+
+pub use options::{Options, Real, Run, run};
+
+use crate::{At, Cell, Form, Lane, Layout, Spec, Step};
 
 /// The sizes of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +55,9 @@ pub fn forward<L: Lane, C: Cell>(
     states: &[L],
 ) -> Forward<L> {
     let Shape { steps, batch, input, hidden } = shape;
-    let rows = Rows::new::<C>(shape);
-    let vectors = vector_ranges::<C>(shape);
+    let form = Form::new(input, hidden);
+    let rows = Rows::new(&C::SPEC, form);
+    let vectors = vector_ranges(&C::SPEC, form);
     let mut states = states.to_vec();
     let mut run = Forward { output: Vec::new(), states: Vec::new(), at: Vec::new() };
     for t in 0..steps {
@@ -63,7 +68,7 @@ pub fn forward<L: Lane, C: Cell>(
             for unit in 0..hidden {
                 let mut at = At::zero();
                 for (pre, row) in at.pre.iter_mut().zip(rows.of_unit(unit)) {
-                    for (place, value) in row.terms(x, h) {
+                    for (place, value) in row.terms(x, h, true) {
                         *pre = value.mul_add(weights[place], *pre);
                     }
                 }
@@ -101,8 +106,9 @@ pub fn backward<C: Cell>(
     d_states: &[f64],
 ) -> Gradients {
     let Shape { steps, batch, input, hidden } = shape;
-    let rows = Rows::new::<C>(shape);
-    let vectors = vector_ranges::<C>(shape);
+    let form = Form::new(input, hidden);
+    let rows = Rows::new(&C::SPEC, form);
+    let vectors = vector_ranges(&C::SPEC, form);
     let mut d = Gradients {
         x: vec![0.0; x.len()],
         weights: vec![0.0; weights.len()],
@@ -121,7 +127,7 @@ pub fn backward<C: Cell>(
                 }
                 let by = cell.grad(&run.at[first + unit], &d_step);
                 for (&d_pre, row) in by.pre.iter().zip(rows.of_unit(unit)) {
-                    for (place, value) in row.terms(x, &h) {
+                    for (place, value) in row.terms(x, &h, true) {
                         d.weights[place] += d_pre * value;
                     }
                     for (k, place) in row.input_weights().enumerate() {
@@ -145,56 +151,57 @@ pub fn backward<C: Cell>(
 
 /// Where each block's rows of each tensor lie.
 struct Rows {
-    shape: Shape,
+    form: Form,
     /// For each block: its first number in weight_ih, weight_hh, bias_ih and bias_hh.
     blocks: Vec<[Option<usize>; 4]>,
 }
 
 /// The weights that one pre-activation of one unit is computed with.
 struct Row {
-    shape: Shape,
+    form: Form,
     unit: usize,
     places: [Option<usize>; 4],
 }
 
 impl Rows {
-    fn new<C: Cell>(shape: Shape) -> Self {
-        let layout = Layout::new(&C::SPEC, shape.input, shape.hidden);
+    fn new(spec: &Spec, form: Form) -> Self {
+        let layout = Layout::of(spec, form);
         let find = |name, g, width| {
             let slot = layout.tensor(name)?;
             let place = slot.blocks.iter().position(|&block| block == g)?;
-            Some(slot.offset + place * shape.hidden * width)
+            Some(slot.offset + place * form.hidden * width)
         };
-        let blocks = (0..C::SPEC.blocks.len())
+        let blocks = (0..spec.blocks.len())
             .map(|g| {
                 [
-                    find("weight_ih", g, shape.input),
-                    find("weight_hh", g, shape.hidden),
+                    find("weight_ih", g, form.input),
+                    find("weight_hh", g, form.output()),
                     find("bias_ih", g, 1),
                     find("bias_hh", g, 1),
                 ]
             })
             .collect();
-        Self { shape, blocks }
+        Self { form, blocks }
     }
 
     fn of_unit(&self, unit: usize) -> impl Iterator<Item = Row> {
-        self.blocks.iter().map(move |&places| Row { shape: self.shape, unit, places })
+        self.blocks.iter().map(move |&places| Row { form: self.form, unit, places })
     }
 }
 
 impl Row {
     fn input_weights(&self) -> std::ops::Range<usize> {
-        Self::row(self.places[0], self.unit, self.shape.input)
+        Self::row(self.places[0], self.unit, self.form.input)
     }
 
     fn hidden_weights(&self) -> std::ops::Range<usize> {
-        Self::row(self.places[1], self.unit, self.shape.hidden)
+        Self::row(self.places[1], self.unit, self.form.output())
     }
 
-    /// Every parameter of the row with what it is multiplied by.
-    fn terms<L: Lane>(&self, x: &[L], h: &[L]) -> impl Iterator<Item = (usize, L)> {
-        let biases = self.places[2..].iter().flatten().map(|place| (place + self.unit, L::one()));
+    /// Every parameter of the row, its biases among them if asked for, with what it is multiplied by.
+    fn terms<L: Lane>(&self, x: &[L], h: &[L], biases: bool) -> impl Iterator<Item = (usize, L)> {
+        let places = if biases { &self.places[2..] } else { &[] };
+        let biases = places.iter().flatten().map(|place| (place + self.unit, L::one()));
         let input = self.input_weights().zip(x.iter().copied());
         biases.chain(input).chain(self.hidden_weights().zip(h.iter().copied()))
     }
@@ -204,7 +211,7 @@ impl Row {
     }
 }
 
-fn vector_ranges<C: Cell>(shape: Shape) -> Vec<std::ops::Range<usize>> {
-    let layout = Layout::new(&C::SPEC, shape.input, shape.hidden);
-    C::SPEC.vectors.iter().filter_map(|name| Some(layout.tensor(name)?.range())).collect()
+fn vector_ranges(spec: &Spec, form: Form) -> Vec<std::ops::Range<usize>> {
+    let layout = Layout::of(spec, form);
+    spec.vectors.iter().filter_map(|name| Some(layout.tensor(name)?.range())).collect()
 }

@@ -9,6 +9,11 @@ pub struct Spec {
     pub states: &'static [&'static str],
     /// The names of the learned vectors `[H]` that a step sees beside its pre-activations.
     pub vectors: &'static [&'static str],
+    /// The state that the output is read from, where that is not the hidden state itself. It can be
+    /// normalised before it is read, see [`At::seen`](crate::At::seen).
+    pub memory: Option<usize>,
+    /// Whether the output is the first state.
+    pub output_is_state: bool,
 }
 
 /// One pre-activation block of width `H`.
@@ -48,6 +53,10 @@ pub enum Role {
     Candidate,
     /// What a forgotten memory falls back to.
     Level,
+    /// The opposite of a forget gate: near 1, the memory carried over is overwritten.
+    Update,
+    /// A gate that moves a forget gate towards 0 or 1.
+    Refine,
     /// A plain linear map, without a bias.
     Linear,
 }
@@ -57,7 +66,7 @@ impl Block {
         Self { name, feed, role }
     }
 
-    /// Whether the block has rows in `weight_ih` and `bias_ih`.
+    /// Whether the block has rows in `weight_ih`.
     pub const fn reads_input(&self) -> bool {
         matches!(self.feed, Feed::Input | Feed::Both)
     }
@@ -65,6 +74,29 @@ impl Block {
     /// Whether the block has rows in `weight_hh`.
     pub const fn reads_hidden(&self) -> bool {
         matches!(self.feed, Feed::Hidden | Feed::Both)
+    }
+
+    /// Whether the block is a gate.
+    pub const fn is_gate(&self) -> bool {
+        matches!(
+            self.role,
+            Role::Forget
+                | Role::Forgetting
+                | Role::Input
+                | Role::Output
+                | Role::Update
+                | Role::Refine
+        )
+    }
+
+    /// Whether layer normalisation of the pre-activations is for this block.
+    pub const fn is_normalised(&self) -> bool {
+        !matches!(self.role, Role::Linear)
+    }
+
+    /// Whether the block has rows in `bias_ih`.
+    pub const fn has_input_bias(&self) -> bool {
+        self.reads_input() && !matches!(self.role, Role::Linear)
     }
 
     /// Whether the block has rows in `bias_hh`.

@@ -8,7 +8,7 @@
 //! ```
 //! use candle_core::{DType, Device, Tensor, Var};
 //! use fgn_core::{AnyCell, Layout};
-//! use fgn_kernels::{Emit, sequence};
+//! use fgn_kernels::{Options, sequence};
 //!
 //! # fn main() -> candle_core::Result<()> {
 //! let (steps, batch, input, hidden) = (50, 4, 3, 8);
@@ -18,7 +18,7 @@
 //! let x = Tensor::ones((steps, batch, input), DType::F32, &Device::Cpu)?;
 //! let states = Tensor::zeros((cell.spec().states.len(), batch, hidden), DType::F32, &Device::Cpu)?;
 //!
-//! let run = sequence(cell, &x, &weights, &states, Emit::All)?;
+//! let run = sequence(cell, &x, &weights, &states, &Options::default())?;
 //! assert_eq!(run.output.dims(), [steps, batch, hidden]);
 //! let gradients = run.output.sum_all()?.backward()?;
 //! assert_eq!(gradients.get(&weights).unwrap().dims(), [parameters]);
@@ -42,14 +42,17 @@
 //! in disjoint rows. Each use says why it is sound.
 #![allow(unsafe_code)]
 
+mod checked;
 mod conv;
 mod cpu;
+mod options;
 mod sequence;
 mod stream;
 
 pub use conv::conv_relu_pool;
 pub use cpu::isa::Isa;
-pub use sequence::{Emit, Sequence, sequence};
+pub use options::{Dropout, Emit, Options};
+pub use sequence::{Gate, Sequence, sequence};
 pub use stream::{Precision, Stream, StreamWeights};
 
 /// The machine's own ceilings, in the registers that the kernels use.

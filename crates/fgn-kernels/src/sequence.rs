@@ -7,31 +7,53 @@ use candle_core::{
     Storage, Tensor, bail,
 };
 use fgn_core::oracle::Shape;
-use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
+use fgn_core::{AnyCell, Role};
 
+use crate::Options;
+use crate::checked::checked;
 use crate::cpu::Arguments;
-use crate::cpu::backward::{Derivatives, Gradients, backward};
+use crate::cpu::backward::{Derivatives, backward};
+use crate::cpu::equations::Compiled;
 use crate::cpu::forward::{Forward, Saved, forward};
 use crate::cpu::isa::Isa;
+use crate::cpu::plan::Plan;
 use crate::cpu::simd::Element;
-
-/// Which steps' outputs a [`sequence`] gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Emit {
-    /// Every step's: `[T, B, H]`.
-    All,
-    /// The last step's alone: `[B, H]`. Saves the memory of all others, and the time for them in the
-    /// backward pass.
-    Last,
-}
 
 /// What [`sequence`] gives.
 #[derive(Clone, Debug)]
 pub struct Sequence {
-    /// The cell's output, `[T, B, H]` or `[B, H]`, see [`Emit`].
+    /// The outputs, `[T, B, H]`, `[B, H]` or `[T, B, 1 + S, H]`, see [`Emit`]; with a projection of size
+    /// `P < H`, which makes the output `P` wide, the last `H − P` numbers of [`Emit::States`] are zero in
+    /// outputs and hidden states.
     pub output: Tensor,
-    /// The states after the last step, `[S, B, H]`.
+    /// The states after each sequence's last step, `[S, B, H]`; of a projected hidden state the last
+    /// `H − P` numbers are zero.
     pub states: Tensor,
+    /// What the gates did, if asked for with [`Options::telemetry`]: those of the cell's blocks that are
+    /// gates, in their order.
+    pub gates: Vec<Gate>,
+}
+
+/// What a gate did over all steps of all sequences of a run, for each of its units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// Its name in the cell's equations.
+    pub name: &'static str,
+    /// What it is for.
+    pub role: Role,
+    /// Its mean, in `0 ..= 1`.
+    pub mean: Vec<f64>,
+    /// The share of steps at which it was below 0.05.
+    pub shut: Vec<f64>,
+    /// The share of steps at which it was above 0.95.
+    pub open: Vec<f64>,
+}
+
+impl Gate {
+    /// Of a forget gate, for how many steps each unit remembers: `1 / (1 − mean)`.
+    pub fn memory(&self) -> impl Iterator<Item = f64> {
+        self.mean.iter().map(|mean| 1.0 / (1.0 - mean))
+    }
 }
 
 /// Runs `cell` over whole sequences, as one node of the computation graph.
@@ -40,31 +62,34 @@ pub struct Sequence {
 /// |---|---|---|
 /// | `x` | `[T, B, I]` | the input of each step |
 /// | `weights` | `[n]` | the packed parameters, see [`fgn_core::Layout`] |
-/// | `states` | `[S, B, H]` | the states before the first step |
+/// | `states` | `[S, B, H]` | the states before the first step; of a projected hidden state the first `P` numbers count |
+/// | `options` | | what to do beside the cell's equations |
 ///
 /// All are `f32` or all `f64`, on the CPU. The result can be differentiated by all three.
 ///
 /// The backward pass needs the pre-activations and states of every step: `T · B · H` times the number
 /// of the cell's blocks and states (6 for an LSTM) numbers are kept while the graph lives, if any
-/// argument is tracked; else nothing.
+/// argument is tracked; else nothing. Dropout, projection and normalisation of the memory keep `T · B · H`
+/// numbers more each. Masks are not kept.
 ///
 /// # Errors
-/// If shapes, number types or devices do not fit, if a size is zero, or if the environment variable
+/// If shapes, number types or devices do not fit, if a size is zero, if an option is out of its range or
+/// not possible for the cell, or if the environment variable
 /// `FGN_ISA` asks for an instruction set that the machine does not have.
 pub fn sequence(
     cell: AnyCell,
     x: &Tensor,
     weights: &Tensor,
     states: &Tensor,
-    emit: Emit,
+    options: &Options,
 ) -> Result<Sequence> {
-    let shape = checked_shape(cell, x, weights, states)?;
+    let (shape, plan) = checked(cell, x, weights, states, options)?;
     let tracked = [x, weights, states].iter().any(|tensor| tensor.track_op());
     let finals = Arc::new(Finals::default());
     let op = SequenceOp {
         cell,
         shape,
-        emit,
+        plan,
         isa: Isa::active()?,
         save: tracked,
         with_x: x.track_op(),
@@ -73,78 +98,16 @@ pub fn sequence(
     };
     let [x, weights, states] = [x.contiguous()?, weights.contiguous()?, states.contiguous()?];
     let output = x.apply_op3(&weights, &states, op)?;
-    let states = output.apply_op1(FinalStates { shape: states.shape().clone(), finals })?;
-    Ok(Sequence { output, states })
-}
-
-impl Emit {
-    /// How many steps' outputs are given.
-    pub(crate) fn steps(self, steps: usize) -> usize {
-        match self {
-            Self::All => steps,
-            Self::Last => 1,
-        }
-    }
-
-    /// Where step `t`'s output stands among those given.
-    #[inline(always)]
-    pub(crate) fn place(self, t: usize, steps: usize) -> Option<usize> {
-        match self {
-            Self::All => Some(t),
-            Self::Last => (t + 1 == steps).then_some(0),
-        }
-    }
-}
-
-fn checked_shape(cell: AnyCell, x: &Tensor, weights: &Tensor, states: &Tensor) -> Result<Shape> {
-    let spec = cell.spec();
-    let &[steps, batch, input] = x.dims() else {
-        bail!("{cell}: expected an input of shape [T, B, I], got {:?}", x.dims());
-    };
-    let &[count, state_batch, hidden] = states.dims() else {
-        bail!("{cell}: expected states of shape [S, B, H], got {:?}", states.dims());
-    };
-    if steps * batch * input * hidden == 0 {
-        bail!(
-            "{cell}: no size may be zero: input [T, B, I] is {:?}, hidden size {hidden}",
-            x.dims()
-        );
-    }
-    if (count, state_batch) != (spec.states.len(), batch) {
-        let expected = [spec.states.len(), batch, hidden];
-        bail!("{cell}: expected states of shape {expected:?}, got {:?}", states.dims());
-    }
-    let len = Layout::new(spec, input, hidden).len();
-    if weights.dims() != [len] {
-        bail!(
-            "{cell} with input size {input} and hidden size {hidden}: expected packed weights of shape \
-             [{len}], got {:?}",
-            weights.dims()
-        );
-    }
-    for (name, tensor) in [("input", x), ("weights", weights), ("states", states)] {
-        if tensor.dtype() != x.dtype() || !matches!(x.dtype(), DType::F32 | DType::F64) {
-            bail!(
-                "{cell}: expected input, weights and states all of f32 or all of f64, got {name} of \
-                 {:?} beside an input of {:?}",
-                tensor.dtype(),
-                x.dtype()
-            );
-        }
-        if !tensor.device().is_cpu() {
-            bail!(
-                "{cell}: the {name} is on {:?}; this build runs on the CPU",
-                tensor.device().location()
-            );
-        }
-    }
-    Ok(Shape { steps, batch, input, hidden })
+    let states =
+        output.apply_op1(FinalStates { shape: states.shape().clone(), finals: finals.clone() })?;
+    let gates = std::mem::take(&mut *finals.gates.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Sequence { output, states, gates })
 }
 
 struct SequenceOp {
     cell: AnyCell,
     shape: Shape,
-    emit: Emit,
+    plan: Plan,
     isa: Isa,
     save: bool,
     with_x: bool,
@@ -159,6 +122,8 @@ struct SequenceOp {
 struct Finals {
     /// From the run to [`FinalStates`], which stands right behind it.
     states: Mutex<Option<CpuStorage>>,
+    /// From the run to its caller.
+    gates: Mutex<Vec<Gate>>,
     /// Back again, for each thread that is at a backward pass.
     d_states: Mutex<Vec<(ThreadId, Tensor)>>,
 }
@@ -242,31 +207,27 @@ impl SequenceOp {
         &self,
         [x, weights, states]: [(&CpuStorage, &TensorLayout); 3],
     ) -> Result<(CpuStorage, TensorShape)> {
-        struct Visit<'a, E>(&'a SequenceOp, Arguments<'a, E>);
-        impl<E: Element> CellVisitor for Visit<'_, E> {
-            type Output = Forward<E>;
-            fn visit<C: Cell>(self, cell: C) -> Self::Output {
-                let Self(op, arguments) = self;
-                forward(op.isa, cell, &arguments, op.emit, op.save)
-            }
-        }
         let arguments = Arguments {
             shape: self.shape,
+            plan: &self.plan,
             x: contiguous(x.0, x.1)?,
             weights: contiguous(weights.0, weights.1)?,
             states: contiguous(states.0, states.1)?,
         };
-        let Forward { output, states, saved } = self.cell.visit(Visit(self, arguments));
+        let equations = Compiled(self.isa).of(self.cell);
+        let Forward { output, states, saved, counts } =
+            forward(self.isa, &*equations, &arguments, self.save);
         if let Some(saved) = saved {
             self.saved.get_or_init(|| Box::new(saved));
         }
         *self.finals.states.lock().unwrap_or_else(PoisonError::into_inner) =
             Some(E::to_cpu_storage_owned(states));
-        let Shape { steps, batch, hidden, .. } = self.shape;
-        let shape = match self.emit {
-            Emit::All => TensorShape::from((steps, batch, hidden)),
-            Emit::Last => TensorShape::from((batch, hidden)),
-        };
+        if let Some(counts) = counts {
+            let steps = (0..self.shape.batch).map(|b| self.plan.schedule.len(b)).sum();
+            let mut gates = self.finals.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            *gates = counts.finish(steps);
+        }
+        let shape = TensorShape::from(self.plan.output_shape(self.cell.spec(), self.shape));
         Ok((E::to_cpu_storage_owned(output), shape))
     }
 
@@ -277,19 +238,6 @@ impl SequenceOp {
         states: &Tensor,
         d_output: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        struct Visit<'a, E> {
-            op: &'a SequenceOp,
-            arguments: Arguments<'a, E>,
-            saved: &'a Saved<E>,
-            by: Derivatives<'a, E>,
-        }
-        impl<E: Element> CellVisitor for Visit<'_, E> {
-            type Output = Gradients<E>;
-            fn visit<C: Cell>(self, cell: C) -> Gradients<E> {
-                let Self { op, arguments, saved, by } = self;
-                backward(op.isa, cell, &arguments, op.emit, saved, by, op.with_x)
-            }
-        }
         let Some(saved) = self.saved.get().and_then(|saved| saved.downcast_ref::<Saved<E>>())
         else {
             bail!("{}: backward without a forward pass that saved for it", self.cell);
@@ -301,19 +249,15 @@ impl SequenceOp {
         let d_final = d_final.as_ref().map(Tensor::storage_and_layout);
         let arguments = Arguments {
             shape: self.shape,
+            plan: &self.plan,
             x: cpu(x_data)?,
             weights: cpu(weights_data)?,
             states: cpu(states_data)?,
         };
-        let d = self.cell.visit(Visit {
-            op: self,
-            arguments,
-            saved,
-            by: Derivatives {
-                output: cpu(d_output)?,
-                states: d_final.as_ref().map(cpu).transpose()?,
-            },
-        });
+        let by =
+            Derivatives { output: cpu(d_output)?, states: d_final.as_ref().map(cpu).transpose()? };
+        let equations = Compiled(self.isa).of(self.cell);
+        let d = backward(self.isa, &*equations, &arguments, saved, by, self.with_x);
         let tensor =
             |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());
         Ok((

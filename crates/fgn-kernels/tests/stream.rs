@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Emit, Precision, Stream, StreamWeights, sequence};
+use fgn_kernels::{Options, Precision, Stream, StreamWeights, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -60,7 +60,7 @@ fn steps_compute_what_a_sequence_does() {
             &of(&x, &[steps, batch, input]),
             &weights(cell, input, hidden),
             &of(&states, &[cell.spec().states.len(), batch, hidden]),
-            Emit::All,
+            &Options::default(),
         )
         .unwrap();
         let mut stream = packed(cell, input, hidden, Precision::F32).stream(batch, 2).unwrap();

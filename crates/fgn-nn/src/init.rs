@@ -111,8 +111,9 @@ fn bias(
         (Role::Forget, _) => forget[unit],
         (Role::Forgetting, ForgetBias::Constant(value)) => value,
         (Role::Forgetting | Role::Level, _) => 1.0,
-        (Role::Input, ForgetBias::Chrono { .. }) => -forget[unit],
-        (Role::Input | Role::Output | Role::Candidate | Role::Linear, _) => 0.0,
+        (Role::Update, _) | (Role::Input, ForgetBias::Chrono { .. }) => -forget[unit],
+        (Role::Refine, ForgetBias::UniformGate) => -forget[unit],
+        (Role::Input | Role::Output | Role::Candidate | Role::Refine | Role::Linear, _) => 0.0,
     };
     let units = |block| (0..hidden).map(move |unit| of_block(block, unit));
     slot.blocks.iter().flat_map(units).collect()

@@ -1,6 +1,6 @@
 use candle_core::Tensor;
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Emit, Precision, Sequence, StreamWeights, sequence};
+use fgn_kernels::{Emit, Options, Precision, Sequence, StreamWeights, sequence};
 
 use crate::config::{RecurrentConfig, width};
 use crate::{Error, Parameters, Result, init};
@@ -82,7 +82,8 @@ impl Recurrent {
             }
             None => Tensor::zeros(&shape, x.dtype(), x.device())?,
         };
-        Ok(sequence(self.cell, x, &self.packed()?, &states, emit)?)
+        let options = Options { emit, ..Options::default() };
+        Ok(sequence(self.cell, x, &self.packed()?, &states, &options)?)
     }
 
     /// The layer's present weights, packed for running step by step. What is learned later does not

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use fgn_benches::protocol::{Request, Run, Work, numbers, run, serve};
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Emit, Precision, StreamWeights, sequence};
+use fgn_kernels::{Options, Precision, StreamWeights, sequence};
 
 /// Serves as one of the two until there are no more requests.
 pub(crate) fn contestant(name: &str, threads: usize) -> Result<()> {
@@ -83,7 +83,8 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
     };
     let train = request.work == Work::Train;
     let variable = packed.clone();
-    let forward = move || sequence(cell, &x, &packed, &states, Emit::All).map(|run| run.output);
+    let options = Options::default();
+    let forward = move || sequence(cell, &x, &packed, &states, &options).map(|run| run.output);
     if !train {
         let check = last(&forward()?)?;
         return Ok((check, run(forward)));

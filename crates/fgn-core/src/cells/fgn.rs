@@ -82,6 +82,8 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
         blocks: if LINEAR_Z { &BLOCKS } else { BLOCKS.split_at(Z_PLACE).0 },
         states: &["m", "c"],
         vectors: &[],
+        memory: Some(1),
+        output_is_state: false,
     };
 
     #[inline(always)]

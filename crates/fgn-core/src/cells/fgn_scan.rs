@@ -27,6 +27,8 @@ impl Cell for FgnScan {
         ],
         states: &["c"],
         vectors: &["w_o"],
+        memory: Some(0),
+        output_is_state: false,
     };
 
     #[inline(always)]
@@ -35,7 +37,7 @@ impl Cell for FgnScan {
         let a = at.pre[A].sigmoid();
         let written = at.pre[I].sigmoid() * at.pre[U].tanh();
         let c = phi.mul_add(at.prev[0] - a, a + written);
-        Step { output: c.tanh() * at.vectors[0].sigmoid(), next: [c, L::zero()] }
+        Step { output: at.seen.unwrap_or(c).tanh() * at.vectors[0].sigmoid(), next: [c, L::zero()] }
     }
 
     #[inline(always)]
@@ -45,11 +47,13 @@ impl Cell for FgnScan {
         let a = at.pre[A].sigmoid();
         let i = at.pre[I].sigmoid();
         let u = at.pre[U].tanh();
-        let tanh_c = phi.mul_add(at.prev[0] - a, i.mul_add(u, a)).tanh();
+        let c = phi.mul_add(at.prev[0] - a, i.mul_add(u, a));
+        let tanh_c = at.seen.unwrap_or(c).tanh();
         let gain = at.vectors[0].sigmoid();
 
-        let dc = (d.output * gain).mul_add(one - tanh_c * tanh_c, d.next[0]);
+        let d_seen = d.output * gain * (one - tanh_c * tanh_c);
         let mut by = At::zero();
+        let dc = by.read(at, d_seen, d.next[0]);
         by.pre[PHI] = dc * (at.prev[0] - a) * phi * (one - phi);
         by.pre[A] = dc * (one - phi) * a * (one - a);
         by.pre[I] = dc * u * i * (one - i);

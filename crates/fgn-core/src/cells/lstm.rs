@@ -26,7 +26,13 @@ pub(super) const GATES: [Block; 4] = [
 ];
 
 impl Cell for Lstm {
-    const SPEC: Spec = Spec { blocks: &GATES, states: &["m", "c"], vectors: &[] };
+    const SPEC: Spec = Spec {
+        blocks: &GATES,
+        states: &["m", "c"],
+        vectors: &[],
+        memory: Some(1),
+        output_is_state: true,
+    };
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
@@ -59,7 +65,7 @@ impl<L: Lane> Memory<L> {
         let g = at.pre[G].tanh();
         let o = at.pre[O].sigmoid();
         let c = f.mul_add(at.prev[C], i * g);
-        let tanh_c = c.tanh();
+        let tanh_c = at.seen.unwrap_or(c).tanh();
         Self { i, f, g, tanh_c, o, c, m: o * tanh_c }
     }
 
@@ -70,8 +76,9 @@ impl<L: Lane> Memory<L> {
         let one = L::one();
         let Self { i, f, g, o, tanh_c, .. } = *self;
         let d_o = dm.mul_add(tanh_c, do_outside);
-        let dc = (dm * o).mul_add(one - tanh_c * tanh_c, dc_next);
+        let d_seen = dm * o * (one - tanh_c * tanh_c);
         let mut by = At::zero();
+        let dc = by.read(at, d_seen, dc_next);
         by.pre[I] = dc * g * i * (one - i);
         by.pre[F] = dc * at.prev[C] * f * (one - f);
         by.pre[G] = dc * i * (one - g * g);

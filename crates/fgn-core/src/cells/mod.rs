@@ -1,12 +1,34 @@
 //! The cells, one file each, and their registry.
 
+mod cifg;
 mod fgn;
 mod fgn_scan;
+mod gru;
+mod ind_rnn;
+mod janet;
 mod lstm;
+mod mgu;
+mod min_gru;
+mod min_lstm;
+mod peephole_lstm;
+mod rnn;
+mod sru;
+mod ur_lstm;
 
+pub use cifg::Cifg;
 pub use fgn::{Fgn, Forgetting, Readout, Z};
 pub use fgn_scan::FgnScan;
+pub use gru::Gru;
+pub use ind_rnn::IndRnn;
+pub use janet::Janet;
 pub use lstm::Lstm;
+pub use mgu::Mgu;
+pub use min_gru::MinGru;
+pub use min_lstm::MinLstm;
+pub use peephole_lstm::PeepholeLstm;
+pub use rnn::{Activation, Rnn};
+pub use sru::Sru;
+pub use ur_lstm::UrLstm;
 
 use crate::{Cell, Spec};
 
@@ -34,6 +56,32 @@ pub enum AnyCell {
     },
     /// [`FgnScan`].
     FgnScan {},
+    /// [`Cifg`].
+    Cifg {},
+    /// [`Gru`].
+    Gru {},
+    /// [`IndRnn`].
+    IndRnn {},
+    /// [`Janet`].
+    Janet {},
+    /// [`Mgu`].
+    Mgu {},
+    /// [`MinGru`].
+    MinGru {},
+    /// [`MinLstm`].
+    MinLstm {},
+    /// [`PeepholeLstm`].
+    PeepholeLstm {},
+    /// [`Sru`].
+    Sru {},
+    /// [`UrLstm`].
+    UrLstm {},
+    /// [`Rnn`].
+    Rnn {
+        /// What is applied to the sum.
+        #[cfg_attr(feature = "serde", serde(default))]
+        activation: Activation,
+    },
 }
 
 /// Something to do with a cell whose type is known at compile time.
@@ -49,13 +97,49 @@ impl AnyCell {
     pub const LSTM: Self = Self::Lstm {};
     /// The scan variant of the forgetting gate network.
     pub const FGN_SCAN: Self = Self::FgnScan {};
+    /// [`Cifg`].
+    pub const CIFG: Self = Self::Cifg {};
+    /// [`Gru`].
+    pub const GRU: Self = Self::Gru {};
+    /// [`IndRnn`].
+    pub const IND_RNN: Self = Self::IndRnn {};
+    /// [`Janet`].
+    pub const JANET: Self = Self::Janet {};
+    /// [`Mgu`].
+    pub const MGU: Self = Self::Mgu {};
+    /// [`MinGru`].
+    pub const MIN_GRU: Self = Self::MinGru {};
+    /// [`MinLstm`].
+    pub const MIN_LSTM: Self = Self::MinLstm {};
+    /// [`PeepholeLstm`].
+    pub const PEEPHOLE_LSTM: Self = Self::PeepholeLstm {};
+    /// [`Sru`].
+    pub const SRU: Self = Self::Sru {};
+    /// [`UrLstm`].
+    pub const UR_LSTM: Self = Self::UrLstm {};
+    /// [`Rnn`] with a hyperbolic tangent.
+    pub const RNN: Self = Self::Rnn { activation: Activation::Tanh };
     /// The forgetting gate network as its article describes it: zero state, gated readout, soft gate.
     pub const FGN: Self =
         Self::Fgn { z: Z::Zero, readout: Readout::Gated, forgetting: Forgetting::Soft };
 
     /// Every cell with every combination of its options: what a test of all of them runs over.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::LSTM, Self::FGN_SCAN];
+        let mut all = vec![
+            Self::LSTM,
+            Self::FGN_SCAN,
+            Self::CIFG,
+            Self::GRU,
+            Self::IND_RNN,
+            Self::JANET,
+            Self::MGU,
+            Self::MIN_GRU,
+            Self::MIN_LSTM,
+            Self::PEEPHOLE_LSTM,
+            Self::SRU,
+            Self::UR_LSTM,
+        ];
+        all.extend([Activation::Tanh, Activation::Relu].map(|activation| Self::Rnn { activation }));
         for z in [Z::Zero, Z::Linear] {
             for readout in [Readout::Gated, Readout::Single] {
                 for forgetting in [Forgetting::Soft, Forgetting::Binary] {
@@ -72,6 +156,17 @@ impl AnyCell {
             Self::Lstm {} => "lstm",
             Self::Fgn { .. } => "fgn",
             Self::FgnScan {} => "fgn-scan",
+            Self::Cifg {} => "cifg",
+            Self::Gru {} => "gru",
+            Self::IndRnn {} => "ind-rnn",
+            Self::Janet {} => "janet",
+            Self::Mgu {} => "mgu",
+            Self::MinGru {} => "min-gru",
+            Self::MinLstm {} => "min-lstm",
+            Self::PeepholeLstm {} => "peephole-lstm",
+            Self::Sru {} => "sru",
+            Self::UrLstm {} => "ur-lstm",
+            Self::Rnn { .. } => "rnn",
         }
     }
 
@@ -98,6 +193,17 @@ impl AnyCell {
                 visitor.visit(Fgn::<true> { readout, forgetting })
             }
             Self::FgnScan {} => visitor.visit(FgnScan),
+            Self::Cifg {} => visitor.visit(Cifg),
+            Self::Gru {} => visitor.visit(Gru),
+            Self::IndRnn {} => visitor.visit(IndRnn),
+            Self::Janet {} => visitor.visit(Janet),
+            Self::Mgu {} => visitor.visit(Mgu),
+            Self::MinGru {} => visitor.visit(MinGru),
+            Self::MinLstm {} => visitor.visit(MinLstm),
+            Self::PeepholeLstm {} => visitor.visit(PeepholeLstm),
+            Self::Sru {} => visitor.visit(Sru),
+            Self::UrLstm {} => visitor.visit(UrLstm),
+            Self::Rnn { activation } => visitor.visit(Rnn { activation }),
         }
     }
 }
@@ -106,6 +212,9 @@ impl std::fmt::Display for AnyCell {
     /// The name and those options that are not the default: `fgn(z linear, single readout)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())?;
+        if let Self::Rnn { activation: Activation::Relu } = self {
+            return f.write_str("(relu)");
+        }
         let Self::Fgn { z, readout, forgetting } = *self else {
             return Ok(());
         };

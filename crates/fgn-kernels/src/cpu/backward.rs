@@ -1,11 +1,10 @@
 //! The backward pass of a whole sequence.
 //!
-//! The batch is cut into groups of sequences, and a thread runs a group from the last step to the first
-//! without waiting for another. It takes time in blocks: first it runs the block's steps backwards, at
-//! each the product that carries the derivatives of the pre-activations to the step before, then the
-//! cell's gradient; then it adds the block's part of the weights' gradients, as products over its rows
-//! while these are in cache. Groups and blocks are cut by the sizes alone, and the groups' sums are
-//! added in their order, so the result does not depend on the number of threads.
+//! The batch is dealt out to groups of sequences, and a thread runs a group from the last step to the
+//! first without waiting for another. It takes time in blocks: first it runs the block's steps backwards
+//! ([`step`](super::backward_step)); then it adds the block's part of the weights' gradients, as products
+//! over its rows while these are in cache. Groups and blocks are cut by the sizes alone, and the groups'
+//! sums are added in their order, so the result does not depend on the number of threads.
 //!
 //! Large layers with few sequences are one group, of which threads share the units of every step, as in
 //! the forward pass.
@@ -13,21 +12,21 @@
 use std::ops::Range;
 
 use fgn_core::oracle::Shape;
-use fgn_core::{At, Cell, Step};
 use rayon::prelude::*;
 
 use super::Arguments;
+use super::backward_step::{HiddenPart, ProjectedPart, RowsPart, StepPart, UnprojectPart};
 use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
+use super::equations::Equations;
 use super::forward::Saved;
-use super::geometry::{self, Geometry, Rows, Steps};
+use super::geometry::{Geometry, Steps, Units};
 use super::isa::{Isa, Task};
-use super::pair::Pair;
 use super::panels::Panels;
+use super::plan::Plan;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::weight_gradient::WeightGradient;
-use crate::Emit;
 
 /// About how many rows of derivatives a block has.
 const BLOCK_ROWS: usize = 384;
@@ -56,23 +55,24 @@ pub(crate) struct Derivatives<'a, E> {
 }
 
 /// The gradient of [`forward`](super::forward::forward).
-pub(crate) fn backward<E: Element, C: Cell>(
+pub(crate) fn backward<E: Element>(
     isa: Isa,
-    cell: C,
+    equations: &dyn Equations<E>,
     arguments: &Arguments<'_, E>,
-    emit: Emit,
     saved: &Saved<E>,
     Derivatives { output: d_output, states: d_final }: Derivatives<'_, E>,
     with_x: bool,
 ) -> Gradients<E> {
-    let shape = arguments.shape;
-    let Shape { steps, batch, input, hidden } = shape;
-    let g = &Geometry::new(&C::SPEC, shape, isa.width::<E>());
-    let weight_hh = g.tensor("weight_hh", arguments.weights);
-    let weight_ih = g.tensor("weight_ih", arguments.weights);
-    let hidden_panels = &Panels::straight(weight_hh, hidden, g.width);
-    let input_panels = with_x.then(|| Panels::straight(weight_ih, input, g.width));
-    let vectors = &geometry::vectors(g, arguments.weights);
+    let &Arguments { shape, plan, .. } = arguments;
+    let Shape { batch, input, hidden, .. } = shape;
+    let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
+    let panels =
+        |name, columns| Panels::straight(g.tensor(name, arguments.weights), columns, g.width);
+    let hidden_panels = &panels("weight_hh", g.output);
+    let input_panels = with_x.then(|| panels("weight_ih", input));
+    let projection = g.states.unprojected.map(|_| panels("weight_hr", hidden));
+    let units = &Units::new(g, arguments.weights);
+    let zeros = &Buffer::zeroed(g.state_stride().max(tile::PANEL_VECTORS * g.width));
 
     let mut d = Gradients {
         x: with_x.then(|| vec![E::default(); arguments.x.len()]),
@@ -81,29 +81,33 @@ pub(crate) fn backward<E: Element, C: Cell>(
     };
     let d_x = d.x.as_mut().map(|x| Shared::of(x));
     let d_states = Shared::of(&mut d.states);
-    let group = |sequences: Range<usize>, crew: &mut Crew| {
-        let rows = sequences.len();
+    let group = |members: Vec<usize>, crew: &mut Crew| {
+        let rows = members.len();
+        // The longest sequence is the first.
+        let steps = plan.schedule.len(members[0]);
         let block = BLOCK_ROWS.div_ceil(rows).min(steps);
         // One step more than a block: its last step reads the first of the block done before it.
         let mut d_pre = Buffer::recycled((block + 1) * rows * g.d_pre_stride());
         let mut d_prev = Buffer::zeroed(rows * g.state_stride());
         for (s, of_state) in d_final.unwrap_or(&[]).chunks(batch * hidden).enumerate() {
-            for (row, b) in sequences.clone().enumerate() {
-                d_prev[row * g.state_stride() + s * g.padded..][..hidden]
-                    .copy_from_slice(&of_state[b * hidden..][..hidden]);
+            let size = if s == 0 { g.output } else { hidden };
+            for (row, &b) in members.iter().enumerate() {
+                d_prev[row * g.state_stride() + s * g.padded..][..size]
+                    .copy_from_slice(&of_state[b * hidden..][..size]);
             }
         }
-        let d_pre = Steps::new(d_pre.shared(), block + 1, sequences.clone(), g.d_pre_stride());
-        let d_prev = Steps::new(d_prev.shared(), 1, sequences.clone(), g.state_stride());
+        let d_pre = Steps::new(d_pre.shared(), block + 1, rows, g.d_pre_stride());
+        let d_prev = Steps::new(d_prev.shared(), 1, rows, g.state_stride());
         let mut weights = WeightGradient::new(g);
-        let run = &Sequences {
-            cell,
+        let run = &Run {
+            equations,
             g,
-            sequences: sequences.clone(),
-            emit,
+            plan,
+            members,
             saved,
             hidden_panels,
-            vectors,
+            units,
+            zeros,
             d_output,
             d_pre,
             d_prev,
@@ -113,181 +117,86 @@ pub(crate) fn backward<E: Element, C: Cell>(
         while end > 0 {
             let times = end.saturating_sub(block)..end;
             end = times.start;
+            run.clear_ended(&times);
             for times in g.meetings(times.clone()).rev() {
-                crew.run(&|part| isa.run(StepPart { run, times: times.clone(), part, parts }));
+                if !plan.takes_whole_rows() {
+                    crew.run(&|part| {
+                        isa.run(StepPart { run, times: times.clone(), part, parts });
+                    });
+                    continue;
+                }
+                let k = times.start;
+                crew.run(&|part| isa.run(HiddenPart { run, after: k + 1, part, parts }));
+                if let Some(panels) = &projection {
+                    crew.run(&|part| isa.run(ProjectedPart { run, k, part, parts }));
+                    crew.run(&|part| isa.run(UnprojectPart { run, panels, k, part, parts }));
+                }
+                crew.run(&|part| isa.run(RowsPart { run, k, part, parts }));
             }
             if let (Some(panels), Some(d_x)) = (&input_panels, d_x) {
                 let times = &times;
                 crew.run(&|part| isa.run(InputPart { run, panels, d_x, times, part, parts }));
             }
             // SAFETY: `d_pre` is alive, and nobody writes it now.
-            unsafe { weights.add(isa, g, arguments, saved, d_pre, (times, sequences.clone())) };
+            unsafe { weights.add(isa, g, arguments, saved, d_pre, (times, &run.members)) };
         }
         crew.run(&|part| isa.run(HiddenPart { run, after: 0, part, parts }));
         run.write_states(d_states);
         weights
     };
     let groups = if g.shares_units::<E>() {
-        vec![group(0..batch, &mut g.crew())]
+        vec![group(plan.schedule.members(0, 1), &mut g.crew())]
     } else {
-        let groups = groups(batch, arguments.weights.len()).into_par_iter();
-        groups.map(|sequences| group(sequences, &mut Crew::alone())).collect()
+        let count = groups(batch, arguments.weights.len());
+        let members = (0..count).into_par_iter().map(|n| plan.schedule.members(n, count));
+        members.map(|members| group(members, &mut Crew::alone())).collect()
     };
     WeightGradient::write(&groups, g, &mut d.weights);
     d
 }
 
-/// The groups of a batch, for so many parameters.
-fn groups(batch: usize, parameters: usize) -> Vec<Range<usize>> {
+/// How many groups a batch is, for so many parameters.
+fn groups(batch: usize, parameters: usize) -> usize {
     let most = (MAX_GROUP_NUMBERS / parameters).clamp(1, MAX_GROUPS);
-    let groups = (batch / GROUP_ROWS).max(batch.min(2)).min(most);
-    (0..groups).map(|n| n * batch / groups..(n + 1) * batch / groups).collect()
+    (batch / GROUP_ROWS).max(batch.min(2)).min(most)
 }
 
 /// A group's sequences.
 ///
-/// All raw accesses below rest on this: `d_pre` and `d_prev`, and the derivatives by inputs and initial
-/// states, outlive the run, are as large as their shapes say, and nobody else touches rows of
-/// `sequences`. Of these, each thread of a crew writes its own columns; it reads others only of a step
-/// that is done.
-struct Sequences<'a, E: Element, C> {
-    cell: C,
-    g: &'a Geometry,
-    sequences: Range<usize>,
-    emit: Emit,
-    saved: &'a Saved<E>,
-    hidden_panels: &'a Panels<E>,
-    vectors: &'a [E],
-    d_output: &'a [E],
-    d_pre: Steps<E>,
-    d_prev: Steps<E>,
+/// All raw accesses of the backward pass rest on this: `d_pre` and `d_prev`, and the derivatives by inputs
+/// and initial states, outlive the run, are as large as their shapes say, and nobody else touches rows of
+/// `members`. Of these, each thread of a crew writes its own columns, or all columns of its own rows; it
+/// reads others only of what was done before the last meeting.
+pub(super) struct Run<'a, E: Element> {
+    pub(super) equations: &'a dyn Equations<E>,
+    pub(super) g: &'a Geometry,
+    pub(super) plan: &'a Plan,
+    /// The sequences, the longest first. Their rows of derivatives lie in this order.
+    pub(super) members: Vec<usize>,
+    pub(super) saved: &'a Saved<E>,
+    pub(super) hidden_panels: &'a Panels<E>,
+    pub(super) units: &'a Units<E>,
+    /// A row of zeros, at least as wide as a panel.
+    pub(super) zeros: &'a [E],
+    pub(super) d_output: &'a [E],
+    pub(super) d_pre: Steps<E>,
+    pub(super) d_prev: Steps<E>,
 }
 
-/// What a step sends back to a part of the hidden state before it.
-struct HiddenPart<'a, R> {
-    run: &'a R,
-    after: usize,
-    part: usize,
-    parts: usize,
-}
-
-impl<E: Element, C: Cell> Task<E> for HiddenPart<'_, Sequences<'_, E, C>> {
+impl<E: Element> Run<'_, E> {
+    /// How many of the sequences have a step `k`: the first ones.
     #[inline(always)]
-    fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, after, part, parts } = self;
-        if C::SPEC.is_recurrent() && after < run.g.shape.steps {
-            let product = HiddenProduct::new(run, after);
-            // The weights read last are still in the cache: the next step begins with them.
-            let panels = run.hidden_panels.part(part, parts, after % 2 == 1);
-            let (rows, columns) = (run.sequences.len(), tile::side_by_side::<S>());
-            let offsets = offsets(run.g, &run.g.hidden_blocks);
-            tile::multiply::<S>(rows, &offsets, panels, &columns, &product);
-        }
+    pub(super) fn active(&self, k: usize) -> usize {
+        self.plan.schedule.active(&self.members, k)
     }
-}
 
-/// Some steps of a part of the units, the last one first; one alone, where units need each other's
-/// derivatives. At each, what the step after it sends back, and the cell's gradient.
-struct StepPart<'a, R> {
-    run: &'a R,
-    times: Range<usize>,
-    part: usize,
-    parts: usize,
-}
-
-impl<E: Element, C: Cell> Task<E> for StepPart<'_, Sequences<'_, E, C>> {
-    #[inline(always)]
-    fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, times, part, parts } = self;
-        let vectors = run.hidden_panels.part_vectors(part, parts);
-        for t in times.rev() {
-            HiddenPart { run, after: t + 1, part, parts }.run::<S>();
-            run.apply::<S>(t, vectors.start * S::WIDTH..vectors.end * S::WIDTH);
-        }
-    }
-}
-
-/// The derivatives by a part of the inputs, for the steps of a block.
-struct InputPart<'a, E, R> {
-    run: &'a R,
-    panels: &'a Panels<E>,
-    d_x: Shared<E>,
-    times: &'a Range<usize>,
-    part: usize,
-    parts: usize,
-}
-
-impl<E: Element, C: Cell> Task<E> for InputPart<'_, E, Sequences<'_, E, C>> {
-    #[inline(always)]
-    fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, panels, d_x, times, part, parts } = self;
-        let zero = [E::default(); ZERO_LEN];
-        let product = InputProduct { run, d_x, first: times.start, zero: &zero };
-        let (g, rows) = (run.g, run.sequences.len() * times.len());
-        let (offsets, columns) = (offsets(g, &g.input_blocks), tile::side_by_side::<S>());
-        let panels = panels.part(part, parts, false);
-        tile::multiply::<S>(rows, &offsets, panels, &columns, &product);
-    }
-}
-
-/// Where blocks begin in a row of derivatives.
-fn offsets(g: &Geometry, blocks: &[usize]) -> Vec<usize> {
-    blocks.iter().map(|block| block * g.padded).collect()
-}
-
-impl<E: Element, C: Cell> Sequences<'_, E, C> {
-    /// The cell's gradient at step `t`: from the derivatives by its states after the step to those by
-    /// its pre-activations and by its states before it. `places` are whole registers of units.
-    #[inline(always)]
-    fn apply<S: Simd<Elem = E>>(&self, t: usize, places: Range<usize>) {
-        let g = self.g;
-        let Shape { steps, batch, hidden, .. } = g.shape;
-        let (spec, padded) = (C::SPEC, g.padded);
-        // SAFETY: the task's own rows, which outlive it.
-        let (d_prev, d_pre) = unsafe { (self.d_prev.at(0), self.d_pre.at(t)) };
-        for b in self.sequences.clone() {
-            for place in places.clone().step_by(2 * S::WIDTH) {
-                // The last of an odd number of registers is its own partner.
-                let pair = [place, (place + S::WIDTH).min(places.end - S::WIDTH)];
-                let mut at = At::<Pair<S>>::zero();
-                let mut d_step = Step { output: at.prev[0], next: at.prev };
-                // SAFETY: the task's own rows, with `padded` numbers for each block, state and
-                // vector.
-                unsafe {
-                    let pre = &self.saved.pre[(t * batch + b) * g.pre_stride()..];
-                    for block in 0..spec.blocks.len() {
-                        at.pre[block] =
-                            Pair::load(pair.map(|p| pre[block * padded + p..].as_ptr()));
-                    }
-                    let states = &self.saved.states[(t * batch + b) * g.state_stride()..];
-                    let d_prev = pair.map(|p| d_prev.row(b).add(p));
-                    for s in 0..spec.states.len() {
-                        at.prev[s] = Pair::load(pair.map(|p| states[s * padded + p..].as_ptr()));
-                        d_step.next[s] = Pair::load(d_prev.map(|d| d.add(s * padded).cast_const()));
-                    }
-                    for v in 0..spec.vectors.len() {
-                        let vector = &self.vectors[v * padded..];
-                        at.vectors[v] = Pair::load(pair.map(|p| vector[p..].as_ptr()));
-                    }
-                    if let Some(step) = self.emit.place(t, steps) {
-                        let from = &self.d_output[(step * batch + b) * hidden..];
-                        let counts = pair.map(|p| S::WIDTH.min(hidden - p));
-                        d_step.output = Pair::load_first(pair.map(|p| from[p..].as_ptr()), counts);
-                    }
-
-                    let by = self.cell.grad(&at, &d_step);
-                    let d_pre = pair.map(|p| d_pre.row(b).add(p));
-                    for block in 0..spec.blocks.len() {
-                        by.pre[block].store(d_pre.map(|d| d.add(block * padded)));
-                    }
-                    for v in 0..spec.vectors.len() {
-                        let place = (spec.blocks.len() + v) * padded;
-                        by.vectors[v].store(d_pre.map(|d| d.add(place)));
-                    }
-                    for s in 0..spec.states.len() {
-                        by.prev[s].store(d_prev.map(|d| d.add(s * padded)));
-                    }
-                }
+    /// Sequences that end within a block leave no derivatives in its later steps.
+    fn clear_ended(&self, times: &Range<usize>) {
+        let all = self.active(times.start);
+        for k in times.clone() {
+            for row in self.active(k)..all {
+                // SAFETY: the group's own row.
+                unsafe { self.d_pre.row(k, row).write_bytes(0, self.d_pre.stride()) };
             }
         }
     }
@@ -295,100 +204,93 @@ impl<E: Element, C: Cell> Sequences<'_, E, C> {
     /// Hands over the derivatives by the initial states.
     fn write_states(&self, d_states: Shared<E>) {
         let Shape { batch, hidden, .. } = self.g.shape;
-        for s in 0..C::SPEC.states.len() {
-            for b in self.sequences.clone() {
-                // SAFETY: the task's own rows, `d_states` being `[S, B, H]`.
+        for (row, &b) in self.members.iter().enumerate() {
+            if self.plan.schedule.resets(0, b) {
+                continue;
+            }
+            for s in 0..self.g.spec.states.len() {
+                let size = if s == 0 { self.g.output } else { hidden };
+                // SAFETY: the group's own rows, `d_states` being `[S, B, H]`.
                 unsafe {
-                    let from = self.d_prev.row(0, b).add(s * self.g.padded);
+                    let from = self.d_prev.row(0, row).add(s * self.g.padded);
                     let to = d_states.at((s * batch + b) * hidden);
-                    from.copy_to_nonoverlapping(to, hidden);
+                    from.copy_to_nonoverlapping(to, size);
+                    if s == 0 && self.plan.rules.drop_hidden() {
+                        let fed = self.d_prev.row(0, row).add(self.g.states.fed * self.g.padded);
+                        for unit in 0..size {
+                            let mask = self.plan.rules.fed_unit(0, b, unit);
+                            let fed = (*fed.add(unit)).to_f64() * mask;
+                            *to.add(unit) += E::from_f64(fed);
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// What the pre-activations of step `t` send to the hidden state before it, added to what came there
-/// without a product.
-struct HiddenProduct<'a, E: Element, C> {
-    run: &'a Sequences<'a, E, C>,
-    d_pre: Rows<E>,
-    d_prev: Rows<E>,
+/// The derivatives by a part of the inputs, for the steps of a block.
+struct InputPart<'a, E: Element> {
+    run: &'a Run<'a, E>,
+    panels: &'a Panels<E>,
+    d_x: Shared<E>,
+    times: &'a Range<usize>,
+    part: usize,
+    parts: usize,
 }
 
-impl<'a, E: Element, C: Cell> HiddenProduct<'a, E, C> {
+impl<E: Element> Task<E> for InputPart<'_, E> {
     #[inline(always)]
-    fn new(run: &'a Sequences<'a, E, C>, t: usize) -> Self {
-        // SAFETY: the task's own rows, which outlive it.
-        unsafe { Self { run, d_pre: run.d_pre.at(t), d_prev: run.d_prev.at(0) } }
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { run, panels, d_x, times, part, parts } = self;
+        let active = run.active(times.start);
+        let product = InputProduct { run, d_x, first: times.start, active };
+        let rows = active * times.len();
+        let (offsets, columns) = (run.g.offsets(&run.g.input_blocks), tile::side_by_side::<S>());
+        let panels = panels.part(part, parts, false);
+        tile::multiply::<S>(rows, &offsets, panels, &columns, &product);
+    }
+}
+
+/// The product that an [`InputPart`] is.
+struct InputProduct<'a, E: Element> {
+    run: &'a Run<'a, E>,
+    d_x: Shared<E>,
+    first: usize,
+    /// The sequences that run at the first step; some may have ended at a later one.
+    active: usize,
+}
+
+impl<E: Element> InputProduct<'_, E> {
+    /// The step and the place among the members of a row.
+    #[inline(always)]
+    fn place(&self, row: usize) -> (usize, usize) {
+        (self.first + row / self.active, row % self.active)
     }
 }
 
 // SAFETY: a row of `d_pre` has `padded >= hidden` numbers for each block, and the panels `hidden` rows
-// for each recurrent block. A row of `d_prev` has `padded` numbers for the hidden state.
-unsafe impl<E: Element, C: Cell> Product<E> for HiddenProduct<'_, E, C> {
+// for each block that the input feeds; `d_x` is `[T, B, I]`, and `zeros` as wide as a panel.
+unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
-        // SAFETY: the task's own row.
-        unsafe { self.d_pre.row(self.run.sequences.start + row) }
-    }
-
-    #[inline(always)]
-    fn start(&self, row: usize, vector: usize) -> *const E {
-        self.out(row, vector)
-    }
-
-    #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
-        let b = self.run.sequences.start + row;
-        // SAFETY: the task's own row.
-        unsafe { self.d_prev.row(b).add(vector * self.run.g.width) }
-    }
-
-    #[inline(always)]
-    fn finished(&self, _: usize, _: usize, _: usize) {}
-}
-
-/// The derivatives by the input, for all steps of a block.
-struct InputProduct<'a, E, R> {
-    run: &'a R,
-    d_x: Shared<E>,
-    first: usize,
-    zero: &'a [E; ZERO_LEN],
-}
-
-/// Zeros for a panel's width of sums to begin with, on any instruction set.
-const ZERO_LEN: usize = 16 * tile::PANEL_VECTORS;
-
-impl<E: Element, C: Cell> InputProduct<'_, E, Sequences<'_, E, C>> {
-    /// The step and sequence of a row.
-    #[inline(always)]
-    fn place(&self, row: usize) -> (usize, usize) {
-        let rows = self.run.sequences.len();
-        (self.first + row / rows, self.run.sequences.start + row % rows)
-    }
-}
-
-// SAFETY: as for `HiddenProduct`, with `d_x` being `[T, B, I]`, and `zero` as wide as a panel.
-unsafe impl<E: Element, C: Cell> Product<E> for InputProduct<'_, E, Sequences<'_, E, C>> {
-    #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
-        let (t, b) = self.place(row);
-        // SAFETY: the task's own row.
-        unsafe { self.run.d_pre.row(t, b) }
+        let (k, row) = self.place(row);
+        // SAFETY: the group's own row.
+        unsafe { self.run.d_pre.row(k, row) }
     }
 
     #[inline(always)]
     fn start(&self, _: usize, _: usize) -> *const E {
-        self.zero.as_ptr()
+        self.run.zeros.as_ptr()
     }
 
     #[inline(always)]
     fn out(&self, row: usize, vector: usize) -> *mut E {
-        let (t, b) = self.place(row);
-        let Shape { batch, input, .. } = self.run.g.shape;
-        // SAFETY: `d_x` is `[T, B, I]`, and the row is the task's own.
-        unsafe { self.d_x.at((t * batch + b) * input + vector * self.run.g.width) }
+        let (k, row) = self.place(row);
+        let g = self.run.g;
+        let place = self.run.plan.schedule.place(k, self.run.members[row]);
+        // SAFETY: `d_x` is `[T, B, I]`, and the row is the group's own.
+        unsafe { self.d_x.at(place * g.shape.input + vector * g.width) }
     }
 
     #[inline(always)]

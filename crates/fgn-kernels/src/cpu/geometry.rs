@@ -9,6 +9,7 @@ use super::PARALLEL_WORK;
 use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
 use super::panels::{Panels, RowGroup};
+use super::plan::Plan;
 use super::simd::Element;
 use super::tile::PANEL_VECTORS;
 
@@ -24,6 +25,8 @@ const STEP_WORK: usize = 16;
 /// The sizes of a run on registers of a certain width.
 pub(super) struct Geometry {
     pub(super) shape: Shape,
+    /// The size of the hidden state: `P` with a projection, else `H`.
+    pub(super) output: usize,
     pub(super) spec: &'static Spec,
     pub(super) layout: Layout,
     /// Numbers in a register.
@@ -33,18 +36,85 @@ pub(super) struct Geometry {
     /// The blocks fed by the input, and those fed by the hidden state.
     pub(super) input_blocks: Vec<usize>,
     pub(super) hidden_blocks: Vec<usize>,
+    pub(super) states: StateColumns,
+    pub(super) derivatives: DerivativeColumns,
+    whole_rows: bool,
+}
+
+/// What a row of states holds, each `padded` numbers wide: the cell's states, and behind them what some
+/// options keep.
+pub(super) struct StateColumns {
+    /// The hidden state as the recurrent weights see it: the first of the states, if nothing is dropped.
+    pub(super) fed: usize,
+    /// The hidden state before its projection.
+    pub(super) unprojected: Option<usize>,
+    /// The memory, normalised.
+    pub(super) seen: Option<usize>,
+    count: usize,
+}
+
+/// What a row of derivatives holds, each `padded` numbers wide: those by the cell's pre-activations,
+/// those by its vectors, and behind them what some options need.
+pub(super) struct DerivativeColumns {
+    /// By gain and by bias of each block that is normalised; the first of each.
+    pub(super) norm: Option<[usize; 2]>,
+    /// By gain and by bias of the memory.
+    pub(super) norm_memory: Option<[usize; 2]>,
+    /// By the projected hidden state.
+    pub(super) projected: Option<usize>,
+    count: usize,
+}
+
+/// Deals out columns.
+struct Columns(usize);
+
+impl Columns {
+    fn take(&mut self, wanted: bool, count: usize) -> Option<usize> {
+        let first = self.0;
+        self.0 += if wanted { count } else { 0 };
+        wanted.then_some(first)
+    }
+}
+
+impl StateColumns {
+    fn new(spec: &Spec, plan: &Plan) -> Self {
+        let mut columns = Columns(spec.states.len());
+        Self {
+            fed: columns.take(plan.rules.drop_hidden(), 1).unwrap_or(0),
+            unprojected: columns.take(plan.form.projection.is_some(), 1),
+            seen: columns.take(plan.form.norm.memory, 1),
+            count: columns.0,
+        }
+    }
+}
+
+impl DerivativeColumns {
+    fn new(spec: &Spec, plan: &Plan) -> Self {
+        let blocks = spec.blocks.len();
+        let mut columns = Columns(blocks + spec.vectors.len());
+        Self {
+            norm: columns.take(plan.form.norm.pre, 2 * blocks).map(|at| [at, at + blocks]),
+            norm_memory: columns.take(plan.form.norm.memory, 2).map(|at| [at, at + 1]),
+            projected: columns.take(plan.form.projection.is_some(), 1),
+            count: columns.0,
+        }
+    }
 }
 
 impl Geometry {
-    pub(super) fn new(spec: &'static Spec, shape: Shape, width: usize) -> Self {
+    pub(super) fn new(spec: &'static Spec, shape: Shape, plan: &Plan, width: usize) -> Self {
         Self {
             shape,
+            output: plan.form.output(),
             spec,
-            layout: Layout::new(spec, shape.input, shape.hidden),
+            layout: Layout::of(spec, plan.form),
             width,
             padded: shape.hidden.next_multiple_of(width),
             input_blocks: spec.places(Block::reads_input),
             hidden_blocks: spec.places(Block::reads_hidden),
+            states: StateColumns::new(spec, plan),
+            derivatives: DerivativeColumns::new(spec, plan),
+            whole_rows: plan.takes_whole_rows(),
         }
     }
 
@@ -63,13 +133,25 @@ impl Geometry {
     /// From one row of states to the next.
     #[inline(always)]
     pub(super) fn state_stride(&self) -> usize {
-        self.stride(self.spec.states.len())
+        self.stride(self.states.count)
     }
 
-    /// From one row of derivatives of pre-activations and vectors to the next.
+    /// From one row of derivatives to the next.
     #[inline(always)]
     pub(super) fn d_pre_stride(&self) -> usize {
-        self.stride(self.spec.blocks.len() + self.spec.vectors.len())
+        self.stride(self.derivatives.count)
+    }
+
+    /// From one row of what normalisation multiplied by to the next.
+    #[inline(always)]
+    pub(super) fn scales(&self) -> usize {
+        let any = self.derivatives.norm.is_some() || self.derivatives.norm_memory.is_some();
+        if any { self.spec.blocks.len() + 1 } else { 0 }
+    }
+
+    /// Where blocks begin in a row of derivatives.
+    pub(super) fn offsets(&self, blocks: &[usize]) -> Vec<usize> {
+        blocks.iter().map(|block| block * self.padded).collect()
     }
 
     /// Whether threads had better share the units than the sequences: where the weights of a step exceed
@@ -77,7 +159,7 @@ impl Geometry {
     /// cell that no state feeds, units never need each other.
     pub(super) fn shares_units<E>(&self) -> bool {
         let Shape { steps, batch, input, hidden } = self.shape;
-        let weights = self.hidden_blocks.len() * hidden * hidden;
+        let weights = self.hidden_blocks.len() * hidden * self.output;
         if weights == 0 {
             let work = self.input_blocks.len() * (input + STEP_WORK) * hidden;
             return batch < FEW_ALONE && steps * batch * work >= PARALLEL_WORK;
@@ -91,7 +173,8 @@ impl Geometry {
         &self,
         times: Range<usize>,
     ) -> impl DoubleEndedIterator<Item = Range<usize>> {
-        let together = if self.hidden_blocks.is_empty() { times.len().max(1) } else { 1 };
+        let apart = self.hidden_blocks.is_empty() && !self.whole_rows;
+        let together = if apart { times.len().max(1) } else { 1 };
         let end = times.end;
         times.step_by(together).map(move |t| t..end.min(t + together))
     }
@@ -118,9 +201,14 @@ impl Geometry {
 
     /// The rows of one register of units in the block at `place` of a weight matrix.
     fn row_group(&self, place: usize, vector: usize) -> RowGroup {
-        let unit = vector * self.width;
         let hidden = self.shape.hidden;
-        RowGroup { first: place * hidden + unit, count: self.width.min(hidden - unit) }
+        self.rows(hidden, place * hidden, vector)
+    }
+
+    /// One register of `size` rows that begin at `first`.
+    fn rows(&self, size: usize, first: usize, vector: usize) -> RowGroup {
+        let unit = vector * self.width;
+        RowGroup { first: first + unit, count: self.width.min(size - unit) }
     }
 }
 
@@ -130,10 +218,41 @@ pub(super) struct Packed<E> {
     pub(super) input: Panels<E>,
     /// `weight_hh`: one panel for each register of units, holding its blocks side by side.
     pub(super) hidden: Panels<E>,
-    /// The sum of both biases, `[G, padded]`.
-    pub(super) bias: Buffer<E>,
+    /// `weight_hr`, if there is a projection.
+    pub(super) projection: Option<Panels<E>>,
+    /// What pre-activations begin with, `[G, padded]`: the bias, or zero where it is added later.
+    pub(super) start: Buffer<E>,
+    pub(super) units: Units<E>,
+    /// A row of zeros.
+    pub(super) zeros: Buffer<E>,
+}
+
+/// What each unit has of its own.
+pub(super) struct Units<E> {
     /// The per-unit vectors, `[V, padded]`.
     pub(super) vectors: Buffer<E>,
+    /// Gain and bias of each block, `[G, padded]` each, if they are normalised.
+    pub(super) norm: Option<[Buffer<E>; 2]>,
+    /// Gain and bias of the memory, if it is normalised.
+    pub(super) norm_memory: Option<[Buffer<E>; 2]>,
+}
+
+impl<E: Element> Units<E> {
+    pub(super) fn new(g: &Geometry, parameters: &[E]) -> Self {
+        let padded = |name: &str| {
+            let mut row = Buffer::zeroed(g.padded);
+            row[..g.shape.hidden].copy_from_slice(g.tensor(name, parameters));
+            row
+        };
+        Self {
+            vectors: self::vectors(g, parameters),
+            norm: g.derivatives.norm.map(|_| [gain(g, parameters), bias(g, parameters)]),
+            norm_memory: g
+                .derivatives
+                .norm_memory
+                .map(|_| ["norm_memory", "norm_memory_bias"].map(padded)),
+        }
+    }
 }
 
 impl<E: Element> Packed<E> {
@@ -144,6 +263,17 @@ impl<E: Element> Packed<E> {
             (0..inputs).flat_map(|p| (0..vectors).map(move |v| g.row_group(p, v))).collect();
         let by_unit: Vec<_> =
             (0..vectors).flat_map(|v| (0..hiddens).map(move |p| g.row_group(p, v))).collect();
+        let projection = g.states.unprojected.map(|_| {
+            let rows: Vec<_> =
+                (0..g.output.div_ceil(g.width)).map(|v| g.rows(g.output, 0, v)).collect();
+            let weight_hr = g.tensor("weight_hr", parameters);
+            Panels::transposed(weight_hr, hidden, &rows, PANEL_VECTORS, g.width)
+        });
+        let units = Units::new(g, parameters);
+        let start = match units.norm {
+            Some(_) => Buffer::zeroed(g.spec.blocks.len() * g.padded),
+            None => self::bias(g, parameters),
+        };
         Self {
             input: Panels::transposed(
                 g.tensor("weight_ih", parameters),
@@ -154,15 +284,33 @@ impl<E: Element> Packed<E> {
             ),
             hidden: Panels::transposed(
                 g.tensor("weight_hh", parameters),
-                hidden,
+                g.output,
                 &by_unit,
                 hiddens.max(1),
                 g.width,
             ),
-            bias: self::bias(g, parameters),
-            vectors: self::vectors(g, parameters),
+            projection,
+            start,
+            units,
+            zeros: Buffer::zeroed(g.state_stride()),
         }
     }
+}
+
+/// The gains of each block, `[G, padded]`: 1 for one that is not normalised.
+fn gain<E: Element>(g: &Geometry, parameters: &[E]) -> Buffer<E> {
+    let hidden = g.shape.hidden;
+    let mut gain = Buffer::zeroed(g.spec.blocks.len() * g.padded);
+    for block in 0..g.spec.blocks.len() {
+        gain[block * g.padded..][..hidden].fill(E::from_f64(1.0));
+    }
+    if let Some(slot) = g.layout.tensor("norm_pre") {
+        let rows = parameters[slot.range()].chunks(hidden);
+        for (&block, row) in slot.blocks.iter().zip(rows) {
+            gain[block * g.padded..][..hidden].copy_from_slice(row);
+        }
+    }
+    gain
 }
 
 /// The sum of both biases, `[G, padded]`.
@@ -191,50 +339,44 @@ pub(super) fn vectors<E: Element>(g: &Geometry, parameters: &[E]) -> Buffer<E> {
 }
 
 /// A row of numbers for each of some steps and sequences, in memory that threads share. It may hold
-/// fewer steps than there are: step `t` lies where step `t + capacity` will.
+/// fewer steps than there are: step `k` lies where step `k + capacity` will.
 #[derive(Clone, Copy)]
 pub(super) struct Steps<E> {
     data: Shared<E>,
     capacity: usize,
-    first_row: usize,
     rows: usize,
     stride: usize,
 }
 
 impl<E: Element> Steps<E> {
-    /// Rows `stride` numbers apart for the given sequences of the batch.
-    pub(super) fn new(
-        data: Shared<E>,
-        capacity: usize,
-        sequences: Range<usize>,
-        stride: usize,
-    ) -> Self {
-        Self { data, capacity, first_row: sequences.start, rows: sequences.len(), stride }
+    /// `rows` rows a step, `stride` numbers apart.
+    pub(super) fn new(data: Shared<E>, capacity: usize, rows: usize, stride: usize) -> Self {
+        Self { data, capacity, rows, stride }
     }
 
-    /// The rows of step `t`.
+    /// The rows of step `k`.
     ///
     /// # Safety
     /// The memory is alive.
     #[inline(always)]
-    pub(super) unsafe fn at(self, t: usize) -> Rows<E> {
-        let Self { data, capacity, first_row, rows, stride } = self;
-        let slot = if t < capacity { t } else { t % capacity };
+    pub(super) unsafe fn at(self, k: usize) -> Rows<E> {
+        let Self { data, capacity, rows, stride } = self;
+        let slot = if k < capacity { k } else { k % capacity };
         // SAFETY: the slot is in range, so the place is.
-        Rows { start: unsafe { data.at(slot * rows * stride) }, first_row, stride }
+        Rows { start: unsafe { data.at(slot * rows * stride) }, stride }
     }
 
-    /// Where the row of sequence `b` at step `t` begins.
+    /// Where row `row` of step `k` begins.
     ///
     /// # Safety
-    /// The memory is alive, and `b` is among the sequences that it was made for.
+    /// The memory is alive, and there is such a row.
     #[inline(always)]
-    pub(super) unsafe fn row(self, t: usize, b: usize) -> *mut E {
+    pub(super) unsafe fn row(self, k: usize, row: usize) -> *mut E {
         // SAFETY: the caller's promise.
-        unsafe { self.at(t).row(b) }
+        unsafe { self.at(k).row(row) }
     }
 
-    /// From one sequence's row to the next one's.
+    /// From one row to the next.
     pub(super) fn stride(self) -> usize {
         self.stride
     }
@@ -244,18 +386,17 @@ impl<E: Element> Steps<E> {
 #[derive(Clone, Copy)]
 pub(super) struct Rows<E> {
     start: *mut E,
-    first_row: usize,
     stride: usize,
 }
 
 impl<E> Rows<E> {
-    /// Where the row of sequence `b` begins.
+    /// Where row `row` begins.
     ///
     /// # Safety
-    /// The memory is alive, and `b` is among the sequences that it was made for.
+    /// The memory is alive, and there is such a row.
     #[inline(always)]
-    pub(super) unsafe fn row(self, b: usize) -> *mut E {
+    pub(super) unsafe fn row(self, row: usize) -> *mut E {
         // SAFETY: the row is in range, so the place is.
-        unsafe { self.start.add((b - self.first_row) * self.stride) }
+        unsafe { self.start.add(row * self.stride) }
     }
 }

@@ -14,10 +14,6 @@ const MAX_ULP: f64 = 3.5;
 /// What the functions here need beside a lane's arithmetic.
 pub(super) trait F32Lanes: Lane {
     fn f32(value: f32) -> Self;
-    /// The smaller one, or `b` where either is no number.
-    fn min_or(self, b: Self) -> Self;
-    /// The larger one, or `b` where either is no number.
-    fn max_or(self, b: Self) -> Self;
     /// The nearest whole number.
     fn round(self) -> Self;
     /// `self · 2^n`, for whole `n` in −126 ..= 127.

@@ -1,20 +1,29 @@
 //! The CPU backend: slices and sizes, no tensor and no `Result` inside a loop.
 
 pub(crate) mod backward;
+mod backward_step;
 mod buffer;
+mod cell_grad;
+mod cell_step;
 pub(crate) mod conv;
 mod crew;
-
+pub(crate) mod equations;
 pub(crate) mod forward;
+mod forward_step;
+pub(crate) mod gates;
 mod geometry;
 pub(crate) mod isa;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod norm;
 mod pair;
 mod panels;
+pub(crate) mod plan;
 mod portable;
 pub(crate) mod probe;
+pub(crate) mod rules;
+pub(crate) mod schedule;
 pub(crate) mod simd;
 pub(crate) mod stream;
 mod tile;
@@ -23,13 +32,14 @@ mod weight_gradient;
 mod x86;
 
 #[cfg(test)]
+mod option_tests;
+#[cfg(test)]
 mod tests;
-
-use std::ops::Range;
 
 use fgn_core::oracle::Shape;
 
 use geometry::Geometry;
+use plan::Plan;
 
 /// Below about this many multiply-adds, waking another thread costs more than it brings.
 const PARALLEL_WORK: usize = 200_000;
@@ -37,6 +47,7 @@ const PARALLEL_WORK: usize = 200_000;
 /// The arguments of a run over a sequence.
 pub(crate) struct Arguments<'a, E> {
     pub(crate) shape: Shape,
+    pub(crate) plan: &'a Plan,
     /// `[T, B, I]`.
     pub(crate) x: &'a [E],
     /// The packed parameters, see [`fgn_core::Layout`].
@@ -45,10 +56,9 @@ pub(crate) struct Arguments<'a, E> {
     pub(crate) states: &'a [E],
 }
 
-/// Each thread's sequences of the batch. Results do not depend on the cut.
-fn sequences_per_thread(shape: Shape, g: &Geometry) -> Vec<Range<usize>> {
+/// How many threads the sequences of a batch are dealt out to. Results do not depend on it.
+fn threads(shape: Shape, g: &Geometry) -> usize {
     let Shape { steps, batch, input, hidden } = shape;
     let work = steps * batch * g.spec.blocks.len() * hidden * (input + hidden);
-    let threads = rayon::current_num_threads().min(work / PARALLEL_WORK + 1).min(batch);
-    (0..threads).map(|n| n * batch / threads..(n + 1) * batch / threads).collect()
+    rayon::current_num_threads().min(work / PARALLEL_WORK + 1).min(batch)
 }

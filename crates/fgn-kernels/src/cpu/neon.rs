@@ -72,13 +72,6 @@ impl Lane for F32x4 {
     fn binary(self) -> Self {
         Self(call!(vbslq_f32(vcgezq_f32(self.0), Self::one().0, Self::zero().0)))
     }
-}
-
-impl F32Lanes for F32x4 {
-    #[inline(always)]
-    fn f32(value: f32) -> Self {
-        Self(call!(vdupq_n_f32(value)))
-    }
 
     #[inline(always)]
     fn min_or(self, b: Self) -> Self {
@@ -88,6 +81,13 @@ impl F32Lanes for F32x4 {
     #[inline(always)]
     fn max_or(self, b: Self) -> Self {
         b.if_less(self, self, b)
+    }
+}
+
+impl F32Lanes for F32x4 {
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self(call!(vdupq_n_f32(value)))
     }
 
     #[inline(always)]

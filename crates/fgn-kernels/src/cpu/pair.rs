@@ -56,19 +56,6 @@ impl<S: Simd> Pair<S> {
             self.1.store(b);
         }
     }
-
-    /// Writes the first `count` numbers at each address.
-    ///
-    /// # Safety
-    /// Each is valid for writing that many, at most a register.
-    #[inline(always)]
-    pub(super) unsafe fn store_first(self, [a, b]: [*mut S::Elem; 2], count: usize) {
-        // SAFETY: the caller's promise.
-        unsafe {
-            self.0.store_first(a, count);
-            self.1.store_first(b, count);
-        }
-    }
 }
 
 macro_rules! operators {
@@ -118,14 +105,6 @@ impl<S: Simd> Lane for Pair<S> {
     fn binary(self) -> Self {
         Self(self.0.binary(), self.1.binary())
     }
-}
-
-/// So that the functions' operations alternate between the two.
-impl<S: Simd + F32Lanes> F32Lanes for Pair<S> {
-    #[inline(always)]
-    fn f32(value: f32) -> Self {
-        Self::both(S::f32(value))
-    }
 
     #[inline(always)]
     fn min_or(self, b: Self) -> Self {
@@ -135,6 +114,14 @@ impl<S: Simd + F32Lanes> F32Lanes for Pair<S> {
     #[inline(always)]
     fn max_or(self, b: Self) -> Self {
         Self(self.0.max_or(b.0), self.1.max_or(b.1))
+    }
+}
+
+/// So that the functions' operations alternate between the two.
+impl<S: Simd + F32Lanes> F32Lanes for Pair<S> {
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self::both(S::f32(value))
     }
 
     #[inline(always)]

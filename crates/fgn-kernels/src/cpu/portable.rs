@@ -92,13 +92,6 @@ impl<const N: usize, T: Target> Lane for Array<f32, N, T> {
     fn binary(self) -> Self {
         Self::from(self.0.map(|x| if x >= 0.0 { 1.0 } else { 0.0 }))
     }
-}
-
-impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
-    #[inline(always)]
-    fn f32(value: f32) -> Self {
-        Self::from([value; N])
-    }
 
     #[inline(always)]
     fn min_or(self, b: Self) -> Self {
@@ -108,6 +101,13 @@ impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
     #[inline(always)]
     fn max_or(self, b: Self) -> Self {
         Self::from(from_fn(|k| if self.0[k] > b.0[k] { self.0[k] } else { b.0[k] }))
+    }
+}
+
+impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self::from([value; N])
     }
 
     #[inline(always)]
@@ -164,6 +164,16 @@ impl<const N: usize, T: Target> Lane for Array<f64, N, T> {
     #[inline(always)]
     fn binary(self) -> Self {
         Self::from(self.0.map(Lane::binary))
+    }
+
+    #[inline(always)]
+    fn min_or(self, b: Self) -> Self {
+        Self::from(from_fn(|k| if self.0[k] < b.0[k] { self.0[k] } else { b.0[k] }))
+    }
+
+    #[inline(always)]
+    fn max_or(self, b: Self) -> Self {
+        Self::from(from_fn(|k| if self.0[k] > b.0[k] { self.0[k] } else { b.0[k] }))
     }
 }
 

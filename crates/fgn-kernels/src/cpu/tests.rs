@@ -8,8 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Arguments;
 use super::backward::{Derivatives, backward};
+use super::equations::Compiled;
 use super::forward::{Forward, forward};
 use super::isa::Isa;
+use super::plan::Plan;
 use super::simd::Element;
 use crate::Emit;
 
@@ -37,6 +39,7 @@ struct Suite<E> {
     emit: Emit,
     shape: Shape,
     seed: u64,
+    cell: AnyCell,
     of: std::marker::PhantomData<E>,
 }
 
@@ -73,21 +76,24 @@ impl<E: Element> CellVisitor for Suite<E> {
         let scale = 1.0 / (hidden as f64).sqrt();
         let weights = random(&mut rng, Layout::new(&C::SPEC, input, hidden).len(), scale);
         let states = random(&mut rng, state_count, 1.0);
-        let d_result = random(&mut rng, emit.steps(steps) * batch * hidden + state_count, 1.0);
+        let given = if emit == Emit::Last { 1 } else { steps } * batch * hidden;
+        let d_result = random(&mut rng, given + state_count, 1.0);
 
         let run = oracle::forward(cell, shape, &x, &weights, &states);
-        let emitted = (steps - emit.steps(steps)) * batch * hidden;
+        let emitted = if emit == Emit::Last { steps - 1 } else { 0 } * batch * hidden;
         let mut d_output = vec![0.0; emitted];
-        let (d_emitted, d_states) = d_result.split_at(emit.steps(steps) * batch * hidden);
+        let (d_emitted, d_states) = d_result.split_at(given);
         d_output.extend_from_slice(d_emitted);
         let d = oracle::backward(cell, shape, &x, &weights, &run, &d_output, d_states);
 
         let what =
             format!("{} {:?} {emit:?} {shape:?} {}", isa.name(), E::DTYPE, C::SPEC.blocks.len());
         let (x, weights, states) = (cast::<E>(&x), cast::<E>(&weights), cast::<E>(&states));
-        let arguments = Arguments { shape, x: &x, weights: &weights, states: &states };
-        let found = forward(isa, cell, &arguments, emit, true);
-        let untracked = forward(isa, cell, &arguments, emit, false);
+        let equations = Compiled(isa).of::<E>(self.cell);
+        let plan = &Plan { emit, ..Plan::plain(shape) };
+        let arguments = Arguments { shape, plan, x: &x, weights: &weights, states: &states };
+        let found = forward(isa, &*equations, &arguments, true);
+        let untracked = forward(isa, &*equations, &arguments, false);
         assert!(untracked.saved.is_none());
         let same = found.output == untracked.output && found.states == untracked.states;
         assert!(same, "{what}: saving changes the result");
@@ -97,7 +103,7 @@ impl<E: Element> CellVisitor for Suite<E> {
         let saved = found.saved.unwrap();
         let (d_emitted, d_states) = (cast::<E>(d_emitted), cast::<E>(d_states));
         let by = Derivatives { output: &d_emitted, states: Some(&d_states) };
-        let found = backward(isa, cell, &arguments, emit, &saved, by, true);
+        let found = backward(isa, &*equations, &arguments, &saved, by, true);
         assert_close(&format!("{what} d_x"), &found.x.unwrap(), &d.x);
         assert_close(&format!("{what} d_weights"), &found.weights, &d.weights);
         assert_close(&format!("{what} d_states"), &found.states, &d.states);
@@ -113,6 +119,7 @@ fn every_cell_on_every_instruction_set<E: Element>() {
                     emit: if n % 2 == 0 { Emit::All } else { Emit::Last },
                     shape: Shape { steps, batch, input, hidden },
                     seed: n as u64,
+                    cell,
                     of: std::marker::PhantomData,
                 });
             }
@@ -132,29 +139,34 @@ fn every_cell_on_every_instruction_set_in_f64() {
 }
 
 /// Runs forward and backward on a pool of so many threads.
-struct OnThreads(usize, Shape);
+struct OnThreads(usize, Shape, AnyCell);
 
 impl CellVisitor for OnThreads {
     type Output = [Vec<f32>; 5];
 
-    fn visit<C: Cell>(self, cell: C) -> Self::Output {
-        let Self(threads, shape) = self;
+    fn visit<C: Cell>(self, _: C) -> Self::Output {
+        let Self(threads, shape, any) = self;
         let Shape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
+        // So small that no derivative grows beyond all numbers.
+        let scale = 1.0 / (hidden as f64).sqrt();
+        let parameters = Layout::new(&C::SPEC, input, hidden).len();
+        let weights = cast::<f32>(&random(&mut rng, parameters, scale));
         let mut draw = |count| cast::<f32>(&random(&mut rng, count, 0.5));
         let state_count = C::SPEC.states.len() * batch * hidden;
         let x = draw(steps * batch * input);
-        let weights = draw(Layout::new(&C::SPEC, input, hidden).len());
         let states = draw(state_count);
         let (d_output, d_states) = (draw(steps * batch * hidden), draw(state_count));
-        let arguments = Arguments { shape, x: &x, weights: &weights, states: &states };
+        let plan = &Plan::plain(shape);
+        let arguments = Arguments { shape, plan, x: &x, weights: &weights, states: &states };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let isa = Isa::available()[0];
-            let Forward { output, states, saved } = forward(isa, cell, &arguments, Emit::All, true);
+            let equations = Compiled(isa).of::<f32>(any);
+            let Forward { output, states, saved, .. } = forward(isa, &*equations, &arguments, true);
             let saved = saved.unwrap();
             let by = Derivatives { output: &d_output, states: Some(&d_states) };
-            let d = backward(isa, cell, &arguments, Emit::All, &saved, by, true);
+            let d = backward(isa, &*equations, &arguments, &saved, by, true);
             [output, states, d.x.unwrap(), d.weights, d.states]
         })
     }
@@ -167,9 +179,9 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
     let cut_by_units = Shape { steps: 3, batch: 2, input: 5, hidden: 300 };
     for cell in AnyCell::all() {
         for shape in [cut_by_sequences, cut_by_units, cut_by_units_alone] {
-            let alone = cell.visit(OnThreads(1, shape));
+            let alone = cell.visit(OnThreads(1, shape, cell));
             for threads in [2, 3, 4, 8] {
-                let together = cell.visit(OnThreads(threads, shape));
+                let together = cell.visit(OnThreads(threads, shape, cell));
                 assert!(alone == together, "{cell} {shape:?} differs on {threads} threads");
             }
         }

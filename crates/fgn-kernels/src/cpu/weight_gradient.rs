@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use fgn_core::TensorSlot;
 use rayon::prelude::*;
 
 use super::Arguments;
@@ -9,6 +10,7 @@ use super::buffer::{Buffer, Shared};
 use super::forward::Saved;
 use super::geometry::{Geometry, Steps};
 use super::isa::{Isa, Task};
+use super::schedule::Schedule;
 use super::simd::{Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Strip, Strips};
 
@@ -21,11 +23,11 @@ pub(super) struct WeightGradient<E> {
 
 /// A few registers of one block's units, against all that the block is fed by.
 struct Part {
-    /// The tensor that the part belongs to, and its block's place in that tensor's rows.
+    /// The tensor that the part belongs to, and its rows there.
     tensor: &'static str,
-    place: usize,
-    /// The first unit, and how many registers of them.
-    unit: usize,
+    first_row: usize,
+    rows: usize,
+    /// How many registers they fill.
     vectors: usize,
     /// Where these lie in a row of derivatives.
     column: usize,
@@ -39,6 +41,7 @@ struct Part {
 enum Feed {
     Input,
     Hidden,
+    Unprojected,
     One,
 }
 
@@ -47,24 +50,23 @@ impl<E: Element> WeightGradient<E> {
         let mut parts = Vec::new();
         let mut len = 0;
         for slot in g.layout.tensors() {
-            let (feed, depth) = match slot.name {
-                "weight_ih" => (Feed::Input, g.shape.input),
-                "weight_hh" => (Feed::Hidden, g.shape.hidden),
-                _ => (Feed::One, 1),
+            let (feed, depth, rows) = match slot.name {
+                "weight_ih" => (Feed::Input, g.shape.input, g.shape.hidden),
+                "weight_hh" => (Feed::Hidden, g.output, g.shape.hidden),
+                "weight_hr" => (Feed::Unprojected, g.shape.hidden, g.output),
+                _ => (Feed::One, 1, g.shape.hidden),
             };
-            let vector = g.spec.vectors.iter().position(|name| *name == slot.name);
-            let of_vector = vector.map(|v| g.spec.blocks.len() + v);
-            for (place, &block) in slot.blocks.iter().chain(&of_vector).enumerate() {
-                for (first, vectors) in tile::parts(g.vectors(), PANEL_VECTORS) {
+            for (place, column) in columns(g, slot).into_iter().enumerate() {
+                for (first, vectors) in tile::parts(rows.div_ceil(g.width), PANEL_VECTORS) {
                     let unit = first * g.width;
                     let range = len..len + depth * vectors * g.width;
                     len = range.end;
                     parts.push(Part {
                         tensor: slot.name,
-                        place,
-                        unit,
+                        first_row: place * rows + unit,
+                        rows: (vectors * g.width).min(rows - unit),
                         vectors,
-                        column: block * g.padded + unit,
+                        column: column * g.padded + unit,
                         feed,
                         range,
                     });
@@ -76,11 +78,11 @@ impl<E: Element> WeightGradient<E> {
         Self { parts, sums }
     }
 
-    /// Adds what some sequences contribute in the steps of `block`, given the derivatives of their
-    /// pre-activations. Threads that have nothing else to do take some of the columns.
+    /// Adds what some sequences, the longest first, contribute in the steps of a block, given the
+    /// derivatives of their pre-activations. Threads that have nothing else to do take some of the columns.
     ///
     /// # Safety
-    /// `d_pre` holds the rows of the sequences for the steps of `block`, and nobody writes them.
+    /// `d_pre` holds the rows of the sequences for these steps, and nobody writes them.
     pub(super) unsafe fn add(
         &mut self,
         isa: Isa,
@@ -88,37 +90,53 @@ impl<E: Element> WeightGradient<E> {
         arguments: &Arguments<'_, E>,
         saved: &Saved<E>,
         d_pre: Steps<E>,
-        (block, sequences): (Range<usize>, Range<usize>),
+        (times, members): (Range<usize>, &[usize]),
     ) {
-        let batch = g.shape.batch;
-        let first = sequences.start;
+        let Arguments { shape, plan, x, .. } = *arguments;
+        let schedule = &plan.schedule;
+        let active = schedule.active(members, times.start);
         let one = E::from_f64(1.0);
-        let strips = |left: &dyn Fn(usize) -> *const E| -> Vec<Strip<E>> {
-            let strip = |t| {
-                // SAFETY: the caller's promise.
-                let right = unsafe { d_pre.row(t, first) };
-                Strip { left: left(t), right }
-            };
-            block.clone().map(strip).collect()
+        let row_of = |state: usize, k: usize, b: usize| {
+            saved.states[(k * shape.batch + b) * g.state_stride() + state * g.padded..].as_ptr()
         };
-        let input = strips(&|t| arguments.x[(t * batch + first) * g.shape.input..].as_ptr());
-        let hidden = strips(&|t| saved.states[(t * batch + first) * g.state_stride()..].as_ptr());
-        let ones = strips(&|_| &raw const one);
-        let rows = |strips, stride_left, depth| Rows {
-            strips: Strips {
-                strips,
-                first: 0,
-                count: sequences.len(),
-                stride_left,
-                stride_right: d_pre.stride(),
+        let input = |k, b| Some(x[schedule.place(k, b) * shape.input..].as_ptr());
+        let hidden = |k, b| (!schedule.resets(k, b)).then(|| row_of(g.states.fed, k, b));
+        let unprojected = g.states.unprojected.unwrap_or(0);
+        let unprojected = |k, b| Some(row_of(unprojected, k + 1, b));
+        let rows = [
+            Left::new(&input, schedule, (&times, &members[..active]), shape.input, shape.input),
+            Left::new(&hidden, schedule, (&times, &members[..active]), g.output, g.state_stride()),
+            match g.states.unprojected {
+                Some(_) => Left::new(
+                    &unprojected,
+                    schedule,
+                    (&times, &members[..active]),
+                    shape.hidden,
+                    g.state_stride(),
+                ),
+                None => Left::always(&one, &times),
             },
-            depth,
-        };
-        let feeds = [
-            rows(&input[..], g.shape.input, g.shape.input),
-            rows(&hidden[..], g.state_stride(), g.shape.hidden),
-            rows(&ones[..], 0, 1),
+            Left::always(&one, &times),
         ];
+        let strips = rows.each_ref().map(|left| -> Vec<Strip<E>> {
+            let firsts = left.firsts.iter().zip(times.clone());
+            // SAFETY: the caller's promise.
+            firsts.map(|(&left, k)| Strip { left, right: unsafe { d_pre.row(k, 0) } }).collect()
+        });
+        let feeds: Vec<_> = rows
+            .iter()
+            .zip(&strips)
+            .map(|(left, strips)| Rows {
+                strips: Strips {
+                    strips,
+                    first: 0,
+                    count: active,
+                    stride_left: left.stride,
+                    stride_right: d_pre.stride(),
+                },
+                depth: left.depth,
+            })
+            .collect();
         let mut rest = &mut self.sums[..];
         let parts = self.parts.iter().map(|part| {
             let (sums, others) = std::mem::take(&mut rest).split_at_mut(part.range.len());
@@ -141,16 +159,82 @@ impl<E: Element> WeightGradient<E> {
             }
             let stride = part.vectors * g.width;
             let depth = sums.len() / stride;
-            let units = stride.min(g.shape.hidden - part.unit);
-            let first_row = part.place * g.shape.hidden + part.unit;
-            for u in 0..units {
+            for u in 0..part.rows {
                 for (k, row) in sums.chunks(stride).enumerate() {
-                    let place = slot.offset + (first_row + u) * depth + k;
+                    let place = slot.offset + (part.first_row + u) * depth + k;
                     // SAFETY: the rows of a tensor are dealt among its parts.
                     unsafe { parameters.at(place).write(row[u]) };
                 }
             }
         });
+    }
+}
+
+/// The columns of derivatives that are summed up for a tensor, one for each group of its rows.
+fn columns(g: &Geometry, slot: &TensorSlot) -> Vec<usize> {
+    let derivatives = &g.derivatives;
+    let shifted = |by| slot.blocks.iter().map(|block| by + block).collect();
+    match (slot.name, derivatives.norm, derivatives.norm_memory) {
+        ("weight_hr", ..) => derivatives.projected.into_iter().collect(),
+        ("norm_pre", Some([gain, _]), _) => shifted(gain),
+        ("bias_ih" | "bias_hh", Some([_, bias]), _) => shifted(bias),
+        ("norm_memory", _, Some([gain, _])) => vec![gain],
+        ("norm_memory_bias", _, Some([_, bias])) => vec![bias],
+        (name, ..) if slot.blocks.is_empty() => {
+            let mut vectors = g.spec.vectors.iter();
+            vectors
+                .position(|vector| *vector == name)
+                .map(|v| g.spec.blocks.len() + v)
+                .into_iter()
+                .collect()
+        }
+        _ => slot.blocks.clone(),
+    }
+}
+
+/// Rows that derivatives are multiplied by, as many for each step.
+struct Left<E> {
+    /// The first row of each step, and how far the others lie behind it.
+    firsts: Vec<*const E>,
+    stride: usize,
+    depth: usize,
+    /// Where rows were gathered that lie elsewhere.
+    _gathered: Option<Buffer<E>>,
+}
+
+impl<E: Element> Left<E> {
+    /// The same number for all rows.
+    fn always(one: &E, times: &Range<usize>) -> Self {
+        Self { firsts: vec![&raw const *one; times.len()], stride: 0, depth: 1, _gathered: None }
+    }
+
+    /// The rows of `depth` numbers that `of` gives for a step and a sequence, zero where it gives none or
+    /// the sequence has ended. In a plain schedule they lie `stride` numbers apart.
+    fn new(
+        of: &dyn Fn(usize, usize) -> Option<*const E>,
+        schedule: &Schedule,
+        (times, members): (&Range<usize>, &[usize]),
+        depth: usize,
+        stride: usize,
+    ) -> Self {
+        if schedule.is_plain() {
+            let firsts = times.clone().filter_map(|k| of(k, members[0])).collect();
+            return Self { firsts, stride, depth, _gathered: None };
+        }
+        let mut gathered = Buffer::recycled(times.len() * members.len() * depth);
+        let pairs = times.clone().flat_map(|k| members.iter().map(move |&b| (k, b)));
+        for (row, (k, b)) in gathered.chunks_mut(depth).zip(pairs) {
+            match of(k, b).filter(|_| k < schedule.len(b)) {
+                Some(from) => {
+                    // SAFETY: each row that a feed gives has `depth` numbers.
+                    let from = unsafe { std::slice::from_raw_parts(from, depth) };
+                    row.copy_from_slice(from);
+                }
+                None => row.fill(E::default()),
+            }
+        }
+        let firsts = gathered.chunks(members.len() * depth).map(<[E]>::as_ptr).collect();
+        Self { firsts, stride: depth, depth, _gathered: Some(gathered) }
     }
 }
 

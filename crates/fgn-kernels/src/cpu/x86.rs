@@ -43,7 +43,7 @@ macro_rules! operator {
 }
 
 macro_rules! register {
-    ($type:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident) => {
+    ($type:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $fma:ident, $min:ident, $max:ident) => {
         operator!($type, Add, add, $add);
         operator!($type, Sub, sub, $sub);
         operator!($type, Mul, mul, $mul);
@@ -83,12 +83,40 @@ macro_rules! register {
                 // What is no number becomes −1 first: it is not at least zero.
                 self.max_or(-Self::one()).if_less(Self::zero(), Self::zero(), Self::one())
             }
+
+            #[inline(always)]
+            fn min_or(self, b: Self) -> Self {
+                Self(call!($min(self.0, b.0)))
+            }
+
+            #[inline(always)]
+            fn max_or(self, b: Self) -> Self {
+                Self(call!($max(self.0, b.0)))
+            }
         }
     };
 }
 
-register!(F32x16, _mm512_add_ps, _mm512_sub_ps, _mm512_mul_ps, _mm512_div_ps, _mm512_fmadd_ps);
-register!(F32x8, _mm256_add_ps, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_fmadd_ps);
+register!(
+    F32x16,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_fmadd_ps,
+    _mm512_min_ps,
+    _mm512_max_ps
+);
+register!(
+    F32x8,
+    _mm256_add_ps,
+    _mm256_sub_ps,
+    _mm256_mul_ps,
+    _mm256_div_ps,
+    _mm256_fmadd_ps,
+    _mm256_min_ps,
+    _mm256_max_ps
+);
 
 /// The upper 16 bits, where the second number of a pair in `bf16` is an `f32` already.
 const HIGH_HALF: i32 = !0xffff;
@@ -99,16 +127,6 @@ impl F32Lanes for F32x16 {
     #[inline(always)]
     fn f32(value: f32) -> Self {
         Self(call!(_mm512_set1_ps(value)))
-    }
-
-    #[inline(always)]
-    fn min_or(self, b: Self) -> Self {
-        Self(call!(_mm512_min_ps(self.0, b.0)))
-    }
-
-    #[inline(always)]
-    fn max_or(self, b: Self) -> Self {
-        Self(call!(_mm512_max_ps(self.0, b.0)))
     }
 
     #[inline(always)]
@@ -159,16 +177,6 @@ impl F32Lanes for F32x8 {
     #[inline(always)]
     fn f32(value: f32) -> Self {
         Self(call!(_mm256_set1_ps(value)))
-    }
-
-    #[inline(always)]
-    fn min_or(self, b: Self) -> Self {
-        Self(call!(_mm256_min_ps(self.0, b.0)))
-    }
-
-    #[inline(always)]
-    fn max_or(self, b: Self) -> Self {
-        Self(call!(_mm256_max_ps(self.0, b.0)))
     }
 
     #[inline(always)]

@@ -23,6 +23,7 @@ use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
 use super::geometry::{self, Geometry};
 use super::isa::{Isa, Task};
+use super::plan::Plan;
 use super::simd::Simd;
 use crate::Precision;
 use format::{Bf16, F32, Format, Int8, VECTORS, prefetch};
@@ -62,7 +63,8 @@ impl Packed {
         parameters: &[f32],
     ) -> Self {
         let shape = Shape { steps: 1, batch: 1, input, hidden };
-        let g = Geometry::new(cell.spec(), shape, VECTORS * isa.width::<f32>());
+        let plan = Plan::plain(shape);
+        let g = Geometry::new(cell.spec(), shape, &plan, VECTORS * isa.width::<f32>());
         let weights = match precision {
             Precision::F32 => Weights::F32(Panels::new(&g, parameters)),
             Precision::Bf16 => Weights::Bf16(Panels::new(&g, parameters)),

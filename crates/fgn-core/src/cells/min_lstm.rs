@@ -1,0 +1,64 @@
+use super::min_gru::{positive, positive_slope};
+use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+
+/// The minimal LSTM (Feng et al. 2024): no state feeds its gates, and the two share one unit of memory.
+///
+/// ```text
+/// f, i = σ(x W + b)     h̃ = g(x W_h + b_h), as in MinGru
+/// f' = f / (f + i)      i' = i / (f + i)
+/// h = f' ⊙ h₋ + i' ⊙ h̃                                         y = h
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinLstm;
+
+const F: usize = 0;
+const I: usize = 1;
+const N: usize = 2;
+
+/// Keeps the sum of two shut gates above zero: far below what a sigmoid in `f32` gives for any
+/// pre-activation above −80.
+const LEAST: f64 = 1e-36;
+
+/// `f / (f + i)`, and the sum.
+#[inline(always)]
+fn share<L: Lane>(f: L, i: L) -> (L, L) {
+    let sum = f + i + L::splat(LEAST);
+    (f / sum, sum)
+}
+
+impl Cell for MinLstm {
+    const SPEC: Spec = Spec {
+        blocks: &[
+            Block::new("f", Feed::Input, Role::Forget),
+            Block::new("i", Feed::Input, Role::Input),
+            Block::new("h", Feed::Input, Role::Candidate),
+        ],
+        states: &["h"],
+        vectors: &[],
+        memory: None,
+        output_is_state: true,
+    };
+
+    #[inline(always)]
+    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
+        let (kept, _) = share(at.pre[F].sigmoid(), at.pre[I].sigmoid());
+        let candidate = positive(at.pre[N]);
+        let h = kept.mul_add(at.prev[0] - candidate, candidate);
+        Step::new(h, &[h])
+    }
+
+    #[inline(always)]
+    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+        let one = L::one();
+        let (f, i) = (at.pre[F].sigmoid(), at.pre[I].sigmoid());
+        let (kept, sum) = share(f, i);
+        let dh = d.output + d.next[0];
+        let d_kept = dh * (at.prev[0] - positive(at.pre[N])) / sum;
+        let mut by = At::zero();
+        by.pre[F] = d_kept * (one - kept) * f * (one - f);
+        by.pre[I] = -d_kept * kept * i * (one - i);
+        by.pre[N] = dh * (one - kept) * positive_slope(at.pre[N]);
+        by.prev[0] = dh * kept;
+        by
+    }
+}

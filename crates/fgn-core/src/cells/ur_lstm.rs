@@ -1,0 +1,71 @@
+use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+
+/// The LSTM with a refined forget gate (Gu et al. 2020): gates near 0 and 1 learn as well as others.
+///
+/// ```text
+/// f, r, o = σ(x W + m₋ R + b)   u = tanh(x W + m₋ R + b)
+/// g = r ⊙ (1 − (1 − f)²) + (1 − r) ⊙ f²
+/// c = g ⊙ c₋ + (1 − g) ⊙ u      m = o ⊙ tanh(c)               y = m
+/// ```
+///
+/// Made for forget biases drawn uniformly over the gate's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrLstm;
+
+const F: usize = 0;
+const R: usize = 1;
+const U: usize = 2;
+const O: usize = 3;
+const C: usize = 1;
+
+/// The refined gate: `f² + 2 r f (1 − f)`.
+#[inline(always)]
+fn refined<L: Lane>(f: L, r: L) -> L {
+    let two = L::splat(2.0);
+    f * (two * r).mul_add(L::one() - f, f)
+}
+
+impl Cell for UrLstm {
+    const SPEC: Spec = Spec {
+        blocks: &[
+            Block::new("f", Feed::Both, Role::Forget),
+            Block::new("r", Feed::Both, Role::Refine),
+            Block::new("u", Feed::Both, Role::Candidate),
+            Block::new("o", Feed::Both, Role::Output),
+        ],
+        states: &["m", "c"],
+        vectors: &[],
+        memory: Some(C),
+        output_is_state: true,
+    };
+
+    #[inline(always)]
+    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
+        let u = at.pre[U].tanh();
+        let c = refined(at.pre[F].sigmoid(), at.pre[R].sigmoid()).mul_add(at.prev[C] - u, u);
+        let m = at.pre[O].sigmoid() * at.seen.unwrap_or(c).tanh();
+        Step::new(m, &[m, c])
+    }
+
+    #[inline(always)]
+    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+        let (one, two) = (L::one(), L::splat(2.0));
+        let (f, r, o) = (at.pre[F].sigmoid(), at.pre[R].sigmoid(), at.pre[O].sigmoid());
+        let u = at.pre[U].tanh();
+        let g = refined(f, r);
+        let c = g.mul_add(at.prev[C] - u, u);
+        let tanh_c = at.seen.unwrap_or(c).tanh();
+
+        let dm = d.output + d.next[0];
+        let mut by = At::zero();
+        let dc = by.read(at, dm * o * (one - tanh_c * tanh_c), d.next[C]);
+        let dg = dc * (at.prev[C] - u);
+        let slope = f * (one - f);
+        by.pre[F] = dg * two * (f + r * (one - two * f)) * slope;
+        by.pre[R] = dg * two * slope * r * (one - r);
+        by.pre[U] = dc * (one - g) * (one - u * u);
+        by.pre[O] = dm * tanh_c * o * (one - o);
+        by.prev[C] = dc * g;
+        by
+    }
+}

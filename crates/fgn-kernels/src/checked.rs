@@ -1,0 +1,147 @@
+//! The arguments of a sequence, checked: below here sizes fit and options are possible.
+
+use candle_core::{DType, Result, Tensor, bail};
+use fgn_core::oracle::Shape;
+use fgn_core::{AnyCell, Form, Layout, MAX_STATES};
+
+use crate::Options;
+use crate::cpu::plan::Plan;
+use crate::cpu::rules::Rules;
+use crate::cpu::schedule::Schedule;
+
+/// The sizes of a run and what it does.
+pub(crate) fn checked(
+    cell: AnyCell,
+    x: &Tensor,
+    weights: &Tensor,
+    states: &Tensor,
+    options: &Options,
+) -> Result<(Shape, Plan)> {
+    let shape = sizes(cell, x, states)?;
+    let form = form(cell, shape, options)?;
+    let len = Layout::of(cell.spec(), form).len();
+    if weights.dims() != [len] {
+        bail!(
+            "{cell} with input size {} and hidden size {}: expected packed weights of shape [{len}], got \
+             {:?}",
+            shape.input,
+            shape.hidden,
+            weights.dims()
+        );
+    }
+    for (name, tensor) in [("input", x), ("weights", weights), ("states", states)] {
+        if tensor.dtype() != x.dtype() || !matches!(x.dtype(), DType::F32 | DType::F64) {
+            bail!(
+                "{cell}: expected input, weights and states all of f32 or all of f64, got {name} of \
+                 {:?} beside an input of {:?}",
+                tensor.dtype(),
+                x.dtype()
+            );
+        }
+        if !tensor.device().is_cpu() {
+            bail!(
+                "{cell}: the {name} is on {:?}; this build runs on the CPU",
+                tensor.device().location()
+            );
+        }
+    }
+    let lengths = options.lengths.as_deref().map(|lengths| self::lengths(cell, shape, lengths));
+    let resets = options.resets.as_ref().map(|resets| self::resets(cell, shape, resets));
+    let schedule = Schedule::new(shape, lengths.transpose()?, options.reverse, resets.transpose()?);
+    let rules = rules(cell, options)?;
+    let (emit, telemetry) = (options.emit, options.telemetry);
+    Ok((shape, Plan { form, emit, schedule, rules, telemetry }))
+}
+
+fn sizes(cell: AnyCell, x: &Tensor, states: &Tensor) -> Result<Shape> {
+    let spec = cell.spec();
+    let &[steps, batch, input] = x.dims() else {
+        bail!("{cell}: expected an input of shape [T, B, I], got {:?}", x.dims());
+    };
+    let &[count, state_batch, hidden] = states.dims() else {
+        bail!("{cell}: expected states of shape [S, B, H], got {:?}", states.dims());
+    };
+    if steps * batch * input * hidden == 0 {
+        bail!(
+            "{cell}: no size may be zero: input [T, B, I] is {:?}, hidden size {hidden}",
+            x.dims()
+        );
+    }
+    if (count, state_batch) != (spec.states.len(), batch) {
+        let expected = [spec.states.len(), batch, hidden];
+        bail!("{cell}: expected states of shape {expected:?}, got {:?}", states.dims());
+    }
+    Ok(Shape { steps, batch, input, hidden })
+}
+
+fn form(cell: AnyCell, shape: Shape, options: &Options) -> Result<Form> {
+    let (spec, hidden) = (cell.spec(), shape.hidden);
+    if let Some(size) = options.projection {
+        if !(spec.output_is_state && spec.memory.is_some()) {
+            bail!(
+                "{cell}: no projection: that is for cells which put out their hidden state and keep \
+                 their memory apart from it, as the LSTM"
+            );
+        }
+        if !(1..hidden).contains(&size) {
+            bail!("{cell}: expected a projection to 1 to {} units, got {size}", hidden - 1);
+        }
+    }
+    if options.norm.memory && spec.memory.is_none() {
+        bail!(
+            "{cell}: no normalisation of the memory: the cell has none apart from its hidden state; \
+             normalise the output instead"
+        );
+    }
+    let (projection, norm) = (options.projection, options.norm);
+    Ok(Form { projection, norm, ..Form::new(shape.input, hidden) })
+}
+
+fn lengths(cell: AnyCell, shape: Shape, lengths: &[usize]) -> Result<Vec<usize>> {
+    let Shape { steps, batch, .. } = shape;
+    if lengths.len() != batch {
+        bail!("{cell}: expected a length for each of {batch} sequences, got {}", lengths.len());
+    }
+    for (b, length) in lengths.iter().enumerate() {
+        if !(1..=steps).contains(length) {
+            bail!("{cell}: expected lengths of 1 to {steps}, got {length} for sequence {b}");
+        }
+    }
+    Ok(lengths.to_vec())
+}
+
+fn resets(cell: AnyCell, shape: Shape, resets: &Tensor) -> Result<Vec<bool>> {
+    let expected = [shape.steps, shape.batch];
+    if resets.dims() != expected || resets.dtype() != DType::U8 {
+        bail!(
+            "{cell}: expected resets of shape {expected:?} in U8, got {:?} in {:?}",
+            resets.dims(),
+            resets.dtype()
+        );
+    }
+    let resets = resets.flatten_all()?.to_vec1::<u8>()?;
+    Ok(resets.iter().map(|&reset| reset != 0).collect())
+}
+
+fn rules(cell: AnyCell, options: &Options) -> Result<Rules> {
+    let count = cell.spec().states.len();
+    if options.zoneout.len() > count {
+        bail!(
+            "{cell}: expected at most {count} rates of zoneout, one a state, got {}",
+            options.zoneout.len()
+        );
+    }
+    let rates = options.zoneout.iter().map(|&rate| ("zoneout", rate));
+    for (name, rate) in rates.chain([("hidden dropout", options.hidden_dropout.rate)]) {
+        if !(0.0..1.0).contains(&rate) {
+            bail!("{cell}: expected a rate of {name} of at least 0 and below 1, got {rate}");
+        }
+    }
+    if let Some(clip) = options.clip.filter(|clip| !(*clip > 0.0 && clip.is_finite())) {
+        bail!("{cell}: expected states clipped at a finite number above 0, got {clip}");
+    }
+    let mut zoneout = [0.0; MAX_STATES];
+    zoneout[..options.zoneout.len()].copy_from_slice(&options.zoneout);
+    let Options { clip, hidden_dropout: dropout, seed, .. } = *options;
+    Ok(Rules { zoneout, clip, dropout, seed })
+}

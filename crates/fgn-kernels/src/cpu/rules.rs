@@ -1,0 +1,181 @@
+//! What becomes of a state between two steps: zoneout, clipping, and dropout on its way to the
+//! recurrent weights.
+//!
+//! Masks are a function of seed, state, step, sequence and unit, computed where they are needed: the
+//! backward pass computes them again instead of keeping them, and no thread waits for another's.
+
+use candle_core::WithDType;
+use fgn_core::{Lane, MAX_STATES};
+
+use super::pair::Pair;
+use super::simd::Simd;
+use crate::Dropout;
+
+/// The rules of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rules {
+    /// For each state, how likely a unit keeps it.
+    pub(crate) zoneout: [f64; MAX_STATES],
+    pub(crate) clip: Option<f64>,
+    pub(crate) dropout: Dropout,
+    /// In training, what masks are drawn from.
+    pub(crate) seed: Option<u64>,
+}
+
+/// The stream of masks for the hidden state's dropout; those of states come before it.
+const FED: usize = MAX_STATES;
+
+impl Rules {
+    /// Whether the recurrent weights see another hidden state than the step handed on.
+    pub(super) fn drop_hidden(&self) -> bool {
+        self.seed.is_some() && self.dropout.rate > 0.0
+    }
+
+    /// Whether a step's state is handed on as it is.
+    #[inline(always)]
+    pub(super) fn keep(&self, state: usize) -> bool {
+        self.zoneout[state] == 0.0 && self.clip.is_none()
+    }
+
+    /// What a step hands on of a state, in two registers of units from `units` on of sequences `b`.
+    #[inline(always)]
+    pub(super) fn hand_on<S: Simd>(
+        &self,
+        state: usize,
+        (k, b, units): (usize, [usize; 2], [usize; 2]),
+        prev: Pair<S>,
+        new: Pair<S>,
+    ) -> Pair<S> {
+        if self.keep(state) {
+            return new;
+        }
+        let mut next = new;
+        if self.zoneout[state] > 0.0 {
+            let kept = self.zone(state, k, b, units);
+            next = kept.mul_add(prev, (Pair::one() - kept) * new);
+        }
+        if let Some(clip) = self.clip {
+            let clip = Pair::splat(clip);
+            // In this order, what is no number stays none.
+            next = (-clip).max_or(clip.min_or(next));
+        }
+        next
+    }
+
+    /// Given the derivative by what a step handed on, `next`: the derivatives by the step's own state,
+    /// and by the one before it.
+    #[inline(always)]
+    pub(super) fn take_back<S: Simd>(
+        &self,
+        state: usize,
+        (k, b, units): (usize, [usize; 2], [usize; 2]),
+        next: Pair<S>,
+        mut d: Pair<S>,
+    ) -> [Pair<S>; 2] {
+        if let Some(clip) = self.clip {
+            // Zero from the limit on.
+            let [above, below] = [next - Pair::splat(clip), -next - Pair::splat(clip)];
+            d = d * (Pair::one() - above.binary()) * (Pair::one() - below.binary());
+        }
+        if self.zoneout[state] == 0.0 {
+            return [d, Pair::zero()];
+        }
+        let kept = self.zone(state, k, b, units) * d;
+        [d - kept, kept]
+    }
+
+    /// How much of a state is the previous one: 0 or 1 in training, else the mean.
+    #[inline(always)]
+    fn zone<S: Simd>(&self, state: usize, k: usize, b: [usize; 2], units: [usize; 2]) -> Pair<S> {
+        let rate = self.zoneout[state];
+        match self.seed {
+            Some(seed) => {
+                let mask = [0, 1].map(|n| Mask::new(seed, state, k, b[n]));
+                let one = S::Elem::from_f64(1.0);
+                let [first, second] = [0, 1].map(|n| (mask[n], units[n]));
+                Pair(
+                    first.0.choose(first.1, rate, one, S::Elem::default()),
+                    second.0.choose(second.1, rate, one, S::Elem::default()),
+                )
+            }
+            None => Pair::splat(rate),
+        }
+    }
+
+    /// What the hidden state before step `k` is multiplied by for the recurrent weights.
+    #[inline(always)]
+    pub(super) fn fed<S: Simd>(&self, k: usize, b: usize, unit: usize) -> S {
+        let (mask, rate) = self.fed_mask(k, b);
+        mask.choose(unit, rate, S::Elem::default(), S::Elem::from_f64(1.0 / (1.0 - rate)))
+    }
+
+    #[inline(always)]
+    fn fed_mask(&self, k: usize, b: usize) -> (Mask, f64) {
+        let Dropout { rate, each_step } = self.dropout;
+        let k = if each_step { k } else { 0 };
+        (Mask::new(self.seed.unwrap_or(0), FED, k, b), rate)
+    }
+
+    /// [`zone`](Self::zone) for one unit: the tests' oracle asks for it.
+    #[cfg(test)]
+    pub(super) fn kept_unit(&self, state: usize, k: usize, b: usize, unit: usize) -> f64 {
+        let rate = self.zoneout[state];
+        match self.seed {
+            Some(seed) if Mask::new(seed, state, k, b).chosen(unit, rate) => 1.0,
+            Some(_) => 0.0,
+            None => rate,
+        }
+    }
+
+    /// [`fed`](Self::fed) for one unit.
+    pub(super) fn fed_unit(&self, k: usize, b: usize, unit: usize) -> f64 {
+        let (mask, rate) = self.fed_mask(k, b);
+        if mask.chosen(unit, rate) { 0.0 } else { 1.0 / (1.0 - rate) }
+    }
+}
+
+/// The random numbers of one row of units.
+#[derive(Clone, Copy)]
+struct Mask([u32; 2]);
+
+impl Mask {
+    #[inline(always)]
+    fn new(seed: u64, stream: usize, k: usize, b: usize) -> Self {
+        let row = mix(mix(mix(seed ^ stream as u64) ^ k as u64) ^ b as u64);
+        Self([row as u32, (row >> 32) as u32])
+    }
+
+    /// For a register of units: `chosen` with a probability of `rate`, else `other`.
+    #[inline(always)]
+    fn choose<S: Simd>(self, unit: usize, rate: f64, chosen: S::Elem, other: S::Elem) -> S {
+        const MOST: usize = 16;
+        let mut numbers = [other; MOST];
+        for (n, number) in numbers.iter_mut().enumerate().take(S::WIDTH) {
+            if self.chosen(unit + n, rate) {
+                *number = chosen;
+            }
+        }
+        // SAFETY: no register holds more than `MOST` numbers.
+        unsafe { S::load(numbers.as_ptr()) }
+    }
+
+    /// Whether a unit is among those chosen with a probability of `rate`.
+    #[inline(always)]
+    fn chosen(self, unit: usize, rate: f64) -> bool {
+        let Self([first, second]) = self;
+        let mut x = (unit as u32).wrapping_mul(0x9e37_79b9) ^ first;
+        x = (x ^ (x >> 16)).wrapping_mul(0x7feb_352d);
+        x = (x ^ (x >> 15) ^ second).wrapping_mul(0x846c_a68b);
+        x ^= x >> 16;
+        x < (rate * 2.0_f64.powi(32)) as u32
+    }
+}
+
+/// A permutation of all 64-bit numbers that leaves no pattern of its argument visible (SplitMix64).
+#[inline(always)]
+fn mix(x: u64) -> u64 {
+    let mut x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
