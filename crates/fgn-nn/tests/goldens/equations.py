@@ -180,21 +180,10 @@ def min_lstm(pre, states, weights, read):
 
 def sru(pre, states, weights, read):
     c = states[0]
-    f = sigmoid(pre.x(1) + weights["v_f"] * c)
-    r = sigmoid(pre.x(2) + weights["v_r"] * c)
-    c = f * c + (1 - f) * pre.x(0)
+    f = sigmoid(pre.x(0) + weights["v_f"] * c)
+    r = sigmoid(pre.x(1) + weights["v_r"] * c)
+    c = f * c + (1 - f) * pre.x(2)
     return r * c + (1 - r) * pre.x(3), [c]
-
-
-def slstm(pre, states, weights, read):
-    _, c, n, m = states
-    i, log_f = pre.sum(0), torch.nn.functional.logsigmoid(pre.sum(1))
-    following = torch.maximum(log_f + m, i)
-    write, keep = torch.exp(i - following), torch.exp(log_f + m - following)
-    c = keep * c + write * tanh(pre.sum(2))
-    n = keep * n + write
-    h = sigmoid(pre.sum(3)) * c / n
-    return h, [h, c, n, following]
 
 
 def ind_rnn(pre, states, weights, read):

@@ -114,16 +114,16 @@ def from_module(
     write(name, head, arguments, output, finals)
 
 
-def from_equations(name, cell, shapes, step, states=1, vectors=(), nonnegative=(), **options):
+def from_equations(name, cell, shapes, step, states=1, vectors=(), bi=None, **options):
     """The golden of a step in plain tensor operations. `shapes` are the numbers of blocks in
-    weight_ih, weight_hh and bias_hh; the states of the places `nonnegative` are drawn above 0."""
+    weight_ih, weight_hh and bias_hh, `bi` that in bias_ih where it is not that in weight_ih."""
     generator = torch.Generator().manual_seed(1)
     norm = options.get("norm", {})
     ih, hh, bh = shapes
     sizes = {
         "weight_ih": (ih * HIDDEN, INPUT),
         "weight_hh": (hh * HIDDEN, HIDDEN),
-        "bias_ih": (ih * HIDDEN,),
+        "bias_ih": ((ih if bi is None else bi) * HIDDEN,),
         "bias_hh": (bh * HIDDEN,),
     }
     sizes |= {vector: (HIDDEN,) for vector in vectors}
@@ -134,9 +134,7 @@ def from_equations(name, cell, shapes, step, states=1, vectors=(), nonnegative=(
         sizes |= {"norm_memory": (HIDDEN,), "norm_memory_bias": (HIDDEN,)}
     weights = {n: draw(generator, *s, scale=0.7) for n, s in sizes.items() if s[0]}
     x = draw(generator, STEPS, BATCH, INPUT)
-    first = draw(generator, states, BATCH, HIDDEN).detach()
-    first[list(nonnegative)] = first[list(nonnegative)].abs() + 0.5
-    first = first.float().double().requires_grad_()
+    first = draw(generator, states, BATCH, HIDDEN)
 
     constants = {}
     if options.pop("resets", False):
@@ -182,7 +180,7 @@ def of_equations():
     from_equations("fgn-scan", {"name": "fgn-scan"}, (4, 0, 0), equations.fgn_scan, 1, ["w_o"])
 
     peepholes = ["p_i", "p_f", "p_o"]
-    from_equations("peephole", {"name": "peephole"}, four, equations.peephole, 2, peepholes)
+    from_equations("peephole-lstm", {"name": "peephole-lstm"}, four, equations.peephole, 2, peepholes)
     from_equations("cifg", {"name": "cifg"}, (3, 3, 3), equations.cifg, 2)
     from_equations("janet", {"name": "janet"}, (2, 2, 2), equations.janet)
     from_equations("gru-equations", gru, (3, 3, 3), equations.gru)
@@ -190,9 +188,7 @@ def of_equations():
     from_equations("ur-lstm", {"name": "ur-lstm"}, four, equations.ur_lstm, 2)
     from_equations("min-gru", {"name": "min-gru"}, (2, 0, 0), equations.min_gru)
     from_equations("min-lstm", {"name": "min-lstm"}, (3, 0, 0), equations.min_lstm)
-    from_equations("sru", {"name": "sru"}, (4, 0, 0), equations.sru, 1, ["v_f", "v_r"])
-    # The normaliser of a run is above 0.
-    from_equations("slstm", {"name": "slstm"}, four, equations.slstm, 4, nonnegative=[2])
+    from_equations("sru", {"name": "sru"}, (4, 0, 0), equations.sru, 1, ["v_f", "v_r"], bi=2)
     from_equations("ind-rnn", {"name": "ind-rnn"}, (1, 0, 0), equations.ind_rnn, 1, ["u"])
 
     from_equations("lstm-equations", lstm, four, equations.lstm, 2)
