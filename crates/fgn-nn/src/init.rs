@@ -43,9 +43,12 @@ pub(crate) fn recurrent(
         "weight_ih" | "weight_hh" => {
             blocks(&mut || weights(init.weights, rng, slot.shape[1], hidden))
         }
+        // How much of itself a unit of the independently recurrent network keeps (Li et al. 2018).
+        "u" => (0..slot.len()).map(|_| rng.random()).collect(),
         "bias_ih" => bias(init.forget_bias, spec, slot, hidden, rng),
         // bias_hh adds to bias_ih. A per-unit vector is the bias of a gate that sees nothing else
-        // (w_o of fgn-scan, in tanh(c)·σ(w_o)): at 0 it is half open, as the output gate of an LSTM.
+        // (w_o of fgn-scan, in tanh(c)·σ(w_o)): at 0 it is half open, as the output gate of an LSTM; or it
+        // adds to one (a peephole).
         _ => vec![0.0; slot.len()],
     }
 }

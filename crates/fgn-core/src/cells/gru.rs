@@ -17,7 +17,7 @@ const NH: usize = 3;
 impl Cell for Gru {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("r", Feed::Both, Role::Input),
+            Block::new("r", Feed::Both, Role::Output),
             Block::new("z", Feed::Both, Role::Forget),
             Block::new("n", Feed::Input, Role::Candidate),
             Block::new("n_h", Feed::Hidden, Role::Candidate),

@@ -80,17 +80,30 @@ fn biases(cell: AnyCell, hidden: usize, forget_bias: ForgetBias) -> Vec<(Role, V
     let recurrent = RecurrentInit::Same; // the quicker one: no weights are looked at
     let init = InitConfig { forget_bias, recurrent, ..InitConfig::default() };
     let spec = cell.spec();
-    let others = spec.vectors.iter().copied();
+    let others = spec.vectors.iter().copied().filter(|name| *name != "u");
     for name in others.chain(spec.is_recurrent().then_some("bias_hh")) {
         assert!(drawn(cell, hidden, init.clone(), name).iter().all(|&x| x == 0.0));
     }
     let bias = drawn(cell, hidden, init, "bias_ih");
-    let fed = spec.blocks.iter().filter(|block| block.reads_input());
+    let fed = spec.blocks.iter().filter(|block| block.has_input_bias());
     fed.map(|block| block.role).zip(bias.chunks(hidden).map(<[f64]>::to_vec)).collect()
 }
 
-fn of_role(biases: &[(Role, Vec<f64>)], role: Role) -> &[f64] {
-    &biases.iter().find(|(other, _)| *other == role).unwrap().1
+fn of_role(biases: &[(Role, Vec<f64>)], role: Role) -> Option<Vec<f64>> {
+    biases.iter().find(|(other, _)| *other == role).map(|(_, values)| values.clone())
+}
+
+/// The biases towards keeping: those of a forget gate, or those of an update gate turned round.
+fn keeping(biases: &[(Role, Vec<f64>)]) -> Option<Vec<f64>> {
+    let update = || Some(of_role(biases, Role::Update)?.iter().map(|b| -b).collect());
+    of_role(biases, Role::Forget).or_else(update)
+}
+
+#[test]
+fn a_unit_of_its_own_keeps_between_none_and_all_of_itself() {
+    let kept = drawn(AnyCell::IND_RNN, 500, InitConfig::default(), "u");
+    assert!(kept.iter().all(|u| (0.0..1.0).contains(u)));
+    close(kept.iter().sum::<f64>() / 500.0, 0.5);
 }
 
 #[test]
@@ -99,6 +112,7 @@ fn constant_forget_bias() {
         for (role, values) in biases(cell, 6, ForgetBias::Constant(2.5)) {
             let expected = match role {
                 Role::Forget | Role::Forgetting => 2.5,
+                Role::Update => -2.5,
                 Role::Level => 1.0,
                 _ => 0.0,
             };
@@ -112,13 +126,14 @@ fn chrono_forget_bias() {
     let (hidden, t_max) = (500, 101);
     for cell in AnyCell::all() {
         let biases = biases(cell, hidden, ForgetBias::Chrono { t_max });
-        let forget = of_role(&biases, Role::Forget);
+        let Some(forget) = keeping(&biases) else { continue };
         // e^b is uniform over [1, 100].
         let memories: Vec<f64> = forget.iter().map(|b| b.exp()).collect();
         assert!(memories.iter().all(|m| (1.0..=100.0 + 1e-9).contains(m)));
         close(memories.iter().sum::<f64>() / hidden as f64, 50.5);
-        let input = of_role(&biases, Role::Input);
-        assert!(forget.iter().zip(input).all(|(f, i)| *i == -f));
+        if let Some(input) = of_role(&biases, Role::Input) {
+            assert!(forget.iter().zip(input).all(|(f, i)| i == -f));
+        }
         check_the_rest(&biases);
     }
 }
@@ -129,11 +144,16 @@ fn uniform_gate_forget_bias() {
     for cell in AnyCell::all() {
         let biases = biases(cell, hidden, ForgetBias::UniformGate);
         let gate = |b: &f64| 1.0 / (1.0 + (-b).exp());
-        let gates: Vec<f64> = of_role(&biases, Role::Forget).iter().map(gate).collect();
+        let Some(forget) = keeping(&biases) else { continue };
+        let gates: Vec<f64> = forget.iter().map(gate).collect();
         assert!(gates.iter().all(|u| (0.002 - 1e-9..=0.998 + 1e-9).contains(u)));
         close(gates.iter().sum::<f64>() / hidden as f64, 0.5);
         close(gates.iter().map(|u| u * u).sum::<f64>() / hidden as f64, 1.0 / 3.0);
-        assert!(of_role(&biases, Role::Input).iter().all(|&x| x == 0.0));
+        let input = of_role(&biases, Role::Input).unwrap_or_default();
+        assert!(input.iter().all(|&x| x == 0.0));
+        if let Some(refine) = of_role(&biases, Role::Refine) {
+            assert!(forget.iter().zip(refine).all(|(f, r)| r == -f));
+        }
         check_the_rest(&biases);
     }
 }
@@ -141,7 +161,7 @@ fn uniform_gate_forget_bias() {
 fn check_the_rest(biases: &[(Role, Vec<f64>)]) {
     for (role, values) in biases {
         let expected = match role {
-            Role::Forget | Role::Input => continue,
+            Role::Forget | Role::Update | Role::Refine | Role::Input => continue,
             Role::Forgetting | Role::Level => 1.0,
             _ => 0.0,
         };
