@@ -22,8 +22,9 @@ use crate::cpu::simd::Element;
 /// What [`sequence`] gives.
 #[derive(Clone, Debug)]
 pub struct Sequence {
-    /// The outputs, `[T, B, H]`, `[B, H]` or `[T, B, 1 + S, H]`, see [`Emit`]; with a projection of size
-    /// `P < H`, which makes the output `P` wide, the last `H − P` numbers of [`Emit::States`] are zero in
+    /// The outputs, `[T, B, H]`, `[B, H]` or `[T, B, 1 + S, H]`, see [`Emit`](crate::Emit); with a projection of size
+    /// `P < H`, which makes the output `P` wide, the last `H − P` numbers of
+    /// [`Emit::States`](crate::Emit::States) are zero in
     /// outputs and hidden states.
     pub output: Tensor,
     /// The states after each sequence's last step, `[S, B, H]`; of a projected hidden state the last
