@@ -12,7 +12,7 @@
 //!
 //! Both are written once, over any [`Lane`]: a plain `f64` makes them the [`oracle`] that all
 //! kernels are tested against, a [`Dual`] number differentiates a step exactly, a SIMD
-//! register makes them a kernel.
+//! register makes them a kernel, an expression printer ([`print`](mod@print)) text for another compiler.
 //!
 //! ```
 //! use fgn_core::{At, Cell, cells::Lstm};
@@ -34,6 +34,7 @@ mod dual;
 mod lane;
 mod layout;
 pub mod oracle;
+pub mod print;
 mod spec;
 
 pub use cell::{At, Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, Step};
