@@ -1,53 +1,64 @@
-//! Images into Candle tensors, a batch at a time.
+//! A pass over a data set, a batch at a time.
 
 use candle_core::{Device, Tensor};
 
 use crate::images::image_size;
-use crate::{Error, Images, Order, Result};
+use crate::{Batch, Error, Order, Result, Samples};
 
-/// Some images and what they show.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    /// `[B, height, width]`, f32, 0 (black) to 1 (white).
-    pub input: Tensor,
-    /// `[B]`, u32, each less than the number of classes.
-    pub target: Tensor,
-}
-
-/// One pass over some images of a set: an iterator of [`Batch`]es, each of `batch_size` images but
-/// the last, which holds what is left.
+/// One pass over a set of samples: an iterator of [`Batch`]es, each of `batch_size` samples but the
+/// last, which holds what is left.
+///
+/// ```
+/// use candle_core::Device;
+/// use fgn_data::{Batches, Images, Order};
+///
+/// let dots = Images::new("three dots", 1, 2, 2, vec![255, 0, 0, 255, 255, 0], vec![0, 1, 0])?;
+/// let mut batches = Batches::new(&dots, Order::AsGiven, 2, &Device::Cpu)?;
+/// assert_eq!(batches.len(), 2);
+/// let batch = batches.next().expect("there are two")?;
+/// assert_eq!(batch.input.to_vec3::<f32>()?, [[[1.0, 0.0]], [[0.0, 1.0]]]);
+/// assert_eq!(batch.target.to_vec1::<u32>()?, [0, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Batches<'a> {
-    images: &'a Images,
-    indices: Vec<u32>,
+    samples: &'a dyn Samples,
+    places: Vec<u32>,
     next: usize,
     batch_size: usize,
     device: Device,
 }
 
 impl<'a> Batches<'a> {
-    /// A pass over the images that `indices` name, in the given order.
+    /// A pass over all of `samples`.
     ///
     /// # Errors
-    /// No indices, a batch size of 0 or above their number, and an index that names no image.
+    /// A batch size of 0 or above the number of samples, and more than `u32::MAX` of them.
     pub fn new(
-        images: &'a Images,
-        indices: &[u32],
+        samples: &'a dyn Samples,
         order: Order,
         batch_size: usize,
         device: &Device,
     ) -> Result<Batches<'a>> {
-        if indices.is_empty() {
-            return Err(Error::NoIndices);
+        let count = samples.len();
+        if batch_size == 0 || batch_size > count {
+            return Err(Error::BatchSize { batch_size, count });
         }
-        if batch_size == 0 || batch_size > indices.len() {
-            return Err(Error::BatchSize { batch_size, count: indices.len() });
-        }
-        if let Some(&index) = indices.iter().find(|&&index| index as usize >= images.len()) {
-            return Err(Error::Index { index, count: images.len() });
-        }
-        let mut indices = indices.to_vec();
-        order.apply(&mut indices);
-        Ok(Batches { images, indices, next: 0, batch_size, device: device.clone() })
+        let end = u32::try_from(count).map_err(|_| Error::TooMany { count })?;
+        let places = order.of(end, batch_size);
+        Ok(Batches { samples, places, next: 0, batch_size, device: device.clone() })
+    }
+
+    /// The same pass from its batch number `batch` on, counted from 0, without reading those before:
+    /// to go on where a pass was interrupted. Behind the last batch there is nothing.
+    pub fn starting_at(mut self, batch: usize) -> Self {
+        self.next = batch.saturating_mul(self.batch_size).min(self.places.len());
+        self
+    }
+
+    /// Which samples the next batch is of; none behind the last.
+    pub fn places(&self) -> &[u32] {
+        let left = &self.places[self.next..];
+        &left[..left.len().min(self.batch_size)]
     }
 }
 
@@ -55,24 +66,24 @@ impl Iterator for Batches<'_> {
     type Item = Result<Batch>;
 
     fn next(&mut self) -> Option<Result<Batch>> {
-        let left = &self.indices[self.next..];
-        let indices = &left[..left.len().min(self.batch_size)];
-        if indices.is_empty() {
+        let places = self.places();
+        if places.is_empty() {
             return None;
         }
-        self.next += indices.len();
-        Some(batch(self.images, indices, &self.device))
+        let batch = self.samples.batch(places, &self.device);
+        self.next += self.places().len();
+        Some(batch)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.indices.len() - self.next).div_ceil(self.batch_size);
+        let left = (self.places.len() - self.next).div_ceil(self.batch_size);
         (left, Some(left))
     }
 }
 
 impl ExactSizeIterator for Batches<'_> {}
 
-/// Any images as the input of one batch: `[B, height, width]`, f32 in \[0, 1\], from `B` times
+/// Any grey images as the input of one batch: `[B, height, width]`, f32 in \[0, 1\], from `B` times
 /// `height * width` pixels, 0 to 255.
 ///
 /// # Errors
@@ -102,14 +113,4 @@ pub fn input<'a>(
         values.extend(image.iter().map(|&pixel| f32::from(pixel) / 255.0));
     }
     Ok(Tensor::from_vec(values, (count, height, width), device)?)
-}
-
-fn batch(images: &Images, indices: &[u32], device: &Device) -> Result<Batch> {
-    let indices = || indices.iter().map(|&index| index as usize);
-    let pixels = indices().map(|index| images.pixels(index));
-    let target: Vec<u32> = indices().map(|index| u32::from(images.label(index))).collect();
-    Ok(Batch {
-        input: input(pixels, images.height(), images.width(), device)?,
-        target: Tensor::from_vec(target, indices().len(), device)?,
-    })
 }

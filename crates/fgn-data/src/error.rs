@@ -80,16 +80,16 @@ pub enum Error {
         /// Pixels of one image.
         image: usize,
     },
-    /// A set without images.
-    #[error("{origin}: an empty set, expected at least one image")]
+    /// A set without samples.
+    #[error("{origin}: an empty set, expected at least one sample")]
     Empty {
         /// Where the set comes from.
         origin: String,
     },
-    /// More images than a `u32` index can name.
-    #[error("{count} images in one set, expected at most {}", u32::MAX)]
+    /// More samples than a `u32` index can name.
+    #[error("{count} samples in one set, expected at most {}", u32::MAX)]
     TooMany {
-        /// Images found.
+        /// Samples found.
         count: usize,
     },
     /// Images and labels differ in count.
@@ -149,30 +149,27 @@ pub enum Error {
         nearest: Option<&'static str>,
     },
     /// A validation part that leaves nothing to train on.
-    #[error("{valid} of {count} images held out for validation, expected fewer than {count}")]
+    #[error("{valid} of {count} samples held out for validation, expected fewer than {count}")]
     Validation {
-        /// Images to hold out.
+        /// Samples to hold out.
         valid: usize,
-        /// Images in the set.
+        /// Samples in the set.
         count: usize,
     },
-    /// No images to make batches of.
-    #[error("no images to draw a batch from, expected at least one index")]
-    NoIndices,
-    /// A batch size of 0, or above the number of images to draw from.
-    #[error("batch size {batch_size}, expected 1 to {count}, the number of images to draw from")]
+    /// A batch size of 0, or above the number of samples to draw from.
+    #[error("batch size {batch_size}, expected 1 to {count}, the number of samples to draw from")]
     BatchSize {
         /// The batch size asked for.
         batch_size: usize,
-        /// Images to draw from.
+        /// Samples to draw from.
         count: usize,
     },
-    /// An index that names no image.
-    #[error("index {index} in a set of {count} images, expected less than {count}")]
+    /// An index that names no sample.
+    #[error("index {index} in a set of {count} samples, expected less than {count}")]
     Index {
         /// The index.
         index: u32,
-        /// Images in the set.
+        /// Samples in the set.
         count: usize,
     },
     /// An image given alone has another size than asked for.

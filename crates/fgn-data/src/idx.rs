@@ -24,7 +24,7 @@ const MAGIC: u32 = 0x0800;
 ///
 /// # Errors
 /// A file that is missing or that [`read_idx`] refuses; training and test images of different size.
-pub fn read_idx_folder(dir: &Path) -> Result<Dataset> {
+pub fn read_idx_folder(dir: &Path) -> Result<Dataset<Images>> {
     fs::read_dir(dir).map_err(|source| unreadable(dir, source))?;
     let set = |part: &str| {
         read_idx(
@@ -38,7 +38,7 @@ pub fn read_idx_folder(dir: &Path) -> Result<Dataset> {
         let origin = dir.display().to_string();
         return Err(Error::SizesDiffer { origin, train: size(&train), test: size(&test) });
     }
-    Ok(Dataset { train, test })
+    Ok(Dataset { train, valid: None, test })
 }
 
 /// Reads one set from a file of images (`[count, height, width]`) and one of labels (`[count]`, 0

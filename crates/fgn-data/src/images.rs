@@ -2,21 +2,17 @@
 
 use std::fmt;
 
-use crate::{Error, Result};
+use candle_core::{Device, Tensor};
 
-/// A training and a test set, whose images are of one size.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dataset {
-    /// To learn from; a validation part is held out of it with [`split`](crate::split).
-    pub train: Images,
-    /// To measure with, once, at the end.
-    pub test: Images,
-}
+use crate::samples::check_places;
+use crate::{Batch, Error, Form, Input, Result, Samples, Target, input};
 
 /// Images of one size with a label each: at least one image, of at least one pixel, and every label
 /// less than [`classes`](Images::classes).
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct Images {
+    name: String,
+    form: Form,
     height: usize,
     width: usize,
     classes: usize,
@@ -70,7 +66,15 @@ impl Images {
             Some(index) => {
                 Err(Error::Label { origin: origin(), index, found: labels[index], classes })
             }
-            None => Ok(Images { height, width, classes, pixels, labels }),
+            None => {
+                let names = (0..classes).map(|class| class.to_string()).collect();
+                let form = Form {
+                    input: Input::Image { height, width, channels: 1 },
+                    target: Target::Classes(names),
+                    each_step: false,
+                };
+                Ok(Images { name: origin(), form, height, width, classes, pixels, labels })
+            }
         }
     }
 
@@ -117,6 +121,39 @@ impl Images {
     }
 }
 
+impl Samples for Images {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn batch(&self, places: &[u32], device: &Device) -> Result<Batch> {
+        check_places(places, self.labels.len())?;
+        let pixels = places.iter().map(|&place| self.pixels(place as usize));
+        let labels = places.iter().map(|&place| u32::from(self.label(place as usize)));
+        Ok(Batch {
+            input: input(pixels, self.height, self.width, device)?,
+            lengths: None,
+            target: Tensor::from_vec(labels.collect::<Vec<_>>(), places.len(), device)?,
+        })
+    }
+}
+
+/// The same images with the same labels, wherever they come from.
+impl PartialEq for Images {
+    fn eq(&self, other: &Images) -> bool {
+        let parts = |images: &Images| (images.height, images.width, images.classes);
+        parts(self) == parts(other) && self.labels == other.labels && self.pixels == other.pixels
+    }
+}
+
 /// The pixels of one image, at least 1.
 pub(crate) fn image_size(origin: &str, height: usize, width: usize) -> Result<usize> {
     height.checked_mul(width).filter(|&size| size > 0).ok_or_else(|| Error::ImageSize {
@@ -152,7 +189,7 @@ mod tests {
     fn every_check_refuses() {
         refused(0, 3, 0, &[], "here: images of 0 x 3 pixels, expected at least 1 x 1");
         refused(3, 0, 0, &[1], "here: images of 3 x 0 pixels, expected at least 1 x 1");
-        refused(2, 3, 0, &[], "here: an empty set, expected at least one image");
+        refused(2, 3, 0, &[], "here: an empty set, expected at least one sample");
         refused(
             2,
             3,

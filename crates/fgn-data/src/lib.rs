@@ -3,19 +3,17 @@
 //!
 //! ```
 //! use candle_core::Device;
-//! use fgn_data::{Batches, Order, mnist, split};
+//! use fgn_data::{Batches, Order, open};
 //!
-//! // 60,000 + 10,000 digits, embedded in the crate: no download, no folder.
-//! let digits = mnist()?;
-//!
-//! // Hold some training images out, to see how training goes; the test set is for the end.
+//! // 60,000 + 10,000 digits, embedded in the crate: no download, no folder. Some training images are
+//! // held out, drawn by a seed, to see how training goes; the test set is for the end.
 //! let seed = 1;
-//! let (train, valid) = split(digits.train.len(), 5_000, seed)?;
-//! assert_eq!((train.len(), valid.len()), (55_000, 5_000));
+//! let digits = open("mnist")?.hold_out(5_000, seed)?;
+//! assert_eq!((digits.train.len(), digits.test.len()), (55_000, 10_000));
 //!
 //! for epoch in 0..2 {
 //!     let order = Order::Shuffled { seed, epoch };
-//!     for batch in Batches::new(&digits.train, &train, order, 100, &Device::Cpu)?.take(3) {
+//!     for batch in Batches::new(&digits.train, order, 100, &Device::Cpu)?.take(3) {
 //!         let batch = batch?;
 //!         assert_eq!(batch.input.dims(), [100, 28, 28]); // f32, 0 to 1
 //!         assert_eq!(batch.target.dims(), [100]); // u32, 0 to 9
@@ -30,6 +28,8 @@
 //! - **What holds of it.** Whatever is in an [`Images`] was checked: sizes, counts, labels. A file
 //!   that is truncated, too long, corrupted or of another kind is an [`Error`] that says what was
 //!   found, what was expected and where; a header that lies costs no memory.
+//! - **What all of it is to others.** [`Samples`]: how many, what they are, and a [`Batch`] of any of
+//!   them. A set of one's own is an implementation of it; [`Subset`] is a part of one.
 //! - **In what order.** [`split`] and [`Order`] depend on the seed (and the epoch) alone, not on
 //!   the machine nor on what was drawn before.
 //! - **What a model gets.** [`Batches`] gives a [`Batch`] at a time; [`input`] makes one of loose
@@ -47,12 +47,14 @@ mod idx;
 mod images;
 mod mnist;
 mod registry;
+mod samples;
 mod sampling;
 
-pub use batches::{Batch, Batches, input};
+pub use batches::{Batches, input};
 pub use error::{Error, Result};
 pub use idx::{read_idx, read_idx_folder};
-pub use images::{Dataset, Images};
+pub use images::Images;
 pub use mnist::mnist;
 pub use registry::{names, open};
+pub use samples::{Batch, Dataset, Form, Input, Samples, Subset, Target};
 pub use sampling::{Order, split};

@@ -3,7 +3,7 @@
 use lzma_rust2::XzReader;
 
 use crate::idx::{Source, decode};
-use crate::{Dataset, Result};
+use crate::{Dataset, Images, Result};
 
 /// MNIST (Y. LeCun, C. Cortes; CC BY-SA 3.0): 60,000 + 10,000 handwritten digits of 28 x 28 pixels
 /// in 10 classes, white on black. Embedded in the crate and unpacked anew by each call, which takes
@@ -11,12 +11,13 @@ use crate::{Dataset, Result};
 ///
 /// # Errors
 /// None, unless the program file itself is damaged.
-pub fn mnist() -> Result<Dataset> {
+pub fn mnist() -> Result<Dataset<Images>> {
     Ok(Dataset {
         train: decode(
             embedded("train images", include_bytes!("../assets/mnist/train-images-idx3-ubyte.xz")),
             embedded("train labels", include_bytes!("../assets/mnist/train-labels-idx1-ubyte.xz")),
         )?,
+        valid: None,
         test: decode(
             embedded("test images", include_bytes!("../assets/mnist/t10k-images-idx3-ubyte.xz")),
             embedded("test labels", include_bytes!("../assets/mnist/t10k-labels-idx1-ubyte.xz")),

@@ -1,14 +1,14 @@
-//! Which images, and in what order: the same for the same seed, on every machine.
+//! Which samples, and in what order: the same for the same seed, on every machine.
 
 use rand::seq::SliceRandom;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use crate::{Error, Result};
 
-/// In what order a pass goes through its images.
+/// In what order a pass goes through its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As the indices are given.
+    /// From the first to the last.
     AsGiven,
     /// Shuffled anew in each epoch. Depends on these two numbers alone, so that any epoch can be
     /// repeated without those before it.
@@ -18,13 +18,28 @@ pub enum Order {
         /// Counts the passes.
         epoch: u64,
     },
+    /// As many streams side by side as a batch has samples, for samples that follow each other as the
+    /// pieces of a text do: row `b` of each batch goes on where row `b` of the batch before ended, so
+    /// that a state can be carried from one to the next. The samples that would make a last, smaller
+    /// batch are left out.
+    Streams,
 }
 
 impl Order {
-    /// Puts `indices` in this order.
-    pub(crate) fn apply(self, indices: &mut [u32]) {
-        if let Order::Shuffled { seed, epoch } = self {
-            indices.shuffle(&mut generator(*b"shuffle.", seed, epoch));
+    /// The places `0..count` in this order, for batches of `batch_size`, which is at least 1.
+    pub(crate) fn of(self, count: u32, batch_size: usize) -> Vec<u32> {
+        let mut places: Vec<u32> = (0..count).collect();
+        match self {
+            Order::AsGiven => places,
+            Order::Shuffled { seed, epoch } => {
+                places.shuffle(&mut generator(*b"shuffle.", seed, epoch));
+                places
+            }
+            Order::Streams => {
+                let steps = places.len() / batch_size;
+                let step = |step: usize| (0..batch_size).map(move |row| row * steps + step);
+                (0..steps).flat_map(step).map(|at| places[at]).collect()
+            }
         }
     }
 }
@@ -45,16 +60,26 @@ pub fn split(count: usize, valid: usize, seed: u64) -> Result<(Vec<u32>, Vec<u32
         return Err(Error::Validation { valid, count });
     }
     let end = u32::try_from(count).map_err(|_| Error::TooMany { count })?;
-    let mut held_out: Vec<u32> = (0..end).collect();
-    held_out.shuffle(&mut generator(*b"validate", seed, 0));
-    let mut train = held_out.split_off(valid);
-    train.sort_unstable();
-    held_out.sort_unstable();
-    Ok((train, held_out))
+    Ok(parted(end, valid, *b"validate", seed))
+}
+
+/// All but `held_out` of `0..end`, and those, drawn for a purpose; each ascending.
+pub(crate) fn parted(
+    end: u32,
+    held_out: usize,
+    purpose: [u8; 8],
+    seed: u64,
+) -> (Vec<u32>, Vec<u32>) {
+    let mut drawn: Vec<u32> = (0..end).collect();
+    drawn.shuffle(&mut generator(purpose, seed, 0));
+    let mut kept = drawn.split_off(held_out);
+    kept.sort_unstable();
+    drawn.sort_unstable();
+    (kept, drawn)
 }
 
 /// A generator of its own for each purpose, so that two that share a seed share nothing else.
-fn generator(purpose: [u8; 8], seed: u64, epoch: u64) -> ChaCha8Rng {
+pub(crate) fn generator(purpose: [u8; 8], seed: u64, epoch: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&purpose);
     key[8..16].copy_from_slice(&seed.to_le_bytes());
@@ -67,9 +92,22 @@ mod tests {
     use super::*;
 
     fn shuffled(count: u32, seed: u64, epoch: u64) -> Vec<u32> {
-        let mut indices: Vec<u32> = (0..count).collect();
-        Order::Shuffled { seed, epoch }.apply(&mut indices);
-        indices
+        Order::Shuffled { seed, epoch }.of(count, 1)
+    }
+
+    #[test]
+    fn streams_go_on_row_by_row() {
+        assert_eq!(Order::Streams.of(7, 3), [0, 2, 4, 1, 3, 5]);
+        assert_eq!(Order::Streams.of(4, 1), [0, 1, 2, 3]);
+        for (count, rows) in [(100, 7), (64, 64), (65, 8)] {
+            let places = Order::Streams.of(count, rows);
+            let batches: Vec<_> = places.chunks(rows).collect();
+            assert_eq!(batches.len(), count as usize / rows);
+            for pair in batches.windows(2) {
+                let goes_on = |(before, after): (&u32, &u32)| *after == before + 1;
+                assert!(pair[0].iter().zip(pair[1]).all(goes_on), "{pair:?}");
+            }
+        }
     }
 
     #[test]

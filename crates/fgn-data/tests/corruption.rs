@@ -187,7 +187,7 @@ fn files_that_do_not_fit_each_other_are_refused() {
     );
     assert_eq!(
         pair.refused(&idx(&[0, 3, 5], &[]), &idx(&[0], &[])),
-        "images with labels: an empty set, expected at least one image"
+        "images with labels: an empty set, expected at least one sample"
     );
     for (height, width) in [(0, 5), (3, 0), (0, 0), (u32::MAX, 0)] {
         assert_eq!(
@@ -209,7 +209,7 @@ fn a_folder_is_read_in_every_spelling() {
     write("t10k-labels-idx1-ubyte.gz", &labels());
 
     let expected = Pair::new().read(&images(), &labels()).unwrap();
-    let Dataset { train, test } = read_idx_folder(dir.path()).unwrap();
+    let Dataset { train, test, .. } = read_idx_folder(dir.path()).unwrap();
     assert_eq!((&train, &test), (&expected, &expected));
 }
 

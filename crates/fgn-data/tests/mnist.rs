@@ -49,7 +49,8 @@ fn mnist_is_the_original() {
     assert_eq!(histogram(&digits.test), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
     assert_eq!(sums(&digits.train), (TRAIN_IMAGES.to_owned(), TRAIN_LABELS.to_owned()));
     assert_eq!(sums(&digits.test), (TEST_IMAGES.to_owned(), TEST_LABELS.to_owned()));
-    assert_eq!(open("mnist").unwrap(), digits);
+    let named = open("mnist").unwrap();
+    assert_eq!((named.train.len(), named.test.len()), (60_000, 10_000));
 }
 
 #[test]

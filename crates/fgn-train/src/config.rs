@@ -1,6 +1,6 @@
 //! The configuration of a training: what a recipe says, checked before any work.
 
-use fgn_data::Dataset;
+use fgn_data::{Dataset, Input, Samples, Target};
 use fgn_nn::{Isa, ModelConfig};
 use serde::{Deserialize, Serialize};
 
@@ -127,11 +127,12 @@ impl Config {
         self.check()?;
         Isa::active()?;
         fits(&self.model, dataset)?;
-        let (count, valid) = (dataset.train.len(), self.data.validation);
-        let expected = format!("less than {count}, the number of training images");
+        let count = dataset.train.len();
+        let valid = if dataset.valid.is_some() { 0 } else { self.data.validation };
+        let expected = format!("less than {count}, the number of training samples");
         expect(valid < count, "data.validation", valid, expected)?;
         let left = count - valid;
-        let expected = format!("1 to {left}, the number of images to train on");
+        let expected = format!("1 to {left}, the number of samples to train on");
         let batch_size = self.training.batch_size;
         expect(batch_size <= left, "training.batch_size", batch_size, expected)
     }
@@ -156,7 +157,7 @@ impl DataConfig {
     /// An unknown name, and files that are missing or damaged.
     pub fn open(&self) -> Result<Dataset> {
         if self.source.contains(['/', std::path::MAIN_SEPARATOR]) {
-            Ok(fgn_data::read_idx_folder(self.source.as_ref())?)
+            Ok(fgn_data::read_idx_folder(self.source.as_ref())?.shared())
         } else {
             Ok(fgn_data::open(&self.source)?)
         }
@@ -166,21 +167,26 @@ impl DataConfig {
 /// # Errors
 /// Images of another size than the model's, or labels that it has no class for.
 pub(crate) fn fits(model: &ModelConfig, dataset: &Dataset) -> Result<()> {
-    let images = &dataset.train;
+    let parts = [Some(&dataset.train), dataset.valid.as_ref(), Some(&dataset.test)];
+    parts.into_iter().flatten().try_for_each(|part| part_fits(model, part))
+}
+
+fn part_fits(model: &ModelConfig, samples: &dyn Samples) -> Result<()> {
     let [height, width] = model.input.image_size();
-    if [images.height(), images.width()] != [height, width] {
+    let form = samples.form();
+    if form.input != (Input::Image { height, width, channels: 1 }) {
         return Err(Error::Mismatch {
-            found: format!("images of {} x {} pixels", images.height(), images.width()),
+            found: form.input.to_string(),
             expected: format!("{height} x {width} (model.input)"),
         });
     }
-    if images.classes() > model.classes {
-        return Err(Error::Mismatch {
-            found: format!("{} classes", images.classes()),
+    match &form.target {
+        Target::Classes(names) if names.len() <= model.classes => Ok(()),
+        target => Err(Error::Mismatch {
+            found: target.to_string(),
             expected: format!("at most {} (model.classes)", model.classes),
-        });
+        }),
     }
-    Ok(())
 }
 
 fn expect(

@@ -1,7 +1,7 @@
 //! How good a model is: loss and accuracy, in all and class by class.
 
 use candle_core::{Device, Tensor};
-use fgn_data::{Batches, Images, Order};
+use fgn_data::{Batches, Order, Samples};
 use fgn_nn::{Mode, Model, cross_entropy};
 
 use crate::Result;
@@ -41,20 +41,14 @@ impl Evaluation {
     }
 }
 
-/// Measures `model` on all of `images`.
+/// Measures `model` on all of `samples`.
 ///
 /// # Errors
-/// Images that the model cannot read.
-pub fn evaluate(model: &Model, images: &Images) -> Result<Evaluation> {
-    let all: Vec<u32> = (0..).take(images.len()).collect();
-    evaluate_part(model, images, &all)
-}
-
-/// Measures `model` on the images that `indices` name, at least one.
-pub(crate) fn evaluate_part(model: &Model, images: &Images, indices: &[u32]) -> Result<Evaluation> {
+/// Samples that the model cannot read.
+pub fn evaluate(model: &Model, samples: &dyn Samples) -> Result<Evaluation> {
     let mut tally = Tally::new(model);
-    let batch_size = BATCH_SIZE.min(indices.len());
-    for batch in Batches::new(images, indices, Order::AsGiven, batch_size, &Device::Cpu)? {
+    let batch_size = BATCH_SIZE.min(samples.len());
+    for batch in Batches::new(samples, Order::AsGiven, batch_size, &Device::Cpu)? {
         let batch = batch?;
         let logits = model.forward(&batch.input, Mode::Eval)?;
         tally.add(&logits, &batch.target, &cross_entropy(&logits, &batch.target)?)?;
@@ -109,6 +103,7 @@ pub(crate) fn best(values: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use candle_core::DType;
+    use fgn_data::Subset;
 
     use super::*;
     use crate::testing;
@@ -137,8 +132,9 @@ mod tests {
         let model = Model::new(&testing::config().model, 1, DType::F32, &Device::Cpu).unwrap();
         let whole = evaluate(&model, &images).unwrap();
         assert_eq!(whole.images(), images.len());
-        let parts = [0..7, 7..images.len() as u32]
-            .map(|part| evaluate_part(&model, &images, &part.collect::<Vec<_>>()).unwrap());
+        let parts = [0..7, 7..images.len() as u32].map(|part| {
+            evaluate(&model, &Subset::new(images.clone(), part.collect()).unwrap()).unwrap()
+        });
         assert_eq!(whole.correct(), parts[0].correct() + parts[1].correct());
     }
 }

@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use candle_core::{DType, Device};
-use fgn_data::{Batches, Dataset, Order, split};
+use fgn_data::{Batches, Dataset, Order};
 use fgn_nn::{Mode, Model, cross_entropy};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluation::{Evaluation, Tally, evaluate, evaluate_part};
+use crate::evaluation::{Evaluation, Tally, evaluate};
 use crate::{Config, Error, Optimizer, Result};
 
 /// Trains the model that `config` describes on `dataset`, and tells `observer` how it goes. The test
@@ -31,7 +31,7 @@ use crate::{Config, Error, Optimizer, Result};
 ///     .collect();
 /// let labels: Vec<u8> = (0..16).map(|i| i % 2).collect();
 /// let images = Images::new("halves", 4, 4, 2, pixels, labels)?;
-/// let dataset = Dataset { train: images.clone(), test: images };
+/// let dataset = Dataset { train: images.clone(), valid: None, test: images }.shared();
 ///
 /// let settings = [
 ///     "model.classes=2", "model.input.height=4", "model.input.width=4",
@@ -47,21 +47,21 @@ use crate::{Config, Error, Optimizer, Result};
 pub fn train(config: &Config, dataset: &Dataset, observer: &mut dyn Observer) -> Result<Trained> {
     config.check_with(dataset)?;
     let (training, device) = (&config.training, Device::Cpu);
-    let (images, seed) = (&dataset.train, training.seed);
-    let (part, held_out) = split(images.len(), config.data.validation, seed)?;
+    let seed = training.seed;
+    let dataset = dataset.clone().hold_out(config.data.validation, seed)?;
 
     let model = Model::new(&config.model, seed, DType::F32, &device)?;
     let parameters = model.parameters().iter().map(|(_, var)| var);
     let mut optimizer = Optimizer::new(&training.optimizer, training.clip_norm, parameters)?;
-    let steps = part.len().div_ceil(training.batch_size);
-    observer.start(&Plan::new(config, &model, dataset, steps))?;
+    let steps = dataset.train.len().div_ceil(training.batch_size);
+    observer.start(&Plan::new(config, &model, &dataset, steps))?;
 
     let mut history = Vec::new();
     for epoch in 1..=training.epochs {
         let start = Instant::now();
         let mut tally = Tally::new(&model);
         let order = Order::Shuffled { seed, epoch: epoch as u64 };
-        let batches = Batches::new(images, &part, order, training.batch_size, &device)?;
+        let batches = Batches::new(&dataset.train, order, training.batch_size, &device)?;
         for (step, batch) in (1..).zip(batches) {
             let batch = batch?;
             let mut dropout = dropout_generator(seed, epoch, step);
@@ -76,10 +76,7 @@ pub fn train(config: &Config, dataset: &Dataset, observer: &mut dyn Observer) ->
         }
         let seconds = start.elapsed().as_secs_f64();
 
-        let valid = match held_out.as_slice() {
-            [] => None,
-            held_out => Some(evaluate_part(&model, images, held_out)?),
-        };
+        let valid = dataset.valid.as_ref().map(|valid| evaluate(&model, valid)).transpose()?;
         let metrics = EpochMetrics::new(epoch, &tally.mean(), valid.as_ref(), seconds);
         finite(metrics.valid_loss.unwrap_or(0.0), epoch, steps)?;
         observer.epoch(&metrics, &model)?;
@@ -195,12 +192,12 @@ pub struct Trained {
 
 impl Plan {
     fn new(config: &Config, model: &Model, dataset: &Dataset, steps: usize) -> Plan {
-        let held_out = config.data.validation;
+        let held_out = dataset.valid.as_ref().map_or(0, |valid| valid.len());
         Plan {
             name: config.name.clone(),
             cell: config.model.recurrent.cell.to_string(),
             parameters: model.parameter_count(),
-            images: [dataset.train.len() - held_out, held_out, dataset.test.len()],
+            images: [dataset.train.len(), held_out, dataset.test.len()],
             epochs: config.training.epochs,
             steps,
         }
