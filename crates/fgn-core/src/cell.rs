@@ -21,6 +21,26 @@ pub trait Cell: Copy + Send + Sync + 'static {
     /// The gradient of [`step`](Self::step): given the loss's derivatives by its results, the
     /// derivatives by its arguments.
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L>;
+
+    /// The values of those blocks that are gates, `0 ..= 1`; the places of the others are zero.
+    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
+        let mut gates = [L::zero(); MAX_BLOCKS];
+        for (g, block) in Self::SPEC.blocks.iter().enumerate() {
+            if block.is_gate() {
+                gates[g] = at.pre[g].sigmoid();
+            }
+        }
+        gates
+    }
+
+    /// What a unit carries over of its memory, the effective forget gate: the derivative of the memory
+    /// after the step by the memory before it, at the same pre-activations.
+    fn carried<L: Lane>(&self, at: &At<L>) -> L {
+        let memory = Self::SPEC.memory.unwrap_or(0);
+        let mut d = Step::new(L::zero(), &[]);
+        d.next[memory] = L::one();
+        self.grad(at, &d).prev[memory]
+    }
 }
 
 /// The arguments of a step, or the derivatives by them. Places beyond the cell's [`Spec`] are zero.

@@ -119,6 +119,11 @@ impl Spec {
         false
     }
 
+    /// Whether a gate decides what the memory carries over from step to step.
+    pub fn has_gated_memory(&self) -> bool {
+        self.blocks.iter().any(|block| matches!(block.role, Role::Forget | Role::Update))
+    }
+
     /// The blocks for which `has` holds, as places in [`blocks`](Self::blocks).
     pub fn places(&self, has: impl Fn(&Block) -> bool) -> Vec<usize> {
         (0..self.blocks.len()).filter(|&g| has(&self.blocks[g])).collect()

@@ -29,6 +29,8 @@
 //! For streams whose inputs come in one by one there is [`Stream`]: single steps without a graph, from
 //! weights packed once.
 //!
+//! [`trace`] runs a sequence to see what its gates do at every step.
+//!
 //! Beside them stands [`conv_relu_pool`], the image block of the article's network.
 //!
 //! # Speed
@@ -48,12 +50,14 @@ mod cpu;
 mod options;
 mod sequence;
 mod stream;
+mod trace;
 
 pub use conv::conv_relu_pool;
 pub use cpu::isa::Isa;
 pub use options::{Dropout, Emit, Options};
 pub use sequence::{Gate, Sequence, sequence};
 pub use stream::{Precision, Stream, StreamWeights};
+pub use trace::{GateTrace, Trace, trace};
 
 /// The machine's own ceilings, in the registers that the kernels use.
 pub mod probe {

@@ -1,5 +1,5 @@
-use super::lstm::{GATES, Memory};
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use super::lstm::{GATES, Lstm, Memory};
+use crate::{At, Block, Cell, Feed, Lane, MAX_BLOCKS, Role, Spec, Step};
 
 /// The forgetting gate network: an LSTM whose output is weighed, step by step and unit by unit, by a
 /// forgetting gate that sees the input alone.
@@ -123,5 +123,11 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
             by.pre[Z_PLACE] = d.output * (L::one() - phi);
         }
         by
+    }
+
+    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
+        let mut gates = Lstm.gates(at);
+        gates[PHI] = self.phi(at.pre[PHI]);
+        gates
     }
 }

@@ -1,5 +1,5 @@
 use super::lstm::GATES;
-use crate::{At, Cell, Lane, Spec, Step};
+use crate::{At, Cell, Lane, MAX_BLOCKS, Spec, Step};
 
 /// The LSTM with peepholes (Gers & Schmidhuber 2000): its gates see the memory, unit by unit.
 ///
@@ -60,5 +60,14 @@ impl Cell for PeepholeLstm {
         by.prev[C] = by.pre[I].mul_add(p_i, by.pre[F].mul_add(p_f, dc * f));
         by.vectors = [by.pre[I] * at.prev[C], by.pre[F] * at.prev[C], by.pre[O] * c];
         by
+    }
+
+    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
+        let [p_i, p_f, p_o] = at.vectors;
+        let mut gates = [L::zero(); MAX_BLOCKS];
+        gates[I] = p_i.mul_add(at.prev[C], at.pre[I]).sigmoid();
+        gates[F] = p_f.mul_add(at.prev[C], at.pre[F]).sigmoid();
+        gates[O] = p_o.mul_add(self.step(at).next[C], at.pre[O]).sigmoid();
+        gates
     }
 }

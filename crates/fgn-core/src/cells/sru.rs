@@ -1,4 +1,4 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::{At, Block, Cell, Feed, Lane, MAX_BLOCKS, Role, Spec, Step};
 
 /// The simple recurrent unit (Lei et al. 2018): its gates see the memory unit by unit, so there is no
 /// product from step to step. The highway is a linear map of the input, as in the original where sizes
@@ -59,5 +59,13 @@ impl Cell for Sru {
         by.vectors[0] = by.pre[F] * at.prev[0];
         by.vectors[1] = by.pre[R] * at.prev[0];
         by
+    }
+
+    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
+        let [v_f, v_r, _] = at.vectors;
+        let mut gates = [L::zero(); MAX_BLOCKS];
+        gates[F] = v_f.mul_add(at.prev[0], at.pre[F]).sigmoid();
+        gates[R] = v_r.mul_add(at.prev[0], at.pre[R]).sigmoid();
+        gates
     }
 }

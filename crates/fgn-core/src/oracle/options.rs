@@ -77,6 +77,8 @@ pub struct Run<L> {
     pub all_states: Vec<L>,
     /// `[S, B, H]`: the states after each sequence's last step; zero beyond a projection.
     pub states: Vec<L>,
+    /// `[T, B, H]`: the arguments of every unit's every step; zero beyond a sequence's end.
+    pub at: Vec<At<L>>,
 }
 
 /// Runs `cell` over `x: [T, B, I]` with packed `weights` (see [`Layout::of`]) from the initial `states: [S, B,
@@ -103,6 +105,7 @@ pub fn run<L: Real, C: Cell>(
         output: vec![L::zero(); steps * batch * size],
         all_states: vec![L::zero(); steps * batch * count * hidden],
         states: vec![L::zero(); states.len()],
+        at: vec![At::zero(); steps * batch * hidden],
     };
     for b in 0..batch {
         // The states of this sequence, `[S, H]`.
@@ -150,6 +153,8 @@ pub fn run<L: Real, C: Cell>(
                 }
                 taken = units.iter().map(|at| cell.step(at)).collect();
             }
+
+            result.at[place * hidden..][..hidden].copy_from_slice(&units);
 
             let before = now.clone();
             for s in 0..count {

@@ -12,8 +12,8 @@ use super::simd::{Element, Simd};
 use crate::Gate;
 
 /// Below and above these a gate counts as shut and as open.
-const SHUT: f64 = 0.05;
-const OPEN: f64 = 0.95;
+pub(crate) const SHUT: f64 = 0.05;
+pub(crate) const OPEN: f64 = 0.95;
 /// What is summed up for each unit: the gate, and the steps at which it was shut and open.
 const SUMS: usize = 3;
 
