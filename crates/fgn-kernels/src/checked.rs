@@ -18,7 +18,7 @@ pub(crate) fn checked(
     options: &Options,
 ) -> Result<(Shape, Plan)> {
     let shape = sizes(cell, x, states)?;
-    let form = form(cell, shape, options)?;
+    let form = form(cell, shape.input, shape.hidden, options)?;
     let len = Layout::of(cell.spec(), form).len();
     if weights.dims() != [len] {
         bail!(
@@ -74,8 +74,8 @@ fn sizes(cell: AnyCell, x: &Tensor, states: &Tensor) -> Result<Shape> {
     Ok(Shape { steps, batch, input, hidden })
 }
 
-fn form(cell: AnyCell, shape: Shape, options: &Options) -> Result<Form> {
-    let (spec, hidden) = (cell.spec(), shape.hidden);
+pub(crate) fn form(cell: AnyCell, input: usize, hidden: usize, options: &Options) -> Result<Form> {
+    let spec = cell.spec();
     if let Some(size) = options.projection {
         if !(spec.output_is_state && spec.memory.is_some()) {
             bail!(
@@ -94,7 +94,7 @@ fn form(cell: AnyCell, shape: Shape, options: &Options) -> Result<Form> {
         );
     }
     let (projection, norm) = (options.projection, options.norm);
-    Ok(Form { projection, norm, ..Form::new(shape.input, hidden) })
+    Ok(Form { projection, norm, ..Form::new(input, hidden) })
 }
 
 fn lengths(cell: AnyCell, shape: Shape, lengths: &[usize]) -> Result<Vec<usize>> {
@@ -123,7 +123,7 @@ fn resets(cell: AnyCell, shape: Shape, resets: &Tensor) -> Result<Vec<bool>> {
     Ok(resets.iter().map(|&reset| reset != 0).collect())
 }
 
-fn rules(cell: AnyCell, options: &Options) -> Result<Rules> {
+pub(crate) fn rules(cell: AnyCell, options: &Options) -> Result<Rules> {
     let count = cell.spec().states.len();
     if options.zoneout.len() > count {
         bail!(

@@ -1,5 +1,7 @@
-use candle_core::Tensor;
-use fgn_core::Norm;
+use candle_core::{Result, Tensor};
+use fgn_core::{AnyCell, Norm};
+
+use crate::checked;
 
 /// What a [`sequence`](crate::sequence) does beside the cell's equations: nothing by default. All
 /// options combine, and cost little: none leaves the one pass over time.
@@ -41,6 +43,19 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Whether to count what the gates do, see [`Gate`](crate::Gate).
     pub telemetry: bool,
+}
+
+impl Options {
+    /// Whether a layer of `hidden` units of that cell can have these options, before any input is there:
+    /// what [`sequence`](crate::sequence) checks too.
+    ///
+    /// # Errors
+    /// If an option is out of its range or not possible for the cell.
+    pub fn check(&self, cell: AnyCell, hidden: usize) -> Result<()> {
+        checked::form(cell, 1, hidden, self)?;
+        checked::rules(cell, self)?;
+        Ok(())
+    }
 }
 
 /// Which outputs of a [`sequence`](crate::sequence) are given.

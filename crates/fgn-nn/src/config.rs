@@ -1,8 +1,8 @@
 //! The configuration of a model: plain data, read from and written to any serde format.
 
-use fgn_core::AnyCell;
 use serde::{Deserialize, Serialize};
 
+use crate::recurrent::RecurrentConfig;
 use crate::{Error, Result};
 
 /// A whole classifier of images: input layer, dense layer (if any), recurrent layer, head.
@@ -76,86 +76,6 @@ pub struct DenseConfig {
     pub dropout: f64,
 }
 
-/// A recurrent layer.
-#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
-#[serde(deny_unknown_fields)]
-pub struct RecurrentConfig {
-    /// `H`: how many units it has.
-    pub hidden_size: usize,
-    /// The cell, with its options.
-    pub cell: AnyCell,
-    /// How its parameters are drawn.
-    #[serde(default)]
-    pub init: InitConfig,
-}
-
-/// How the parameters of a recurrent layer are drawn. Biases that [`ForgetBias`] does not name are
-/// zero, and so is all of `bias_hh`, which adds to the same gates.
-#[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
-#[serde(default, deny_unknown_fields)]
-pub struct InitConfig {
-    /// The weights on the input, block by block.
-    pub weights: WeightInit,
-    /// The weights on the hidden state, block by block.
-    pub recurrent: RecurrentInit,
-    /// The bias of the gates that decide what is kept.
-    pub forget_bias: ForgetBias,
-}
-
-/// How a block of weights is drawn.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug, Default)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum WeightInit {
-    /// `U[-b, b]` with `b = √(6 / (columns + H))` (Glorot & Bengio 2010).
-    #[default]
-    XavierUniform,
-    /// `U[-1/√H, 1/√H]`, what PyTorch does.
-    PytorchUniform,
-    /// A normal distribution about 0, cut at twice its standard deviation.
-    TruncatedNormal {
-        /// The standard deviation ahead of the cut; 0.01 if left out.
-        #[serde(default = "default_std")]
-        std: f64,
-    },
-}
-
-/// How the `H×H` blocks of the recurrent weights are drawn.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecurrentInit {
-    /// A random orthogonal matrix, which keeps a state's length (Saxe, McClelland & Ganguli 2014).
-    #[default]
-    Orthogonal,
-    /// As the weights on the input.
-    Same,
-}
-
-/// Where the gates that decide what is kept begin. [`Forget`](fgn_core::Role::Forget) is the gate on
-/// the memory, [`Forgetting`](fgn_core::Role::Forgetting) the forgetting gate network's gate on the
-/// output.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum ForgetBias {
-    /// The same number for every `Forget` and `Forgetting` gate; 1.0 is the default (Jozefowicz,
-    /// Zaremba & Sutskever 2015).
-    Constant(f64),
-    /// `b_f ~ ln U[1, t_max − 1]`, and the input gate at `−b_f`: memories of up to about `t_max`
-    /// steps (Tallec & Ollivier 2018). `Forgetting` gates are at 1.0.
-    Chrono {
-        /// The longest memory in time steps. At least 2.
-        t_max: usize,
-    },
-    /// `b_f = −ln(1/u − 1)`, `u ~ U[1/H, 1 − 1/H]`: gates spread evenly over (0, 1) (Gu et al.
-    /// 2020). `Forgetting` gates are at 1.0. Needs 2 units.
-    UniformGate,
-}
-
-impl Default for ForgetBias {
-    fn default() -> Self {
-        Self::Constant(1.0)
-    }
-}
-
 impl InputConfig {
     /// The `[height, width]` of the images.
     pub fn image_size(&self) -> [usize; 2] {
@@ -196,6 +116,8 @@ impl ModelConfig {
         if let Some(dense) = &self.dense {
             dense.validate()?;
         }
+        let expected = "false: a model's steps come first";
+        check(!self.recurrent.batch_first, "recurrent.batch_first", true, expected)?;
         self.recurrent.validate()
     }
 }
@@ -224,35 +146,10 @@ impl DenseConfig {
     }
 }
 
-impl RecurrentConfig {
-    pub(crate) fn validate(&self) -> Result<()> {
-        size("recurrent.hidden_size", self.hidden_size, 1)?;
-        if let WeightInit::TruncatedNormal { std } = self.init.weights {
-            let field = "recurrent.init.weights.truncated-normal.std";
-            check(std > 0.0 && std.is_finite(), field, std, "a number over 0")?;
-        }
-        match self.init.forget_bias {
-            ForgetBias::Constant(value) => {
-                let field = "recurrent.init.forget_bias.constant";
-                check(value.is_finite(), field, value, "a finite number")
-            }
-            ForgetBias::Chrono { t_max } => {
-                let field = "recurrent.init.forget_bias.chrono.t_max";
-                check(t_max >= 2, field, t_max, "2 steps or more")
-            }
-            ForgetBias::UniformGate => {
-                let expected = "2 or more for a uniform-gate forget bias";
-                let found = self.hidden_size;
-                check(found >= 2, "recurrent.hidden_size", found, expected)
-            }
-        }
-    }
-}
-
 /// The largest size of anything, far above any use, so that no product of sizes overflows.
 const MAX_SIZE: usize = 1 << 14;
 
-fn size(field: &'static str, found: usize, least: usize) -> Result<()> {
+pub(crate) fn size(field: &'static str, found: usize, least: usize) -> Result<()> {
     let fits = (least..=MAX_SIZE).contains(&found);
     check(fits, field, found, format!("{least} to {MAX_SIZE}"))
 }
@@ -268,7 +165,7 @@ pub(crate) fn dropout(field: &'static str, found: f64) -> Result<()> {
     check((0.0..1.0).contains(&found), field, found, expected)
 }
 
-fn check(
+pub(crate) fn check(
     holds: bool,
     field: &'static str,
     found: impl ToString,
@@ -278,8 +175,4 @@ fn check(
         return Ok(());
     }
     Err(Error::Config { field, found: found.to_string(), expected: expected.into() })
-}
-
-fn default_std() -> f64 {
-    0.01
 }

@@ -39,6 +39,27 @@ pub enum Error {
         /// The type that the layer takes.
         expected: &'static str,
     },
+    /// A state of a recurrent layer is not a number; none of those computed before it was.
+    #[error(
+        "state {state} of unit {unit} is not a number for the first time {when} of sequence {sequence}, in \
+         layer {layer}{way}",
+        when = .step.map_or_else(|| "before step 0".to_owned(), |step| format!("after step {step}")),
+        way = if *.reverse { ", reverse" } else { "" }
+    )]
+    NotANumber {
+        /// The state's name in the cell's equations.
+        state: &'static str,
+        /// The layer, counted from 0.
+        layer: usize,
+        /// Whether in the reverse direction.
+        reverse: bool,
+        /// The step; `None` for an initial state.
+        step: Option<usize>,
+        /// The sequence's place in the batch.
+        sequence: usize,
+        /// The unit.
+        unit: usize,
+    },
     /// A target is no class of the logits.
     #[error(
         "target {index} of the batch is class {found}, but the logits have classes 0 to {last}"
@@ -112,7 +133,7 @@ pub enum FileError {
         expected: Vec<usize>,
     },
     /// A tensor is there that the configuration does not ask for.
-    #[error("tensor `{name}` of shape {found:?} has no place in a model of this configuration")]
+    #[error("tensor `{name}` of shape {found:?} has no place in what is read")]
     ExtraTensor {
         /// The tensor's name.
         name: String,

@@ -11,7 +11,7 @@
 //! ```
 //! use candle_core::{DType, Device, Tensor};
 //! use fgn_core::AnyCell;
-//! use fgn_nn::{InitConfig, InputConfig, Mode, Model, ModelConfig, RecurrentConfig, cross_entropy};
+//! use fgn_nn::{InputConfig, Mode, Model, ModelConfig, RecurrentConfig, cross_entropy};
 //! use rand_chacha::ChaCha8Rng;
 //! use rand_chacha::rand_core::SeedableRng;
 //!
@@ -19,11 +19,7 @@
 //!     classes: 10,
 //!     input: InputConfig::ImageRows { height: 28, width: 28 },
 //!     dense: None,
-//!     recurrent: RecurrentConfig {
-//!         hidden_size: 16,
-//!         cell: AnyCell::FGN,
-//!         init: InitConfig::default(),
-//!     },
+//!     recurrent: RecurrentConfig::new(AnyCell::FGN, 16),
 //! };
 //! let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
 //!
@@ -50,24 +46,28 @@ mod config;
 mod dense;
 mod dropout;
 mod error;
-mod init;
+mod files;
+pub mod init;
 mod input;
+mod keras;
 mod loss;
 mod model;
 mod parameters;
 mod recurrent;
+pub mod rnn;
 mod weights;
 
-pub use config::{
-    DenseConfig, ForgetBias, InitConfig, InputConfig, ModelConfig, RecurrentConfig, RecurrentInit,
-    WeightInit,
-};
+pub use config::{DenseConfig, InputConfig, ModelConfig};
 pub use dense::{Dense, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
-pub use fgn_kernels::{Emit, Isa, Precision, Sequence, Stream, StreamWeights};
+pub use fgn_kernels::{Emit, Gate, Isa, Precision};
+pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
 pub use input::InputLayer;
+pub use keras::Keras;
 pub use loss::cross_entropy;
 pub use model::Model;
 pub use parameters::Parameters;
-pub use recurrent::Recurrent;
+pub use recurrent::{
+    Outputs, Recurrent, RecurrentConfig, Run, SequenceDropout, State, Stream, StreamWeights,
+};

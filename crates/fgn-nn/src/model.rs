@@ -4,7 +4,9 @@ use candle_core::{DType, Device, Tensor, Var};
 use fgn_kernels::Emit;
 
 use crate::weights::{self, ModelFile};
-use crate::{Dense, Error, InputLayer, Linear, Mode, ModelConfig, Parameters, Recurrent, Result};
+use crate::{
+    Dense, Error, InputLayer, Linear, Mode, ModelConfig, Parameters, Recurrent, Result, Run,
+};
 
 /// A classifier of images: an input layer makes a sequence of each image, a recurrent layer runs
 /// over it, and the head gives logits from its last output.
@@ -52,13 +54,13 @@ impl Model {
         if let Some(dense) = &self.dense {
             x = dense.forward(&x, &mut mode)?;
         }
+        let seed = self.recurrent.seed(&mut mode);
+        let run = Run { emit: Emit::Last, seed, ..Run::default() };
         match mode {
-            Mode::Train(_) => {
-                self.head.forward(&self.recurrent.forward(&x, None, Emit::Last)?.output)
-            }
+            Mode::Train(_) => self.head.forward(&self.recurrent.forward(&x, &run)?.output),
             // Over long sequences, what is kept for a backward pass is most of the memory.
             Mode::Eval => {
-                let run = self.recurrent.detached().forward(&x.detach(), None, Emit::Last)?;
+                let run = self.recurrent.detached().forward(&x.detach(), &run)?;
                 Ok(self.head.forward(&run.output)?.detach())
             }
         }
@@ -105,7 +107,7 @@ impl Model {
             dense = Some(Dense::new(&mut parameters, "dense", features, config)?);
             features = config.size;
         }
-        let hidden = config.recurrent.hidden_size;
+        let hidden = config.recurrent.output_size();
         let recurrent = Recurrent::new(&mut parameters, "recurrent", features, &config.recurrent)?;
         let head = Linear::new(&mut parameters, "head", hidden, config.classes)?;
         Ok(Self {

@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::error::FileError;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 
 /// The parameters of a model in the making: each layer takes its own from here, by name, and they
 /// are listed in the order in which they were taken.
@@ -52,6 +52,50 @@ impl Parameters {
         Self::from_source(Source::Seed(seed), dtype, device)
     }
 
+    /// Parameters taken, by name, from any safetensors file: PyTorch's or candle-nn's state dict of a
+    /// network with recurrent layers, say. A layer named as the file's prefix finds its own there,
+    /// whatever else the file has; numbers in `f16`, `bf16`, `f32` or `f64` are converted to `dtype`.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{Parameters, Recurrent, RecurrentConfig};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = &folder.path().join("model.safetensors");
+    /// # let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, 16) };
+    /// # let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
+    /// # Recurrent::new(&mut parameters, "encoder.rnn", 80, &config)?;
+    /// # parameters.save(path)?;
+    /// // In Python: safetensors.torch.save_file(model.state_dict(), "model.safetensors"), where the
+    /// // model's encoder.rnn is torch.nn.LSTM(80, 16, num_layers=2).
+    /// let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, 16) };
+    /// let mut parameters = Parameters::load(path, DType::F32, &Device::Cpu)?;
+    /// let layer = Recurrent::new(&mut parameters, "encoder.rnn", 80, &config)?;
+    ///
+    /// // And back: safetensors.torch.load_model(model, "trained.safetensors", strict=False).
+    /// parameters.save(&folder.path().join("trained.safetensors"))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is no safetensors file. What
+    /// layers then miss, or find in another shape, they tell by name with the shape expected.
+    pub fn load(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
+        let tensors = files::read(path, device)?;
+        Self::stored(Stored { path: path.to_owned(), tensors }, dtype, device)
+    }
+
+    /// Writes those taken so far to a safetensors file, under their names. A file that is there is
+    /// replaced in one step once the new one is whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let tensors = self.list.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+        files::save(path, tensors)
+    }
+
     /// Parameters taken from a model file.
     pub(crate) fn stored(stored: Stored, dtype: DType, device: &Device) -> Result<Self> {
         Self::from_source(Source::Stored(stored), dtype, device)
@@ -91,29 +135,41 @@ impl Parameters {
                 let values = draw(&mut generator(*seed, &name));
                 Tensor::from_vec(values, shape, &self.device)?.to_dtype(self.dtype)?
             }
-            Source::Stored(stored) => stored.take(&name, shape)?,
+            Source::Stored(stored) => stored.take(&name, shape, self.dtype)?,
         };
         let var = Var::from_tensor(&tensor)?;
         self.list.push((name, var.clone()));
         Ok(var)
     }
 
+    /// Refuses a file that has more parameters of the recurrent layer of that name than were taken: more
+    /// layers, a second direction, a projection.
+    pub(crate) fn refuse_more_layers(&self, layer: &str) -> Result<()> {
+        let Source::Stored(stored) = &self.source else { return Ok(()) };
+        let prefix = if layer.is_empty() { String::new() } else { format!("{layer}.") };
+        let of_layer = |name: &&String| {
+            let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.'));
+            own.is_some_and(is_of_recurrent_layer)
+        };
+        match stored.tensors.keys().find(of_layer) {
+            Some(name) => Err(stored.extra(name)),
+            None => Ok(()),
+        }
+    }
+
     /// All that were taken; none may be left over.
     pub(crate) fn finish(self) -> Result<Vec<(String, Var)>> {
         if let Source::Stored(stored) = &self.source
-            && let Some((name, tensor)) = stored.tensors.first_key_value()
+            && let Some(name) = stored.tensors.keys().next()
         {
-            return Err(stored.error(FileError::ExtraTensor {
-                name: name.clone(),
-                found: tensor.dims().to_vec(),
-            }));
+            return Err(stored.extra(name));
         }
         Ok(self.list)
     }
 }
 
 impl Stored {
-    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize], dtype: DType) -> Result<Tensor> {
         let Some(tensor) = self.tensors.remove(name) else {
             return Err(self.error(FileError::MissingTensor {
                 name: name.to_owned(),
@@ -127,12 +183,24 @@ impl Stored {
                 expected: shape.to_vec(),
             }));
         }
-        Ok(tensor)
+        files::converted(tensor, name, dtype).map_err(|reason| self.error(reason))
+    }
+
+    fn extra(&self, name: &str) -> Error {
+        let found = self.tensors.get(name).map_or_else(Vec::new, |tensor| tensor.dims().to_vec());
+        self.error(FileError::ExtraTensor { name: name.to_owned(), found })
     }
 
     fn error(&self, reason: FileError) -> Error {
         Error::File { path: self.path.clone(), reason }
     }
+}
+
+/// Whether a name ends as those of a recurrent layer do: in `_l0`, `_l12_reverse`.
+fn is_of_recurrent_layer(name: &str) -> bool {
+    let name = name.strip_suffix("_reverse").unwrap_or(name);
+    let layer = name.rsplit_once("_l").map(|(_, layer)| layer);
+    layer.is_some_and(|layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn generator(seed: u64, name: &str) -> ChaCha8Rng {

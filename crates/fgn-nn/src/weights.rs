@@ -1,9 +1,7 @@
 //! Model files: safetensors, with the configuration in the metadata.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor, Var};
 use safetensors::tensor::TensorView;
@@ -12,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FileError;
 use crate::parameters::Stored;
-use crate::{Error, ModelConfig, Result};
+use crate::{Error, ModelConfig, Result, files};
 
 /// The only key in the metadata: with several, their order in the file would be random.
 const KEY: &str = "fgn.model";
@@ -57,18 +55,16 @@ pub(crate) fn save(
         DType::F64 => Number::F64,
         _ => Number::F32,
     };
-    let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
-    let bytes = encode(config, number, parameters)
-        .map_err(|error| io("encode the model")(std::io::Error::other(error)))?;
-    replace(path, &bytes).map_err(io("write"))
+    let bytes = encode(config, number, parameters).map_err(|error| Error::Io {
+        path: path.to_owned(),
+        action: "encode the model",
+        source: std::io::Error::other(error),
+    })?;
+    files::write(path, &bytes)
 }
 
 pub(crate) fn load(path: &Path, device: &Device) -> Result<ModelFile> {
-    let bytes = fs::read(path).map_err(|source| Error::Io {
-        path: path.to_owned(),
-        action: "read",
-        source,
-    })?;
+    let bytes = files::bytes(path)?;
     let wrong = |reason| Error::File { path: path.to_owned(), reason };
     let Header { dtype, config, .. } = header(&bytes).map_err(wrong)?;
     let views =
@@ -153,27 +149,4 @@ impl Number {
     fn decode(self, view: &TensorView<'_>, device: &Device) -> candle_core::Result<Tensor> {
         Tensor::from_raw_buffer(view.data(), self.computed(), view.shape(), device)
     }
-}
-
-/// Writes beside and renames: whoever reads finds the old file or the new one, never a part.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let beside = beside(path);
-    let written = write_through(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // Best effort: the error to report is the first one.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write_through(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    name.into()
 }

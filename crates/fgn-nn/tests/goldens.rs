@@ -1,5 +1,5 @@
-//! The kernels held against PyTorch: outputs, final states and every gradient of the networks that
-//! `goldens/make.py` wrote. Stacks and directions are composed here, from runs of one layer each.
+//! Recurrent layers held against PyTorch: outputs, final states and every gradient of the networks that
+//! `goldens/make.py` wrote, whose parameters are loaded as they stand in its files.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use std::collections::{BTreeMap, HashMap};
@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
-use fgn_core::{AnyCell, Form, Layout, Norm};
-use fgn_kernels::{Options, sequence};
+use fgn_core::{AnyCell, Norm};
+use fgn_nn::{Parameters, Recurrent, RecurrentConfig, Run, State};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
@@ -45,16 +45,9 @@ struct Beside {
 }
 
 struct Golden {
+    path: PathBuf,
     head: Head,
     tensors: HashMap<String, Tensor>,
-}
-
-/// A golden's network as run here.
-struct Run {
-    /// `output`, and `final{place}` of each layer and direction.
-    values: Vec<(String, Tensor)>,
-    /// Of all numbers in `values`, each weighed differently.
-    loss: Tensor,
 }
 
 impl Golden {
@@ -63,99 +56,74 @@ impl Golden {
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
         let text = header.metadata().as_ref().and_then(|all| all.get("golden"));
         let head = serde_json::from_str(text.ok_or("no `golden` in the metadata")?)?;
-        Ok(Self { head, tensors: candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)? })
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
+        Ok(Self { path: path.to_owned(), head, tensors })
     }
 
     fn tensor(&self, name: &str) -> Result<&Tensor, Failure> {
         self.tensors.get(name).ok_or_else(|| format!("no tensor `{name}`").into())
     }
 
-    /// Whatever has a gradient in the file.
-    fn variables(&self, dtype: DType) -> Result<BTreeMap<String, Var>, Failure> {
+    /// Whatever begins with `prefix` and has a gradient in the file.
+    fn variables(&self, prefix: &str, dtype: DType) -> Result<BTreeMap<String, Var>, Failure> {
         let names = self.tensors.keys().filter_map(|name| name.strip_prefix("grad."));
         let variable = |name: &str| {
             let tensor = self.tensor(name)?.to_dtype(dtype)?;
             Ok((name.to_owned(), Var::from_tensor(&tensor)?))
         };
-        names.map(variable).collect()
+        names.filter(|name| name.starts_with(prefix)).map(variable).collect()
     }
 
-    fn run(&self, variables: &BTreeMap<String, Var>) -> Result<Run, Failure> {
+    fn config(&self) -> Result<RecurrentConfig, Failure> {
         let Head { cell, options, layers, bidirectional } = &self.head;
-        let variable = |name: &str| variables.get(name).ok_or(format!("no variable `{name}`"));
-        let ways = if *bidirectional { &["", "_reverse"][..] } else { &[""] };
-        let mut x = variable("x")?.as_tensor().clone();
-        let mut loss = Tensor::zeros((), x.dtype(), x.device())?;
-        let mut values = Vec::new();
-        for layer in 0..*layers {
-            let mut outputs = Vec::new();
-            for way in ways {
-                let place = format!("_l{layer}{way}");
-                let states = variable(&format!("states{place}"))?;
-                let form = Form {
-                    input: x.dim(2)?,
-                    hidden: states.dim(2)?,
-                    projection: options.projection,
-                    norm: options.norm,
-                };
-                let weights = self.packed(variables, form, &place)?;
-                let options = Options {
-                    reverse: *way == "_reverse",
-                    lengths: options.lengths.clone(),
-                    resets: self.tensors.get("resets").cloned(),
-                    projection: options.projection,
-                    norm: options.norm,
-                    zoneout: options.zoneout.clone(),
-                    clip: options.clip,
-                    ..Options::default()
-                };
-                let run = sequence(*cell, &x, &weights, states, &options)?;
-                let start = 10.0 * values.len() as f64;
-                loss = (loss + weighed(&run.states, |n| (n + start).cos())?)?;
-                values.push((format!("final{place}"), run.states));
-                outputs.push(run.output);
-            }
-            x = Tensor::cat(&outputs, 2)?;
-        }
-        loss = (loss + weighed(&x, f64::sin)?)?;
-        values.push(("output".to_owned(), x));
-        Ok(Run { values, loss })
-    }
-
-    /// The parameters of one layer and direction; biases that a network does without are zero.
-    fn packed(
-        &self,
-        variables: &BTreeMap<String, Var>,
-        form: Form,
-        place: &str,
-    ) -> Result<Tensor, Failure> {
-        let x = &variables["x"];
-        let mut parts = Vec::new();
-        let layout = Layout::of(self.head.cell.spec(), form);
-        for slot in layout.tensors() {
-            let name = format!("weights.{}{place}", slot.name);
-            parts.push(match variables.get(&name) {
-                Some(found) if found.dims() == slot.shape => found.flatten_all()?,
-                Some(found) => {
-                    let (found, expected) = (found.dims(), &slot.shape);
-                    return Err(format!("`{name}` has shape {found:?}, not {expected:?}").into());
-                }
-                None if slot.name.starts_with("bias_") => {
-                    Tensor::zeros(slot.len(), x.dtype(), x.device())?
-                }
-                None => return Err(format!("no variable `{name}`").into()),
-            });
-        }
-        Ok(Tensor::cat(&parts, 0)?)
+        let hidden = self.tensor("states_l0")?.dim(2)?;
+        Ok(RecurrentConfig {
+            layers: *layers,
+            bidirectional: *bidirectional,
+            bias: self.tensors.contains_key("weights.bias_ih_l0"),
+            projection: options.projection,
+            norm: options.norm,
+            zoneout: options.zoneout.clone(),
+            clip: options.clip,
+            ..RecurrentConfig::new(*cell, hidden)
+        })
     }
 
     fn check(&self, dtype: DType, tolerance: &Tolerance) -> Result<(), Failure> {
-        let variables = self.variables(dtype)?;
-        let run = self.run(&variables)?;
-        for (name, found) in &run.values {
+        let config = self.config()?;
+        let mut parameters = Parameters::load(&self.path, dtype, &Device::Cpu)?;
+        let mut variables = self.variables("x", dtype)?;
+        let x = variables["x"].as_tensor().clone();
+        let layer = Recurrent::new(&mut parameters, "weights", x.dim(2)?, &config)?;
+        variables.extend(parameters.list().iter().cloned());
+        // Their names are in the order of layers and directions.
+        let states = self.variables("states", dtype)?;
+        let first = states.values().map(|var| var.as_tensor().clone()).collect();
+        let first = State::new(first, config.bidirectional);
+        let places: Vec<_> = states.keys().map(|name| name.replace("states", "final")).collect();
+        variables.extend(states);
+
+        let run = layer.forward(
+            &x,
+            &Run {
+                state: Some(&first),
+                lengths: self.head.options.lengths.as_deref(),
+                resets: self.tensors.get("resets"),
+                ..Run::default()
+            },
+        )?;
+        compare("output", &run.output, self.tensor("output")?, tolerance.values, 1.0)?;
+        let mut loss = weighed(&run.output, f64::sin)?;
+        for (place, (name, found)) in places.iter().zip(run.state.tensors()).enumerate() {
             compare(name, found, self.tensor(name)?, tolerance.values, 1.0)?;
+            let start = 10.0 * place as f64;
+            loss = (loss + weighed(found, |n| (n + start).cos())?)?;
         }
-        let gradients = run.loss.backward()?;
+        let gradients = loss.backward()?;
+        let all = self.variables("", dtype)?;
+        if !all.keys().eq(variables.keys()) {
+            return Err(format!("gradients by {:?} are not all", variables.keys()).into());
+        }
         for (name, variable) in &variables {
             let name = format!("grad.{name}");
             let found = gradients.get(variable).ok_or(format!("no `{name}` was computed"))?;

@@ -1,7 +1,9 @@
 //! What the tests of this crate share.
 use candle_core::{DType, Device, Result, Tensor, Var};
 use fgn_core::AnyCell;
-use fgn_nn::{DenseConfig, InitConfig, InputConfig, ModelConfig, Parameters, RecurrentConfig};
+use fgn_nn::{
+    DenseConfig, InitConfig, InputConfig, ModelConfig, Outputs, Parameters, RecurrentConfig,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -78,6 +80,13 @@ pub(crate) fn check_gradients(vars: &[Named], output: impl Fn() -> Tensor) {
     check_gradients_but(vars, |_, _| false, output);
 }
 
+/// Outputs and final states of a run, one after the other.
+pub(crate) fn all_numbers(run: &Outputs) -> Tensor {
+    let tensors = [&run.output].into_iter().chain(run.state.tensors()).chain(&run.states);
+    let flat: Vec<_> = tensors.map(|tensor| tensor.flatten_all().unwrap()).collect();
+    Tensor::cat(&flat, 0).unwrap()
+}
+
 pub(crate) fn flat(tensor: &Tensor) -> Vec<f64> {
     let flat = tensor.flatten_all().unwrap();
     flat.to_dtype(DType::F64).unwrap().to_vec1().unwrap()
@@ -88,7 +97,7 @@ pub(crate) fn recurrent_config(
     hidden_size: usize,
     init: InitConfig,
 ) -> RecurrentConfig {
-    RecurrentConfig { hidden_size, cell, init }
+    RecurrentConfig { init, ..RecurrentConfig::new(cell, hidden_size) }
 }
 
 /// A small model of every part.

@@ -1,7 +1,10 @@
 //! Configurations: defaults, strictness, limits.
 
-use fgn_core::AnyCell;
-use fgn_nn::{DenseConfig, Error, ForgetBias, InitConfig, InputConfig, ModelConfig, WeightInit};
+use fgn_core::{AnyCell, Norm};
+use fgn_nn::{
+    DenseConfig, Error, ForgetBias, InitConfig, InitRule, InputConfig, ModelConfig,
+    RecurrentConfig, SequenceDropout, WeightInit,
+};
 
 use crate::common::model_config;
 
@@ -44,6 +47,38 @@ fn written_and_read_again() {
     }
     let truncated: WeightInit = serde_json::from_str(r#"{ "truncated-normal": {} }"#).unwrap();
     assert_eq!(truncated, WeightInit::TruncatedNormal { std: 0.01 });
+}
+
+#[test]
+fn every_field_of_a_recurrent_layer_is_read_back_and_may_be_left_out() {
+    let plain = RecurrentConfig::new(AnyCell::LSTM, 8);
+    let short = r#"{ "hidden_size": 8, "cell": { "name": "lstm" } }"#;
+    assert_eq!(serde_json::from_str::<RecurrentConfig>(short).unwrap(), plain);
+    let drop = SequenceDropout { rate: 0.25, each_step: true };
+    let rule = InitRule { gate: Some("o".into()), layer: Some(1), ..InitRule::default() };
+    let full = RecurrentConfig {
+        layers: 2,
+        bidirectional: true,
+        batch_first: true,
+        bias: false,
+        projection: Some(4),
+        residual: true,
+        norm: Norm { pre: true, memory: true },
+        input_dropout: drop,
+        dropout: drop,
+        hidden_dropout: drop,
+        weight_drop: 0.5,
+        zoneout: vec![0.1, 0.2],
+        clip: Some(3.0),
+        init: InitConfig { rules: vec![rule], ..InitConfig::default() },
+        ..plain.clone()
+    };
+    for config in [plain, full] {
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<RecurrentConfig>(&text).unwrap(), config, "{text}");
+    }
+    let message = invalid(|config| config.recurrent.batch_first = true);
+    assert!(message.starts_with("`recurrent.batch_first` is true, expected false"), "{message}");
 }
 
 #[test]

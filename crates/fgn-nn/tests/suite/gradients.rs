@@ -1,8 +1,8 @@
 //! Every layer's gradient against central differences in `f64`.
 
 use crate::common::{
-    check_gradients, check_gradients_but, flat, model_config, parameters, random, recurrent_config,
-    scramble, var,
+    all_numbers, check_gradients, check_gradients_but, flat, model_config, parameters, random,
+    recurrent_config, scramble, var,
 };
 use std::slice::from_ref;
 
@@ -11,7 +11,7 @@ use fgn_core::cells::Forgetting;
 use fgn_core::{AnyCell, Layout, Role};
 use fgn_nn::{
     Dense, DenseConfig, Dropout, Emit, InitConfig, InputConfig, InputLayer, Linear, Mode, Model,
-    Recurrent, cross_entropy,
+    Recurrent, Run, State, cross_entropy,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -93,7 +93,7 @@ fn recurrent_with_every_cell() {
         let binary = matches!(cell, AnyCell::Fgn { forgetting: Forgetting::Binary, .. });
         let layout = Layout::new(cell.spec(), input_size, hidden_size);
         let feeds_binary_gate = |name: &str, place: usize| {
-            let slot = layout.tensors().iter().find(|slot| name == format!(".{}_l0", slot.name));
+            let slot = layout.tensors().iter().find(|slot| name == format!("{}_l0", slot.name));
             let forgetting = |slot: &fgn_core::TensorSlot| {
                 let block = place / (slot.len() / slot.blocks.len());
                 cell.spec().blocks[slot.blocks[block]].role == Role::Forgetting
@@ -102,9 +102,9 @@ fn recurrent_with_every_cell() {
         };
         for emit in [Emit::All, Emit::Last] {
             check_gradients_but(&vars, feeds_binary_gate, || {
-                let run = layer.forward(&x.1, Some(&states.1), emit).unwrap();
-                let output = run.output.flatten_all().unwrap();
-                Tensor::cat(&[output, run.states.flatten_all().unwrap()], 0).unwrap()
+                let state = State::new(vec![states.1.as_tensor().clone()], false);
+                let run = Run { state: Some(&state), emit, ..Run::default() };
+                all_numbers(&layer.forward(&x.1, &run).unwrap())
             });
         }
     }

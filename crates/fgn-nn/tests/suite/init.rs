@@ -1,8 +1,15 @@
 //! Initial values: distributions, gates, seeds.
 
+use std::collections::HashMap;
+
 use candle_core::{DType, Device};
-use fgn_core::{AnyCell, Role};
-use fgn_nn::{ForgetBias, InitConfig, Model, Parameters, Recurrent, RecurrentInit, WeightInit};
+use fgn_core::{AnyCell, Norm, Role};
+use fgn_nn::{
+    ForgetBias, InitConfig, InitRule, Model, Parameters, Recurrent, RecurrentConfig, RecurrentInit,
+    WeightInit, init,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 use crate::common::{flat, model_config, recurrent_config};
 
@@ -167,6 +174,139 @@ fn check_the_rest(biases: &[(Role, Vec<f64>)]) {
         };
         assert!(values.iter().all(|&x| x == expected), "{role:?} {values:?}");
     }
+}
+
+/// All that a stack draws, by name.
+fn stack(rules: Vec<InitRule>) -> HashMap<String, Vec<f64>> {
+    let init = InitConfig { rules, ..InitConfig::default() };
+    let config = RecurrentConfig {
+        layers: 2,
+        bidirectional: true,
+        projection: Some(3),
+        norm: Norm { pre: true, memory: true },
+        init,
+        ..RecurrentConfig::new(AnyCell::LSTM, 40)
+    };
+    let mut parameters = Parameters::new(4, DType::F64, &Device::Cpu).unwrap();
+    Recurrent::new(&mut parameters, "", INPUT_SIZE, &config).unwrap();
+    parameters.list().iter().map(|(name, var)| (name.clone(), flat(var))).collect()
+}
+
+#[test]
+fn rules_by_gate_layer_and_direction() {
+    let gate = |name: &str| Some(name.to_owned());
+    let constant = |value| Some(ForgetBias::Constant(value));
+    let rules = vec![
+        InitRule { gate: gate("o"), bias: constant(-2.0), ..InitRule::default() },
+        InitRule { gate: gate("o"), layer: Some(1), bias: constant(-3.0), ..InitRule::default() },
+        InitRule { reverse: Some(true), bias: constant(5.0), ..InitRule::default() },
+        InitRule {
+            gate: gate("g"),
+            layer: Some(0),
+            reverse: Some(true),
+            weights: Some(WeightInit::TruncatedNormal { std: 1e-3 }),
+            recurrent: Some(RecurrentInit::Same),
+            ..InitRule::default()
+        },
+    ];
+    let (plain, ruled) = (stack(Vec::new()), stack(rules));
+    for (place, forget, output) in
+        [("l0", 1.0, -2.0), ("l0_reverse", 5.0, -2.0), ("l1", 1.0, -3.0), ("l1_reverse", 5.0, -3.0)]
+    {
+        let bias = &ruled[&format!("bias_ih_{place}")];
+        let expected = [0.0, forget, 0.0, output].map(|value| [value; 40]).concat();
+        assert_eq!(*bias, expected, "{place}");
+    }
+    for (name, values) in &ruled {
+        if name.starts_with("bias_ih") {
+            continue;
+        }
+        let small = name.starts_with("weight_") && name.ends_with("h_l0_reverse");
+        assert_eq!(values != &plain[name], small, "{name}");
+        if small {
+            let gate = &values[values.len() / 2..values.len() / 4 * 3];
+            assert!(gate.iter().all(|x| x.abs() <= 2e-3), "{name}");
+            let others = &values[..values.len() / 2];
+            assert!(others.iter().any(|x| x.abs() > 2e-2), "{name}");
+        }
+    }
+}
+
+#[test]
+fn normalisations_begin_as_none_and_projections_as_weights() {
+    let drawn = stack(Vec::new());
+    for place in ["l0", "l0_reverse", "l1", "l1_reverse"] {
+        assert!(drawn[&format!("norm_pre_{place}")].iter().all(|&gain| gain == 1.0));
+        assert!(drawn[&format!("norm_memory_{place}")].iter().all(|&gain| gain == 1.0));
+        assert!(drawn[&format!("norm_memory_bias_{place}")].iter().all(|&bias| bias == 0.0));
+        let bound = (6.0 / 43.0_f64).sqrt();
+        let weights = &drawn[&format!("weight_hr_{place}")];
+        let largest = weights.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
+        assert!((0.9 * bound..=bound).contains(&largest), "{largest}");
+        assert_eq!(weights.len(), 3 * 40);
+    }
+    // Four blocks [40, 3], whose columns are of length 1 and at right angles.
+    for block in drawn["weight_hh_l0"].chunks(120) {
+        for (a, b) in [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)] {
+            let product: f64 = block.chunks(3).map(|row| row[a] * row[b]).sum();
+            let expected = f64::from(u8::from(a == b));
+            assert!((product - expected).abs() < ORTHOGONALITY_TOLERANCE, "{a} {b}: {product}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_name_what_is_not_there() {
+    let refused = |rule| {
+        let init = InitConfig { rules: vec![rule], ..InitConfig::default() };
+        let config = recurrent_config(AnyCell::LSTM, 1, init);
+        let mut parameters = Parameters::new(4, DType::F64, &Device::Cpu).unwrap();
+        Recurrent::new(&mut parameters, "", 1, &config).map(drop).unwrap_err().to_string()
+    };
+    let rule = InitRule::default;
+    let bias = |bias| InitRule { bias: Some(bias), ..rule() };
+    let narrow = Some(WeightInit::TruncatedNormal { std: -1.0 });
+    for (rule, expected) in [
+        (
+            InitRule { gate: Some("z".into()), ..rule() },
+            "`recurrent.init.rules.gate` is z, expected a gate of the cell: i, f, g, o",
+        ),
+        (InitRule { layer: Some(1), ..rule() }, "`recurrent.init.rules.layer` is 1"),
+        (InitRule { reverse: Some(true), ..rule() }, "`recurrent.init.rules.reverse` is true"),
+        (InitRule { weights: narrow, ..rule() }, "truncated-normal.std` is -1"),
+        (bias(ForgetBias::Constant(f64::NAN)), "`recurrent.init.rules.bias.constant` is NaN"),
+        (bias(ForgetBias::Chrono { t_max: 1 }), "`recurrent.init.rules.bias.chrono.t_max` is 1"),
+        (bias(ForgetBias::UniformGate), "`recurrent.hidden_size` is 1, expected 2 or more"),
+    ] {
+        let error = refused(rule);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn functions_are_those_of_the_configuration() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (rows, columns) = (30, 50);
+    let matrix = init::orthogonal(&mut rng, rows, columns);
+    assert_eq!(matrix.len(), rows * columns);
+    for (a, row) in matrix.chunks(columns).enumerate() {
+        for (b, other) in matrix.chunks(columns).enumerate() {
+            let product: f64 = row.iter().zip(other).map(|(x, y)| x * y).sum();
+            assert!((product - f64::from(u8::from(a == b))).abs() < ORTHOGONALITY_TOLERANCE);
+        }
+    }
+    check_spread(&init::uniform(&mut rng, 5000, 0.3), 0.3, 0.3 / 3f64.sqrt());
+    check_spread(&init::truncated_normal(&mut rng, 5000, 0.1), 0.2, 0.08796);
+    close(init::xavier_bound(20, 40), 0.1_f64.sqrt());
+    close(init::kaiming_bound(24), 0.5);
+    let memories = init::chrono(&mut rng, 5000, 101);
+    close(memories.iter().map(|b| b.exp()).sum::<f64>() / 5000.0, 50.5);
+    let gates = init::uniform_gate(&mut rng, 5000);
+    close(gates.iter().map(|b| 1.0 / (1.0 + (-b).exp())).sum::<f64>() / 5000.0, 0.5);
+    // Where there is nothing to choose from, the one value there is.
+    assert!(init::chrono(&mut rng, 3, 0).iter().all(|&b| b == 0.0));
+    assert!(init::uniform_gate(&mut rng, 1).iter().all(|&b| b == 0.0));
+    assert!(init::orthogonal(&mut rng, 0, 3).is_empty());
 }
 
 #[test]

@@ -1,20 +1,16 @@
 //! What the layers compute, and the inputs that they refuse.
 
 use candle_core::{DType, Device, Tensor};
-use fgn_core::AnyCell;
 use fgn_nn::{
-    Dense, DenseConfig, Dropout, Emit, Error, InitConfig, InputConfig, InputLayer, Linear, Mode,
-    Model, Parameters, Precision, Recurrent,
+    Dense, DenseConfig, Dropout, Error, InputConfig, InputLayer, Linear, Mode, Model, Parameters,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::common::{flat, model_config, parameters, random, recurrent_config, scramble};
+use crate::common::{flat, model_config, parameters, random, scramble};
 
 /// Of sums of some dozens of products of numbers about 1, in `f64`.
 const ROUNDING_TOLERANCE: f64 = 1e-12;
-/// Of a few steps in `f32`, of numbers below 1.
-const STREAM_TOLERANCE: f64 = 1e-6;
 /// Of a share counted over 100,000 draws: six standard errors or more.
 const SHARE_TOLERANCE: f64 = 0.01;
 
@@ -159,53 +155,6 @@ fn dropout_keeps_the_mean_and_follows_its_seed() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let y = flat(&almost_all.forward(&x, &mut Mode::Train(&mut rng)).unwrap());
     assert!(y.iter().all(|y| y.is_finite()));
-}
-
-#[test]
-fn a_sequence_in_two_halves_is_the_whole() {
-    for cell in AnyCell::all() {
-        let mut parameters = parameters(1);
-        let config = recurrent_config(cell, 5, InitConfig::default());
-        let layer = Recurrent::new(&mut parameters, "layer", 3, &config).unwrap();
-        let x = random(&[6, 2, 3], 2);
-        let whole = layer.forward(&x, None, Emit::All).unwrap();
-        assert_eq!(whole.output.dims(), [6, 2, 5]);
-        let first = layer.forward(&x.narrow(0, 0, 2).unwrap(), None, Emit::All).unwrap();
-        let rest = x.narrow(0, 2, 4).unwrap();
-        let rest = layer.forward(&rest, Some(&first.states), Emit::Last).unwrap();
-        assert_close(&rest.output, &whole.output.get(5).unwrap());
-        assert_close(&rest.states, &whole.states);
-
-        let wrong = layer.forward(&x, Some(&random(&[1, 2, 4], 3)), Emit::All);
-        assert!(matches!(wrong, Err(Error::Shape { .. })));
-        let wrong = layer.forward(&random(&[6, 2, 4], 3), None, Emit::All);
-        assert!(matches!(wrong, Err(Error::Shape { .. })));
-    }
-}
-
-#[test]
-fn a_stream_of_a_layer_computes_what_the_layer_does() {
-    for cell in AnyCell::all() {
-        let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
-        let config = recurrent_config(cell, 5, InitConfig::default());
-        let layer = Recurrent::new(&mut parameters, "layer", 4, &config).unwrap();
-        let x = random(&[6, 2, 4], 2).to_dtype(DType::F32).unwrap();
-        let output = layer.forward(&x, None, Emit::All).unwrap().output;
-        let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(2, 1).unwrap();
-        for t in 0..6 {
-            let x = x.get(t).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            let expected = flat(&output.get(t).unwrap().to_dtype(DType::F64).unwrap());
-            let mut found = vec![0.0; expected.len()];
-            stream.step(&x, &mut found).unwrap();
-            for (found, expected) in found.into_iter().zip(expected) {
-                assert!((f64::from(found) - expected).abs() < STREAM_TOLERANCE, "{cell}, step {t}");
-            }
-        }
-    }
-    let config = recurrent_config(AnyCell::LSTM, 5, InitConfig::default());
-    let wide = Recurrent::new(&mut parameters(1), "layer", 4, &config).unwrap();
-    let error = wide.stream_weights(Precision::F32).err().unwrap().to_string();
-    assert!(error.contains("in F32, got") && error.contains("in F64"), "{error}");
 }
 
 #[test]

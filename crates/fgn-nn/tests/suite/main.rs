@@ -3,8 +3,10 @@
 
 mod common;
 mod config;
+mod foreign;
 mod gradients;
 mod init;
 mod layers;
 mod loss;
 mod model_file;
+mod recurrent;

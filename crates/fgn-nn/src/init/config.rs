@@ -1,0 +1,213 @@
+//! How the parameters of a recurrent layer are drawn, as configuration.
+
+use fgn_core::Spec;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::config::check;
+use crate::recurrent::Place;
+
+/// How the parameters of a recurrent layer are drawn. Biases that [`ForgetBias`] does not name are
+/// zero, and so is all of `bias_hh`, which adds to the same gates.
+///
+/// ```
+/// let init: fgn_nn::InitConfig = serde_json::from_str(r#"{
+///     "forget_bias": { "chrono": { "t_max": 500 } },
+///     "rules": [
+///         { "gate": "o", "bias": { "constant": -1.0 } },
+///         { "layer": 1, "reverse": true, "recurrent": "same" }
+///     ]
+/// }"#)?;
+/// assert_eq!(init.rules[1].layer, Some(1));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct InitConfig {
+    /// The weights on the input, block by block, and those of a projection.
+    pub weights: WeightInit,
+    /// The weights on the hidden state, block by block.
+    pub recurrent: RecurrentInit,
+    /// The bias of the gates that decide what is kept.
+    pub forget_bias: ForgetBias,
+    /// Exceptions by gate, layer and direction; of several that say something else, the last counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<InitRule>,
+}
+
+/// An exception to an [`InitConfig`]: what is given of the lower three, where all holds that is given of
+/// the upper three.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct InitRule {
+    /// For one of the cell's gates alone, by its name in the cell's equations: `"f"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// For one layer alone, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
+    /// For one direction alone: `true` for the reverse one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverse: Option<bool>,
+    /// The weights on the input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightInit>,
+    /// The weights on the hidden state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurrent: Option<RecurrentInit>,
+    /// With a [`gate`](Self::gate), its bias, whatever the gate does; without one, in place of
+    /// [`InitConfig::forget_bias`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bias: Option<ForgetBias>,
+}
+
+/// How a block of weights is drawn.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WeightInit {
+    /// `U[-b, b]` with `b = √(6 / (columns + rows))` (Glorot & Bengio 2010).
+    #[default]
+    XavierUniform,
+    /// `U[-1/√H, 1/√H]`, what PyTorch does.
+    PytorchUniform,
+    /// A normal distribution about 0, cut at twice its standard deviation.
+    TruncatedNormal {
+        /// The standard deviation ahead of the cut; 0.01 if left out.
+        #[serde(default = "default_std")]
+        std: f64,
+    },
+}
+
+/// How the `H×H` blocks of the recurrent weights are drawn.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecurrentInit {
+    /// A random orthogonal matrix, which keeps a state's length (Saxe, McClelland & Ganguli 2014).
+    #[default]
+    Orthogonal,
+    /// As the weights on the input.
+    Same,
+}
+
+/// Where the gates that decide what is kept begin. [`Forget`](fgn_core::Role::Forget) is the gate on
+/// the memory, [`Forgetting`](fgn_core::Role::Forgetting) the forgetting gate network's gate on the
+/// output.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ForgetBias {
+    /// The same number for every `Forget` and `Forgetting` gate; 1.0 is the default (Jozefowicz,
+    /// Zaremba & Sutskever 2015).
+    Constant(f64),
+    /// `b_f ~ ln U[1, t_max − 1]`, and the input gate at `−b_f`: memories of up to about `t_max`
+    /// steps (Tallec & Ollivier 2018). `Forgetting` gates are at 1.0.
+    Chrono {
+        /// The longest memory in time steps. At least 2.
+        t_max: usize,
+    },
+    /// `b_f = −ln(1/u − 1)`, `u ~ U[1/H, 1 − 1/H]`: gates spread evenly over (0, 1) (Gu et al.
+    /// 2020). `Forgetting` gates are at 1.0. Needs 2 units.
+    UniformGate,
+}
+
+impl Default for ForgetBias {
+    fn default() -> Self {
+        Self::Constant(1.0)
+    }
+}
+
+/// How one gate of one layer and direction is drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Resolved {
+    pub(super) weights: WeightInit,
+    pub(super) recurrent: RecurrentInit,
+    /// What the layer's gates follow by their roles.
+    pub(super) forget_bias: ForgetBias,
+    /// The gate's own.
+    pub(super) bias: Option<ForgetBias>,
+}
+
+impl InitConfig {
+    /// For a gate, or for what belongs to none.
+    pub(super) fn at(&self, place: Place, gate: &str) -> Resolved {
+        let Self { weights, recurrent, forget_bias, .. } = *self;
+        let mut resolved = Resolved { weights, recurrent, forget_bias, bias: None };
+        for rule in &self.rules {
+            if rule.gate.as_ref().is_some_and(|of| of != gate)
+                || rule.layer.is_some_and(|of| of != place.layer)
+                || rule.reverse.is_some_and(|of| of != place.reverse)
+            {
+                continue;
+            }
+            resolved.weights = rule.weights.unwrap_or(resolved.weights);
+            resolved.recurrent = rule.recurrent.unwrap_or(resolved.recurrent);
+            match rule.gate {
+                Some(_) => resolved.bias = rule.bias.or(resolved.bias),
+                None => resolved.forget_bias = rule.bias.unwrap_or(resolved.forget_bias),
+            }
+        }
+        resolved
+    }
+
+    pub(crate) fn validate(&self, spec: &Spec, hidden: usize, places: &[Place]) -> Result<()> {
+        let field = "recurrent.init.weights.truncated-normal.std";
+        self.weights.validate(field)?;
+        let constant = "recurrent.init.forget_bias.constant";
+        let t_max = "recurrent.init.forget_bias.chrono.t_max";
+        self.forget_bias.validate([constant, t_max], hidden)?;
+        for rule in &self.rules {
+            if let Some(gate) = &rule.gate {
+                let names: Vec<_> = spec.blocks.iter().map(|block| block.name).collect();
+                let expected = format!("a gate of the cell: {}", names.join(", "));
+                check(names.contains(&gate.as_str()), "recurrent.init.rules.gate", gate, expected)?;
+            }
+            if let Some(layer) = rule.layer {
+                let holds = places.iter().any(|place| place.layer == layer);
+                let expected = "one of the layers, counted from 0";
+                check(holds, "recurrent.init.rules.layer", layer, expected)?;
+            }
+            if let Some(reverse) = rule.reverse {
+                let holds = places.iter().any(|place| place.reverse == reverse);
+                let expected = "false: the layer has one direction";
+                check(holds, "recurrent.init.rules.reverse", reverse, expected)?;
+            }
+            if let Some(weights) = rule.weights {
+                weights.validate("recurrent.init.rules.weights.truncated-normal.std")?;
+            }
+            if let Some(bias) = rule.bias {
+                let constant = "recurrent.init.rules.bias.constant";
+                let t_max = "recurrent.init.rules.bias.chrono.t_max";
+                bias.validate([constant, t_max], hidden)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl WeightInit {
+    fn validate(self, field: &'static str) -> Result<()> {
+        match self {
+            Self::TruncatedNormal { std } => {
+                check(std > 0.0 && std.is_finite(), field, std, "a number over 0")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ForgetBias {
+    /// Names of the fields that a constant and `t_max` stand in.
+    fn validate(self, [constant, longest]: [&'static str; 2], hidden: usize) -> Result<()> {
+        match self {
+            Self::Constant(value) => check(value.is_finite(), constant, value, "a finite number"),
+            Self::Chrono { t_max } => check(t_max >= 2, longest, t_max, "2 steps or more"),
+            Self::UniformGate => {
+                let expected = "2 or more for a uniform-gate forget bias";
+                check(hidden >= 2, "recurrent.hidden_size", hidden, expected)
+            }
+        }
+    }
+}
+
+fn default_std() -> f64 {
+    0.01
+}

@@ -1,0 +1,75 @@
+use candle_core::{DType, Device, Tensor};
+use fgn_core::{AnyCell, Form, Layout, TensorSlot};
+
+use super::masks::Masks;
+use super::{Place, RecurrentConfig};
+use crate::Result;
+
+/// One layer of a stack in one direction: its parameters.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    pub(super) place: Place,
+    pub(super) cell: AnyCell,
+    pub(super) form: Form,
+    dtype: DType,
+    device: Device,
+    /// In the order of [`Layout::tensors`].
+    parameters: Vec<Slot>,
+}
+
+/// One of the tensors that the kernels take.
+#[derive(Clone, Debug)]
+struct Slot {
+    name: &'static str,
+    len: usize,
+    /// `None` of the biases of a layer without.
+    tensor: Option<Tensor>,
+}
+
+impl Layer {
+    /// A layer whose tensors `take` gives.
+    pub(super) fn new(
+        config: &RecurrentConfig,
+        input_size: usize,
+        place: Place,
+        (dtype, device): (DType, &Device),
+        mut take: impl FnMut(&TensorSlot, Form) -> Result<Tensor>,
+    ) -> Result<Self> {
+        let (cell, form) = (config.cell, config.form(place, input_size));
+        let mut parameters = Vec::new();
+        for slot in Layout::of(cell.spec(), form).tensors() {
+            let there = config.bias || !slot.name.starts_with("bias_");
+            let tensor = there.then(|| take(slot, form)).transpose()?;
+            parameters.push(Slot { name: slot.name, len: slot.len(), tensor });
+        }
+        Ok(Self { place, cell, form, dtype, device: device.clone(), parameters })
+    }
+
+    pub(super) fn detached(&self) -> Self {
+        let mut detached = self.clone();
+        for slot in &mut detached.parameters {
+            slot.tensor = slot.tensor.as_ref().map(Tensor::detach);
+        }
+        detached
+    }
+
+    /// `[S, B, H]`.
+    pub(super) fn zero_state(&self, batch: usize) -> Result<Tensor> {
+        let shape = [self.cell.spec().states.len(), batch, self.form.hidden];
+        Ok(Tensor::zeros(&shape, self.dtype, &self.device)?)
+    }
+
+    /// All parameters as the one flat vector that the kernels take, in training with recurrent weights
+    /// dropped.
+    pub(super) fn packed(&self, weight_drop: f64, masks: Option<Masks>) -> Result<Tensor> {
+        let part = |slot: &Slot| match (&slot.tensor, masks) {
+            (Some(tensor), Some(masks)) if slot.name == "weight_hh" => {
+                Ok(masks.weights(weight_drop, tensor, self.place)?.flatten_all()?)
+            }
+            (Some(tensor), _) => Ok(tensor.flatten_all()?),
+            (None, _) => Ok(Tensor::zeros(slot.len, self.dtype, &self.device)?),
+        };
+        let parts: Vec<_> = self.parameters.iter().map(part).collect::<Result<_>>()?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+}

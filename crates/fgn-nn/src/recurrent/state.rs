@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::Place;
+use crate::error::FileError;
+use crate::{Error, Result, files};
+
+/// The states of a recurrent layer between two runs: for each layer of the stack and each direction
+/// a tensor `[S, B, H]`, where `S` counts the cell's states, `[m, c]` for an LSTM.
+///
+/// A run gives the state behind its last step, and takes one to begin from: so a stream of any length
+/// is cut into pieces. For truncated back-propagation through time, [`detach`](Self::detach) cuts the
+/// gradient at the border.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use fgn_core::AnyCell;
+/// use fgn_nn::{Parameters, Recurrent, RecurrentConfig, Run};
+///
+/// let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
+/// let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, 16) };
+/// let layer = Recurrent::new(&mut parameters, "memory", 3, &config)?;
+///
+/// let mut state = layer.zero_state(4)?; // of 4 sequences
+/// for _piece in 0..3 {
+///     let x = Tensor::ones((10, 4, 3), DType::F32, &Device::Cpu)?;
+///     let run = layer.forward(&x, &Run { state: Some(&state), ..Run::default() })?;
+///     // … a step of the optimizer here …
+///     state = run.state.detach();
+///     state = state.reset(&[2])?; // the third sequence ended: another begins in its place
+/// }
+/// # Ok::<(), fgn_nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(super) bidirectional: bool,
+    pub(super) tensors: Vec<Tensor>,
+}
+
+impl State {
+    /// The state of a layer from its parts, in the order of [`tensors`](Self::tensors). Whether they fit a
+    /// layer is checked by the run that begins with them.
+    pub fn new(tensors: Vec<Tensor>, bidirectional: bool) -> Self {
+        Self { bidirectional, tensors }
+    }
+
+    /// The parts, `[S, B, H]` each: layer by layer, of each the forward direction and then the reverse
+    /// one, if it has that.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// The same numbers, outside the computation graph: no gradient passes.
+    pub fn detach(&self) -> Self {
+        let tensors = self.tensors.iter().map(Tensor::detach).collect();
+        Self { tensors, ..*self }
+    }
+
+    /// With zero in place of the states of the given sequences, counted from 0: others begin there. No
+    /// gradient passes there, and no number that is none.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are fewer sequences.
+    pub fn reset(&self, sequences: &[usize]) -> Result<Self> {
+        let reset = |tensor: &Tensor| {
+            let (_, batch, _) = tensor.dims3()?;
+            if let Some(sequence) = sequences.iter().find(|&&sequence| sequence >= batch) {
+                return Err(Error::Shape {
+                    what: "states",
+                    found: tensor.dims().to_vec(),
+                    expected: format!("[S, B, H] with a sequence {sequence} to reset"),
+                });
+            }
+            let kept: Vec<_> = (0..batch).map(|b| u8::from(!sequences.contains(&b))).collect();
+            let kept = Tensor::from_vec(kept, (1, batch, 1), tensor.device())?;
+            Ok(kept.broadcast_as(tensor.shape())?.where_cond(tensor, &tensor.zeros_like()?)?)
+        };
+        let tensors = self.tensors.iter().map(reset).collect::<Result<_>>()?;
+        Ok(Self { tensors, ..*self })
+    }
+
+    /// Writes a safetensors file with the tensors `states_l0`, `states_l0_reverse` and so on. A file that
+    /// is there is replaced in one step once the new one is whole.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let tensors = self.tensors.iter().enumerate().map(|(place, tensor)| {
+            let place = self.place(place);
+            (format!("states{place}"), tensor.clone())
+        });
+        files::save(path, tensors)
+    }
+
+    /// Reads what [`save`](Self::save) wrote, in the numbers of `dtype`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it holds no states: with what was
+    /// found and what was expected, tensors by name.
+    pub fn load(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
+        let mut found: BTreeMap<String, Tensor> = files::read(path, device)?;
+        let wrong = |reason| Error::File { path: path.to_owned(), reason };
+        let bidirectional = found.keys().any(|name| name.ends_with("_reverse"));
+        let mut state = Self { bidirectional, tensors: Vec::new() };
+        while state.tensors.is_empty() || !found.is_empty() {
+            let name = format!("states{}", state.place(state.tensors.len()));
+            let Some(tensor) = found.remove(&name) else {
+                return Err(wrong(match found.pop_first() {
+                    Some((name, tensor)) => {
+                        FileError::ExtraTensor { name, found: tensor.dims().to_vec() }
+                    }
+                    None => FileError::MissingTensor { name, expected: Vec::new() },
+                }));
+            };
+            state.tensors.push(files::converted(tensor, &name, dtype).map_err(wrong)?);
+        }
+        Ok(state)
+    }
+
+    fn place(&self, place: usize) -> Place {
+        match self.bidirectional {
+            true => Place { layer: place / 2, reverse: place % 2 == 1 },
+            false => Place { layer: place, reverse: false },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+use candle_core::{DType, Device, Tensor};
+use fgn_core::Norm;
+use fgn_kernels::Precision;
+
+use super::{Recurrent, RecurrentConfig, State};
+use crate::config::check;
+use crate::{Error, Result};
+
+/// A recurrent layer's weights, packed for running step by step. A clone shares them.
+#[derive(Clone)]
+pub struct StreamWeights {
+    config: RecurrentConfig,
+    layers: Vec<fgn_kernels::StreamWeights>,
+}
+
+/// A few sequences that are run step by step through a whole stack of layers, as their inputs come in,
+/// with their states inside: no graph, no gradient, no tensor, and no allocation in a step. Its kernels
+/// are those of [`fgn_kernels::Stream`], where threads and [`Precision`] are explained.
+///
+/// Made by [`Recurrent::stream_weights`]; a step computes what [`Recurrent::forward`] does in use, up to
+/// the order of sums: about 1e-6 in `f32` for numbers about 1.
+pub struct Stream {
+    weights: StreamWeights,
+    batch: usize,
+    layers: Vec<fgn_kernels::Stream>,
+    /// `[B, H]` each: what the layer below put out, and what this one does.
+    below: Vec<f32>,
+    here: Vec<f32>,
+}
+
+impl Recurrent {
+    /// The layer's present weights, packed for running step by step. What is learned later does not
+    /// change them.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{Parameters, Precision, Recurrent, RecurrentConfig};
+    ///
+    /// let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
+    /// let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::FGN, 16) };
+    /// let layer = Recurrent::new(&mut parameters, "recurrent", 3, &config)?;
+    ///
+    /// let mut stream = layer.stream_weights(Precision::F32)?.stream(1, 1)?;
+    /// let mut output = [0.0; 16];
+    /// stream.step(&[0.1, 0.2, 0.3], &mut output)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a layer that cannot be run step by step: one that runs in both directions,
+    /// or with a projection, normalisation, zoneout or clipping. [`Error::Candle`] if the parameters are
+    /// not in `f32` on the CPU.
+    pub fn stream_weights(&self, precision: Precision) -> Result<StreamWeights> {
+        self.config.check_streams()?;
+        let layers = self.layers.iter().map(|layer| {
+            let (weights, form) = (layer.packed(0.0, None)?, layer.form);
+            let (input, hidden) = (form.input, form.hidden);
+            Ok(fgn_kernels::StreamWeights::new(layer.cell, &weights, input, hidden, precision)?)
+        });
+        Ok(StreamWeights { config: self.config.clone(), layers: layers.collect::<Result<_>>()? })
+    }
+}
+
+impl RecurrentConfig {
+    fn check_streams(&self) -> Result<()> {
+        let expected = "false: a step of a stream cannot see what is to come";
+        check(!self.bidirectional, "recurrent.bidirectional", self.bidirectional, expected)?;
+        let none = "none: streams run plain cells alone; use `Recurrent::forward` with a `State`";
+        if let Some(size) = self.projection {
+            check(false, "recurrent.projection", size, none)?;
+        }
+        check(self.norm == Norm::default(), "recurrent.norm", format!("{:?}", self.norm), none)?;
+        let holds = self.zoneout.iter().all(|&rate| rate == 0.0);
+        check(holds, "recurrent.zoneout", format!("{:?}", self.zoneout), none)?;
+        self.clip.map_or(Ok(()), |clip| check(false, "recurrent.clip", clip, none))
+    }
+}
+
+impl StreamWeights {
+    /// A stream of `batch` sequences over these weights, all states zero; each layer is run by `threads`
+    /// threads: the caller's, and others that belong to the stream.
+    ///
+    /// # Errors
+    /// If one of the two is zero, or the system gives no thread.
+    pub fn stream(&self, batch: usize, threads: usize) -> Result<Stream> {
+        let layers = self.layers.iter().map(|layer| Ok(layer.stream(batch, threads)?));
+        let layers = layers.collect::<Result<_>>()?;
+        let between = if self.layers.len() > 1 { batch * self.config.hidden_size } else { 0 };
+        let (below, here) = (vec![0.0; between], vec![0.0; between]);
+        Ok(Stream { weights: self.clone(), batch, layers, below, here })
+    }
+
+    /// How many bytes of parameters a step reads.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(fgn_kernels::StreamWeights::bytes).sum()
+    }
+}
+
+impl Stream {
+    /// The next step of every sequence: reads the inputs `x: [B, I]`, writes the last layer's `output:
+    /// [B, H]`.
+    ///
+    /// # Errors
+    /// If a slice has another length; then nothing has changed.
+    pub fn step(&mut self, x: &[f32], output: &mut [f32]) -> Result<()> {
+        let expected = self.batch * self.weights.config.hidden_size;
+        if output.len() != expected {
+            return Err(Error::Shape {
+                what: "outputs of a stream",
+                found: vec![output.len()],
+                expected: format!("[{expected}]: {} for each sequence", expected / self.batch),
+            });
+        }
+        let Some((last, lower)) = self.layers.split_last_mut() else { return Ok(()) };
+        let residual = self.weights.config.residual;
+        for (place, layer) in lower.iter_mut().enumerate() {
+            if place == 0 {
+                layer.step(x, &mut self.below)?;
+                continue;
+            }
+            layer.step(&self.below, &mut self.here)?;
+            if residual {
+                add(&mut self.here, &self.below);
+            }
+            std::mem::swap(&mut self.here, &mut self.below);
+        }
+        if lower.is_empty() {
+            last.step(x, output)?;
+        } else {
+            last.step(&self.below, output)?;
+            if residual {
+                add(output, &self.below);
+            }
+        }
+        Ok(())
+    }
+
+    /// The states of all sequences, as [`Recurrent::forward`] takes them.
+    ///
+    /// # Errors
+    /// [`Error::Candle`] if there is no memory for them.
+    pub fn state(&self) -> Result<State> {
+        let config = &self.weights.config;
+        let shape = [config.cell.spec().states.len(), self.batch, config.hidden_size];
+        let tensor = |layer: &fgn_kernels::Stream| {
+            Ok(Tensor::from_vec(layer.states(..)?, &shape, &Device::Cpu)?)
+        };
+        Ok(State::new(self.layers.iter().map(tensor).collect::<Result<_>>()?, false))
+    }
+
+    /// Goes on from states: those of another stream, or that a run left.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they do not fit; then nothing has changed.
+    pub fn set_state(&mut self, state: &State) -> Result<()> {
+        let config = &self.weights.config;
+        let shape = [config.cell.spec().states.len(), self.batch, config.hidden_size];
+        let tensors = state.tensors();
+        if let Some(wrong) = tensors.iter().find(|tensor| tensor.dims() != shape) {
+            let found = wrong.dims().to_vec();
+            let expected = format!("{shape:?}");
+            return Err(Error::Shape { what: "states of a stream", found, expected });
+        }
+        if tensors.len() != self.layers.len() {
+            let (found, expected) = (vec![tensors.len()], format!("[{}]", self.layers.len()));
+            return Err(Error::Shape { what: "states of a stream, as [layers],", found, expected });
+        }
+        let numbers = tensors
+            .iter()
+            .map(|tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>())
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        for (layer, numbers) in self.layers.iter_mut().zip(&numbers) {
+            layer.set_states(.., numbers)?;
+        }
+        Ok(())
+    }
+
+    /// Begins a sequence anew: sets its states to zero in all layers.
+    ///
+    /// # Errors
+    /// If there are fewer sequences.
+    pub fn reset(&mut self, sequence: usize) -> Result<()> {
+        for layer in &mut self.layers {
+            layer.reset(sequence..=sequence)?;
+        }
+        Ok(())
+    }
+}
+
+fn add(to: &mut [f32], what: &[f32]) {
+    to.iter_mut().zip(what).for_each(|(to, what)| *to += what);
+}

@@ -1,0 +1,144 @@
+//! Stacks step by step.
+
+use candle_core::{DType, Device, Tensor};
+use fgn_core::{AnyCell, Norm};
+use fgn_nn::{Error, Parameters, Precision, Recurrent, RecurrentConfig, Run, Stream};
+
+use super::INPUT_SIZE;
+use crate::common::{flat, random};
+
+/// Of a few steps in `f32`, of numbers about 1: the order of sums differs.
+const STREAM_TOLERANCE: f64 = 2e-6;
+const STEPS: usize = 6;
+const BATCH: usize = 2;
+const HIDDEN: usize = 5;
+
+fn single(config: &RecurrentConfig) -> Recurrent {
+    let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+    Recurrent::new(&mut parameters, "layer", INPUT_SIZE, config).unwrap()
+}
+
+fn stack(cell: AnyCell, layers: usize) -> RecurrentConfig {
+    RecurrentConfig { layers, residual: layers > 1, ..RecurrentConfig::new(cell, HIDDEN) }
+}
+
+fn input(seed: u64) -> Tensor {
+    random(&[STEPS, BATCH, INPUT_SIZE], seed).to_dtype(DType::F32).unwrap()
+}
+
+/// All steps, one after the other.
+fn stepped(stream: &mut Stream, x: &Tensor) -> Vec<Vec<f32>> {
+    let step = |t| {
+        let x = x.get(t).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let mut found = vec![0.0; BATCH * HIDDEN];
+        stream.step(&x, &mut found).unwrap();
+        found
+    };
+    (0..STEPS).map(step).collect()
+}
+
+fn assert_close(found: &[Vec<f32>], expected: &Tensor, what: &str) {
+    let found = found.iter().flatten().map(|&x| f64::from(x));
+    for (place, (found, expected)) in found.zip(flat(expected)).enumerate() {
+        assert!((found - expected).abs() < STREAM_TOLERANCE, "{what}[{place}]: {found} {expected}");
+    }
+}
+
+#[test]
+fn a_stream_of_a_stack_computes_what_the_stack_does() {
+    for cell in AnyCell::all() {
+        for layers in [1, 2, 4] {
+            let layer = single(&stack(cell, layers));
+            let x = input(2);
+            let run = layer.forward(&x, &Run::default()).unwrap();
+            for threads in [1, 2] {
+                let weights = layer.stream_weights(Precision::F32).unwrap();
+                let mut stream = weights.stream(BATCH, threads).unwrap();
+                let what = format!("{cell}, {layers} layers, {threads} threads");
+                assert_close(&stepped(&mut stream, &x), &run.output, &what);
+                let states = stream.state().unwrap();
+                for (found, expected) in states.tensors().iter().zip(run.state.tensors()) {
+                    assert_eq!(found.dims(), expected.dims());
+                    assert_close(
+                        &[flat(found).iter().map(|&x| x as f32).collect()],
+                        expected,
+                        &what,
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_and_a_stream_go_on_from_each_other() {
+    let layer = single(&stack(AnyCell::FGN, 3));
+    let (first, second) = (input(2), input(3));
+    let run = layer.forward(&first, &Run::default()).unwrap();
+    let then = Run { state: Some(&run.state), ..Run::default() };
+    let expected = layer.forward(&second, &then).unwrap().output;
+    let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 1).unwrap();
+    stream.set_state(&run.state).unwrap();
+    assert_close(&stepped(&mut stream, &second), &expected, "a stream from a run's state");
+
+    let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 1).unwrap();
+    stepped(&mut stream, &first);
+    let state = stream.state().unwrap();
+    let then = Run { state: Some(&state), ..Run::default() };
+    let found = layer.forward(&second, &then).unwrap().output;
+    assert_close(&stepped(&mut stream, &second), &found, "a run from a stream's state");
+}
+
+#[test]
+fn a_sequence_of_a_stream_begins_anew() {
+    let layer = single(&stack(AnyCell::LSTM, 2));
+    let x = input(2);
+    let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 1).unwrap();
+    let first = stepped(&mut stream, &x);
+    stream.reset(1).unwrap();
+    let again = stepped(&mut stream, &x);
+    for (first, again) in first.iter().zip(&again) {
+        assert_eq!(first[HIDDEN..], again[HIDDEN..]);
+        assert_ne!(first[..HIDDEN], again[..HIDDEN]);
+    }
+    assert!(stream.reset(BATCH).is_err());
+}
+
+#[test]
+fn what_a_stream_does_not_take_is_named() {
+    let lstm = || RecurrentConfig::new(AnyCell::LSTM, HIDDEN);
+    let norm = Norm { pre: true, memory: false };
+    for (config, expected) in [
+        (RecurrentConfig { bidirectional: true, ..lstm() }, "`recurrent.bidirectional` is true"),
+        (RecurrentConfig { projection: Some(2), ..lstm() }, "`recurrent.projection` is 2"),
+        (RecurrentConfig { norm, ..lstm() }, "`recurrent.norm` is Norm"),
+        (RecurrentConfig { zoneout: vec![0.1], ..lstm() }, "`recurrent.zoneout` is [0.1]"),
+        (RecurrentConfig { clip: Some(3.0), ..lstm() }, "`recurrent.clip` is 3"),
+    ] {
+        let error = single(&config).stream_weights(Precision::F32).err().unwrap();
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert!(matches!(error, Error::Config { .. }));
+    }
+    let mut wide = crate::common::parameters(1);
+    let wide = Recurrent::new(&mut wide, "layer", INPUT_SIZE, &lstm()).unwrap();
+    let error = wide.stream_weights(Precision::F32).err().unwrap().to_string();
+    assert!(error.contains("in F32, got") && error.contains("in F64"), "{error}");
+
+    let layer = single(&stack(AnyCell::LSTM, 2));
+    let weights = layer.stream_weights(Precision::Int8).unwrap();
+    assert!(weights.bytes() > 0);
+    assert!(weights.stream(0, 1).is_err());
+    let mut stream = weights.stream(BATCH, 1).unwrap();
+    let error = stream.step(&[0.0; 6], &mut [0.0; 9]).unwrap_err().to_string();
+    assert!(error.contains("outputs of a stream have shape [9], expected [10]"), "{error}");
+    let error = stream.step(&[0.0; 5], &mut [0.0; 10]).unwrap_err().to_string();
+    assert!(error.contains("expected inputs of 2 · 3 numbers, got 5"), "{error}");
+    let error = stream.set_state(&layer.zero_state(3).unwrap()).unwrap_err().to_string();
+    assert!(
+        error.contains("states of a stream have shape [2, 3, 5], expected [2, 2, 5]"),
+        "{error}"
+    );
+    let other = single(&stack(AnyCell::LSTM, 3)).zero_state(2).unwrap();
+    let error = stream.set_state(&other).unwrap_err().to_string();
+    assert!(error.contains("have shape [3], expected [2]"), "{error}");
+}
