@@ -35,7 +35,10 @@ pub struct Sequence {
     pub gates: Vec<Gate>,
 }
 
-/// What a gate did over all steps of all sequences of a run, for each of its units.
+/// What a gate did over all steps of all sequences of a run, for each of its units, as far as its
+/// pre-activations tell: what the per-unit vectors of the peephole LSTM and of SRU add to them is not
+/// seen, and a binary gate is counted by its sigmoid. [`trace`](fn@crate::trace) gives the gates of single
+/// steps as they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     /// Its name in the cell's equations.
@@ -51,9 +54,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Of a forget gate, for how many steps each unit remembers: `1 / (1 − mean)`.
+    /// Of a forget gate, for how many steps each unit remembers: `1 / (1 − mean)`; of an update gate,
+    /// which overwrites what it lets in, `1 / mean`.
     pub fn memory(&self) -> impl Iterator<Item = f64> {
-        self.mean.iter().map(|mean| 1.0 / (1.0 - mean))
+        let overwrites = self.role == Role::Update;
+        self.mean.iter().map(move |mean| 1.0 / if overwrites { *mean } else { 1.0 - mean })
     }
 }
 

@@ -280,4 +280,6 @@ fn how_long_a_gate_remembers() {
     };
     let memory: Vec<_> = gate(Role::Forget).memory().collect();
     assert!((memory[0] - 2.0).abs() < 1e-12 && (memory[1] - 10.0).abs() < 1e-12, "{memory:?}");
+    let memory: Vec<_> = gate(Role::Update).memory().collect();
+    assert!((memory[0] - 2.0).abs() < 1e-12 && (memory[1] - 1.0 / 0.9).abs() < 1e-12, "{memory:?}");
 }

@@ -3,8 +3,8 @@
 //!
 //! A [`ModelConfig`] describes a classifier of images as plain data; a [`Model`] is built from it and
 //! a seed. Inside, an [`InputLayer`] makes a sequence of each image, a [`Dense`] layer may follow, a
-//! [`Recurrent`] layer over any cell of `fgn-core` runs over the sequence as one operation of
-//! `fgn-kernels`, and a [`Linear`] head turns its last output into logits. Each layer can be used
+//! [`Recurrent`] stack over any cell of `fgn-core` runs over the sequence, each layer and direction as one
+//! operation of `fgn-kernels`, and a [`Linear`] head turns its last output into logits. Each layer can be used
 //! alone. No data set is known here, and nothing is trained: the parameters are Candle's variables,
 //! and the loss is differentiated by Candle.
 //!

@@ -4,6 +4,7 @@ mod bad_input;
 mod stack;
 mod state;
 mod stream;
+mod table;
 
 use candle_core::Tensor;
 use fgn_nn::{Recurrent, RecurrentConfig};

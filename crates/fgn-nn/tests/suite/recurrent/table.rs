@@ -1,0 +1,60 @@
+//! The table of cells and features in `docs/cells.md`.
+
+use fgn_core::{AnyCell, Norm};
+use fgn_nn::{Parameters, Precision, Recurrent, RecurrentConfig, Run, SequenceDropout};
+
+use candle_core::{DType, Device};
+
+use super::INPUT_SIZE;
+use crate::common::random;
+
+const HIDDEN: usize = 4;
+
+/// Whether a layer with the feature of that column can be built and run.
+fn works(cell: AnyCell, column: &str) -> bool {
+    let plain = RecurrentConfig { layers: 2, ..RecurrentConfig::new(cell, HIDDEN) };
+    let drop = SequenceDropout { rate: 0.5, each_step: false };
+    let config = match column {
+        "A" => RecurrentConfig { bidirectional: true, ..plain },
+        "B" => RecurrentConfig { projection: Some(2), ..plain },
+        "C" => RecurrentConfig { norm: Norm { pre: true, memory: false }, ..plain },
+        "D" => RecurrentConfig { norm: Norm { pre: false, memory: true }, ..plain },
+        "E" => RecurrentConfig { input_dropout: drop, dropout: drop, ..plain },
+        "F" => RecurrentConfig { hidden_dropout: drop, weight_drop: 0.5, ..plain },
+        "G" => RecurrentConfig { zoneout: vec![0.5], clip: Some(1.0), ..plain },
+        _ => plain,
+    };
+    let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+    let Ok(layer) = Recurrent::new(&mut parameters, "layer", INPUT_SIZE, &config) else {
+        return false;
+    };
+    let x = random(&[5, 2, INPUT_SIZE], 1).to_dtype(DType::F32).unwrap();
+    let lengths = Some(&[3, 5][..]);
+    let run = Run { lengths, seed: Some(1), telemetry: true, ..Run::default() };
+    let Ok(ran) = layer.forward(&x, &run) else { return false };
+    match column {
+        "J" => layer.stream_weights(Precision::F32).is_ok(),
+        "K" | "L" => ran.gates.iter().all(|gates| !gates.is_empty()),
+        _ => true,
+    }
+}
+
+#[test]
+fn the_table_of_the_docs_is_true() {
+    let docs = include_str!("../../../../../docs/cells.md");
+    let table = docs.split("## What works with which cell").nth(1).unwrap();
+    let mut rows = table.lines().filter(|line| line.starts_with('|')).map(|line| {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+    });
+    let header = rows.next().unwrap();
+    let columns: Vec<_> = header[1..].iter().map(|name| name.rsplit(' ').next().unwrap()).collect();
+    let rows: Vec<_> = rows.skip(1).take_while(|row| row.len() == header.len()).collect();
+    for cell in AnyCell::all() {
+        let name = format!("`{}`", cell.name());
+        let row = rows.iter().find(|row| row[0] == name);
+        let row = row.unwrap_or_else(|| panic!("{cell} is not in the table of docs/cells.md"));
+        for (column, entry) in columns.iter().zip(&row[1..]) {
+            assert_eq!(works(cell, column), entry == "+", "{cell}, column {column}");
+        }
+    }
+}
