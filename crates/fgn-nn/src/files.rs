@@ -19,7 +19,12 @@ pub(crate) fn read(path: &Path, device: &Device) -> Result<BTreeMap<String, Tens
         path: path.to_owned(),
         reason: FileError::NotSafetensors(error),
     })?;
-    let tensors = views.iter().map(|(name, view)| Ok((name.to_owned(), view.load(device)?)));
+    let tensors = views.iter().map(|(name, view)| {
+        // A type that Candle lacks (a mask of truth values, say) is none of a parameter: it matters, and is
+        // refused as no floating-point number, only where it is asked for.
+        let none = |_| Tensor::zeros(view.shape(), DType::U8, device);
+        Ok((name.to_owned(), view.load(device).or_else(none)?))
+    });
     tensors.collect()
 }
 

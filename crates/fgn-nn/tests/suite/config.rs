@@ -71,7 +71,7 @@ fn every_field_of_a_recurrent_layer_is_read_back_and_may_be_left_out() {
         zoneout: vec![0.1, 0.2],
         clip: Some(3.0),
         init: InitConfig { rules: vec![rule], ..InitConfig::default() },
-        ..plain.clone()
+        ..RecurrentConfig::new(AnyCell::LSTM, 8)
     };
     for config in [plain, full] {
         let text = serde_json::to_string(&config).unwrap();

@@ -8,6 +8,8 @@ use candle_nn::{GRUConfig, LSTMConfig, RNN, VarBuilder, VarMap};
 use fgn_core::AnyCell;
 use fgn_core::cells::Activation;
 use fgn_nn::{Keras, Parameters, Recurrent, RecurrentConfig, Result, Run, rnn};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
 use crate::common::{flat, random, scramble};
@@ -117,6 +119,33 @@ fn numbers_of_half_precision_are_converted() {
 }
 
 #[test]
+fn a_tensor_of_a_type_that_no_parameter_has_matters_only_in_a_parameter_s_place() {
+    let config = RecurrentConfig::new(AnyCell::GRU, HIDDEN);
+    let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+    Recurrent::new(&mut parameters, "rnn", INPUT_SIZE, &config).unwrap();
+    for (name, fits) in [("mask", true), ("rnn.bias_hh_l0", false)] {
+        let numbers = parameters.list().iter().filter(|(other, _)| other != name);
+        let numbers = numbers.map(|(name, var)| {
+            let bytes = flat(var).iter().flat_map(|&x| (x as f32).to_le_bytes()).collect();
+            (name.clone(), Dtype::F32, var.dims().to_vec(), bytes)
+        });
+        let mut all: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = numbers.collect();
+        all.push((name.to_owned(), Dtype::BOOL, vec![12], vec![1; 12]));
+        let views = all.iter().map(|(name, dtype, shape, data)| {
+            (name, TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
+        let file = temporary();
+        std::fs::write(&file.1, safetensors::serialize(views, None).unwrap()).unwrap();
+        let loaded = load(&file, "rnn", &config);
+        assert_eq!(loaded.is_ok(), fits);
+        if let Err(error) = loaded {
+            let expected = "tensor `rnn.bias_hh_l0` holds U8, expected F16, BF16, F32 or F64";
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_told_by_name_and_shape() {
     let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, HIDDEN) };
     let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu).unwrap();
@@ -134,7 +163,7 @@ fn what_does_not_fit_is_told_by_name_and_shape() {
     let set = |name: &str, tensor: Tensor| {
         let name = name.to_owned();
         move |tensors: &mut HashMap<String, Tensor>| {
-            drop(tensors.insert(name.clone(), tensor.clone()))
+            tensors.insert(name.clone(), tensor.clone());
         }
     };
     let gone = |tensors: &mut HashMap<String, Tensor>| drop(tensors.remove("rnn.bias_hh_l1"));

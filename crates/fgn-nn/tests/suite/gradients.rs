@@ -11,7 +11,7 @@ use fgn_core::cells::Forgetting;
 use fgn_core::{AnyCell, Layout, Role};
 use fgn_nn::{
     Dense, DenseConfig, Dropout, Emit, InitConfig, InputConfig, InputLayer, Linear, Mode, Model,
-    Recurrent, Run, State, cross_entropy,
+    ModelConfig, Recurrent, RecurrentConfig, Run, SequenceDropout, State, cross_entropy,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -141,4 +141,34 @@ fn whole_model() {
         let logits = model.forward(&images, Mode::Train(&mut rng)).unwrap();
         cross_entropy(&logits, &target).unwrap()
     });
+}
+
+#[test]
+fn whole_model_of_a_stack() {
+    let drop = SequenceDropout { rate: 0.3, each_step: false };
+    let recurrent = RecurrentConfig {
+        layers: 2,
+        bidirectional: true,
+        residual: true,
+        dropout: drop,
+        hidden_dropout: drop,
+        weight_drop: 0.3,
+        ..RecurrentConfig::new(AnyCell::GRU, 4)
+    };
+    let config = ModelConfig { recurrent, ..model_config() };
+    let model = Model::new(&config, 1, DType::F64, &Device::Cpu).unwrap();
+    scramble(model.parameters());
+    let images = random(&[3, 8, 12], 2);
+    check_gradients(model.parameters(), || {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        model.forward(&images, Mode::Train(&mut rng)).unwrap()
+    });
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    model.save(&path).unwrap();
+    let loaded = Model::load(&path, &Device::Cpu).unwrap();
+    assert_eq!(*loaded.config(), config);
+    let logits = |model: &Model| flat(&model.forward(&images, Mode::Eval).unwrap());
+    assert_eq!(logits(&loaded), logits(&model));
 }
