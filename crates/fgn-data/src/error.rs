@@ -1,6 +1,7 @@
 //! What can be wrong with data: what was found, what was expected, and where.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -138,7 +139,7 @@ pub enum Error {
     /// A name that the registry does not know.
     #[error(
         "no data set is called {name:?}; known: {known}{}",
-        .nearest.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
+        .nearest.as_ref().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
     )]
     Unknown {
         /// The name asked for.
@@ -146,7 +147,7 @@ pub enum Error {
         /// All names, separated by commas.
         known: String,
         /// The known name that is nearest, if one is near.
-        nearest: Option<&'static str>,
+        nearest: Option<String>,
     },
     /// A validation part that leaves nothing to train on.
     #[error("{valid} of {count} samples held out for validation, expected fewer than {count}")]
@@ -183,6 +184,95 @@ pub enum Error {
         height: usize,
         /// Columns expected.
         width: usize,
+    },
+    /// An option of reading that fits nothing.
+    #[error("{option} is {found}, expected {expected}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A table lacks a column.
+    #[error(
+        "{file}: no column {column:?}; found {found}{}",
+        .nearest.as_ref().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
+    )]
+    Column {
+        /// The file.
+        file: String,
+        /// The column asked for.
+        column: String,
+        /// The columns that are there, shortened if they are many.
+        found: String,
+        /// The column that is nearest, if one is near.
+        nearest: Option<String>,
+    },
+    /// A table is not as it should be: its columns, a row or a field.
+    #[error("{at}: found {found}, expected {expected}")]
+    Table {
+        /// The file; of a row its line or number, of a field the column too.
+        at: String,
+        /// What was found.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A Parquet file, and a program that was built without their reader.
+    #[error(
+        "{file}: this program was built without Parquet; build it with `--features parquet`, or \
+         write the table as CSV"
+    )]
+    NoParquet {
+        /// The file.
+        file: String,
+    },
+    /// The temporary file for a table beyond the memory given to it cannot be written or read.
+    #[error(
+        "{file}: its numbers do not fit in the memory given to them, and the temporary file for them \
+         failed: {source} (in {}; TMPDIR chooses another folder, `memory` sets the bound)",
+        .folder.display()
+    )]
+    Spill {
+        /// The table.
+        file: String,
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder of images is not a folder a class.
+    #[error("{}: found {found}, expected {expected}", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What was found.
+        found: String,
+        /// What would do.
+        expected: String,
+    },
+    /// A file is no image, or a damaged or an enormous one.
+    #[error("cannot read the image {}: {source}; PNG, JPEG, BMP and PNM are known", .file.display())]
+    NoImage {
+        /// The file.
+        file: PathBuf,
+        /// What the decoder said.
+        source: image::ImageError,
+    },
+    /// An image has another size than the others.
+    #[error(
+        "{}: {} x {} pixels, expected {} x {} (height x width; `images.size` resizes all to one size)",
+        .file.display(), .found[0], .found[1], .expected[0], .expected[1]
+    )]
+    PictureSize {
+        /// The file.
+        file: PathBuf,
+        /// Its height and width.
+        found: [usize; 2],
+        /// Height and width expected.
+        expected: [usize; 2],
     },
     /// Candle could not make a tensor.
     #[error("cannot make the batch's tensors: {0}")]

@@ -24,7 +24,8 @@
 //!
 //! - **Where data comes from.** [`mnist`] is embedded; [`open`] finds data sets by name;
 //!   [`read_idx_folder`] reads a folder in MNIST's four-file form (Fashion-MNIST, say), plain or
-//!   gzipped; [`Images::new`] takes over pixels and labels from anywhere else.
+//!   gzipped; [`ImageFolder`] a folder of image files a class; [`Series`] a table of time series.
+//!   [`open_path`] tells these apart. [`Images::new`] takes over pixels and labels from anywhere else.
 //! - **What holds of it.** Whatever is in an [`Images`] was checked: sizes, counts, labels. A file
 //!   that is truncated, too long, corrupted or of another kind is an [`Error`] that says what was
 //!   found, what was expected and where; a header that lies costs no memory.
@@ -44,17 +45,28 @@
 mod batches;
 mod error;
 mod idx;
+mod image_folder;
 mod images;
 mod mnist;
+mod open;
+mod picture;
 mod registry;
 mod samples;
 mod sampling;
+mod series;
+mod statistics;
+mod table;
 
 pub use batches::{Batches, input};
 pub use error::{Error, Result};
 pub use idx::{read_idx, read_idx_folder};
+pub use image_folder::{ImageFolder, ImageOptions};
 pub use images::Images;
 pub use mnist::mnist;
+pub use open::{OpenOptions, Progress, Share, open_path};
+pub use picture::Picture;
 pub use registry::{names, open};
 pub use samples::{Batch, Dataset, Form, Input, Samples, Subset, Target};
 pub use sampling::{Order, split};
+pub use series::{Known, Missing, Series, SeriesOptions, Task};
+pub use statistics::{Moments, Statistics};

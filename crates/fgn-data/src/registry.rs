@@ -33,18 +33,19 @@ pub fn open(name: &str) -> Result<Dataset> {
         None => Err(Error::Unknown {
             name: name.to_owned(),
             known: names().collect::<Vec<_>>().join(", "),
-            nearest: nearest(name),
+            nearest: nearest(name, names()),
         }),
     }
 }
 
-fn nearest(name: &str) -> Option<&'static str> {
+/// The one of `known` that `name` is probably a slip for.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();
-    names()
-        .map(|known| (strsim::damerau_levenshtein(&name, known), known))
-        .filter(|&(edits, _)| edits <= SLIP)
+    known
+        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), known))
+        .filter(|&(edits, known)| edits <= SLIP.min(known.len().saturating_sub(1)))
         .min()
-        .map(|(_, known)| known)
+        .map(|(_, known)| known.to_owned())
 }
 
 #[cfg(test)]
@@ -54,10 +55,10 @@ mod tests {
     #[test]
     fn slips_are_recognised_and_strangers_are_not() {
         for slip in ["MNIST", "mnits", "minst", "mnist-", "nist"] {
-            assert_eq!(nearest(slip), Some("mnist"), "{slip}");
+            assert_eq!(nearest(slip, names()).as_deref(), Some("mnist"), "{slip}");
         }
         for stranger in ["", "imagenet", "fashion-mnist"] {
-            assert_eq!(nearest(stranger), None, "{stranger}");
+            assert_eq!(nearest(stranger, names()), None, "{stranger}");
         }
     }
 

@@ -68,6 +68,11 @@ pub trait Samples: Debug + Send + Sync {
     /// What a sample and its target are.
     fn form(&self) -> &Form;
 
+    /// What the numbers of a step are called, in their order; empty if they have no names.
+    fn features(&self) -> &[String] {
+        &[]
+    }
+
     /// What the sample at `place` is called where it is shown: a file's name, an id; its place if it
     /// has no name.
     fn title(&self, place: u32) -> String {
@@ -98,6 +103,10 @@ impl<S: Samples + ?Sized> Samples for Arc<S> {
 
     fn form(&self) -> &Form {
         (**self).form()
+    }
+
+    fn features(&self) -> &[String] {
+        (**self).features()
     }
 
     fn title(&self, place: u32) -> String {
@@ -210,6 +219,10 @@ impl Samples for Subset {
         self.whole.form()
     }
 
+    fn features(&self) -> &[String] {
+        self.whole.features()
+    }
+
     fn title(&self, place: u32) -> String {
         match self.places.get(place as usize) {
             Some(&place) => self.whole.title(place),
@@ -261,6 +274,23 @@ pub(crate) fn divide(
         held.insert(group);
     }
     Ok((0..end).partition(|&place| !held.contains(&samples.group(place))))
+}
+
+/// Orders names of classes: numbers by value, then words by letter.
+pub(crate) fn class_key(name: &str) -> (u64, &str) {
+    (name.parse().unwrap_or(u64::MAX), name)
+}
+
+/// Names in the order of classes, and `labels`, places in them, changed to fit.
+pub(crate) fn sorted_classes(names: Vec<String>, labels: &mut [u32]) -> Vec<String> {
+    let mut sorted: Vec<(u32, String)> = (0..).zip(names).collect();
+    sorted.sort_by(|(_, one), (_, other)| class_key(one).cmp(&class_key(other)));
+    let mut places = vec![0; sorted.len()];
+    for (place, &(before, _)) in (0..).zip(&sorted) {
+        places[before as usize] = place;
+    }
+    labels.iter_mut().for_each(|label| *label = places[*label as usize]);
+    sorted.into_iter().map(|(_, name)| name).collect()
 }
 
 /// # Errors

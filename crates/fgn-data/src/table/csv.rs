@@ -1,0 +1,163 @@
+//! Text files of fields between delimiters.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
+
+use super::{Field, Table, check_columns, shortened};
+use crate::{Error, Result};
+
+/// The most bytes of one row, far above any use: a file without line ends is not read into memory.
+const LONGEST_ROW: u64 = 16 << 20;
+
+/// A text file, read row by row.
+pub(super) struct Csv {
+    path: PathBuf,
+    name: String,
+    reader: Reader<Limited<File>>,
+    /// Bytes that the reader may still take before this row's end.
+    left: Arc<AtomicU64>,
+    columns: Vec<String>,
+    row: ByteRecord,
+    /// Without a header the first row is read ahead, to count its fields.
+    first_is_row: bool,
+    /// Where the row begins, or blank lines before it.
+    start: u64,
+    size: u64,
+}
+
+impl Csv {
+    pub(super) fn open(path: &Path, delimiter: u8, header: bool) -> Result<Csv> {
+        let name = path.display().to_string();
+        let unreadable = |source| Error::Read { file: name.clone(), source };
+        let file = File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        let left = Arc::new(AtomicU64::new(LONGEST_ROW));
+        let bytes = Limited { bytes: file, left: left.clone() };
+        let reader =
+            ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(bytes);
+        let mut csv = Csv {
+            path: path.to_owned(),
+            name,
+            reader,
+            left,
+            columns: Vec::new(),
+            row: ByteRecord::new(),
+            first_is_row: !header,
+            start: 0,
+            size,
+        };
+        if !csv.read()? {
+            return Err(Error::Empty { origin: csv.name });
+        }
+        csv.columns = match header {
+            true => (0..csv.row.len())
+                .map(|column| Ok(csv.text(column)?.trim().to_owned()))
+                .collect::<Result<_>>()?,
+            false => (1..=csv.row.len()).map(|column| column.to_string()).collect(),
+        };
+        check_columns(&csv.name, &csv.columns)?;
+        Ok(csv)
+    }
+
+    fn read(&mut self) -> Result<bool> {
+        self.left.store(LONGEST_ROW, Ordering::Relaxed);
+        self.start = self.reader.position().byte();
+        let found = self.reader.read_byte_record(&mut self.row);
+        found.map_err(|error| self.explain(error))
+    }
+
+    /// The row's line. The reader does not count blank lines before a row, so they are counted here, in
+    /// the file: but once, as whoever asks has an error to tell.
+    fn line(&self) -> u64 {
+        let Ok(file) = File::open(&self.path) else {
+            return self.reader.position().line();
+        };
+        let (mut line, mut at) = (1, 0);
+        for byte in BufReader::new(file).bytes().map_while(io::Result::ok) {
+            if at >= self.start && byte != b'\n' && byte != b'\r' {
+                break;
+            }
+            line += u64::from(byte == b'\n');
+            at += 1;
+        }
+        line
+    }
+
+    fn text(&self, column: usize) -> Result<&str> {
+        let bytes = self.row.get(column).unwrap_or_default();
+        std::str::from_utf8(bytes).map_err(|_| Error::Table {
+            at: format!("{}, {}, field {}", self.name, self.place(), column + 1),
+            found: shortened(&String::from_utf8_lossy(bytes)),
+            expected: "text in UTF-8".into(),
+        })
+    }
+
+    fn explain(&self, error: csv::Error) -> Error {
+        let line = self.line();
+        let row = |found, expected| Error::Table {
+            at: format!("{}, line {line}", self.name),
+            found,
+            expected,
+        };
+        match error.into_kind() {
+            ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => row(
+                format!("a row that goes on after {LONGEST_ROW} bytes"),
+                "a line end, or the end of a field in quotes".into(),
+            ),
+            ErrorKind::Io(source) => Error::Read { file: self.name.clone(), source },
+            ErrorKind::UnequalLengths { expected_len, len, .. } => row(
+                format!("{len} fields"),
+                format!("{expected_len}, as in the first line (is the delimiter right?)"),
+            ),
+            other => row(format!("{other:?}"), "a row of fields".into()),
+        }
+    }
+}
+
+impl Table for Csv {
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn advance(&mut self) -> Result<bool> {
+        match std::mem::take(&mut self.first_is_row) {
+            true => Ok(true),
+            false => self.read(),
+        }
+    }
+
+    fn field(&self, column: usize) -> Result<Field<'_>> {
+        Ok(Field::of_text(self.text(column)?))
+    }
+
+    fn place(&self) -> String {
+        format!("line {}", self.line())
+    }
+
+    fn progress(&self) -> (u64, u64) {
+        (self.reader.position().byte(), self.size)
+    }
+}
+
+/// Gives no more bytes than are left.
+struct Limited<R> {
+    bytes: R,
+    left: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.bytes.read(buffer)?;
+        self.left.store(left.saturating_sub(count as u64), Ordering::Relaxed);
+        Ok(count)
+    }
+}

@@ -1,0 +1,417 @@
+//! Tables become the sequences that stand in them, and what is wrong in one is told by line and column.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::PathBuf;
+
+use candle_core::Device;
+use fgn_data::{
+    Batches, Dataset, Input, Known, Missing, OpenOptions, Order, Progress, Result, Samples, Series,
+    SeriesOptions, Share, Target, Task, open_path,
+};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn read(&self, text: impl AsRef<[u8]>, options: &SeriesOptions) -> Result<Series> {
+        Series::read(&self.write("a.csv", text), options, None, &mut |_| ())
+    }
+
+    /// The error of a table that must be refused, without the folder's name.
+    #[track_caller]
+    fn refused(&self, text: impl AsRef<[u8]>, options: &SeriesOptions) -> String {
+        let folder = format!("{}{}", self.0.path().display(), std::path::MAIN_SEPARATOR);
+        self.read(text, options).expect_err("accepted").to_string().replace(&folder, "")
+    }
+}
+
+fn options(task: Task, id: &str, target: &[&str]) -> SeriesOptions {
+    SeriesOptions {
+        task,
+        id: (!id.is_empty()).then(|| id.to_owned()),
+        target: target.iter().map(|&name| name.to_owned()).collect(),
+        ..SeriesOptions::default()
+    }
+}
+
+fn classes() -> SeriesOptions {
+    options(Task::Classes, "id", &["kind"])
+}
+
+/// A sample's steps, without the filling behind them.
+fn steps(series: &dyn Samples, place: u32) -> Vec<Vec<f32>> {
+    let batch = series.batch(&[place], &Device::Cpu).unwrap();
+    batch.input.squeeze(0).unwrap().to_vec2().unwrap()
+}
+
+fn numbers(series: &dyn Samples, place: u32) -> Vec<f32> {
+    series.batch(&[place], &Device::Cpu).unwrap().target.to_vec2().unwrap().remove(0)
+}
+
+fn class(series: &dyn Samples, place: u32) -> u32 {
+    series.batch(&[place], &Device::Cpu).unwrap().target.to_vec1().unwrap()[0]
+}
+
+#[test]
+fn rows_of_an_id_are_the_steps_of_a_sequence() {
+    let text = "x,id,y,kind\n1,a,2,b\n3,10,4.5,c\n-5e-1,a,6,b\n7,a,8,b\n";
+    let series = Folder::new().read(text, &classes()).unwrap();
+    assert_eq!(series.len(), 2);
+    assert_eq!(series.form().input, Input::Series { features: 2 });
+    assert_eq!(series.form().target, Target::Classes(vec!["b".into(), "c".into()]));
+    assert_eq!((series.title(0), series.title(1)), ("a".into(), "10".into()));
+    assert_eq!(steps(&series, 0), [[1.0, 2.0], [-0.5, 6.0], [7.0, 8.0]]);
+    assert_eq!(steps(&series, 1), [[3.0, 4.5]]);
+    let both = series.batch(&[1, 0], &Device::Cpu).unwrap();
+    assert_eq!(both.lengths, Some(vec![1, 3]));
+    assert_eq!(both.input.dims(), [2, 3, 2]);
+    let filling = both.input.get(0).unwrap().narrow(0, 1, 2).unwrap();
+    assert_eq!(filling.to_vec2::<f32>().unwrap(), [[0.0; 2]; 2]);
+    assert_eq!(both.target.to_vec1::<u32>().unwrap(), [1, 0]);
+}
+
+#[test]
+fn classes_that_are_numbers_stand_in_their_order() {
+    let text = "id,x,kind\na,1,10\nb,1,9\nc,1,-\nd,1,2\n";
+    let series = Folder::new().read(text, &classes()).unwrap();
+    let names = ["2", "9", "10", "-"].map(String::from).to_vec();
+    assert_eq!(series.form().target, Target::Classes(names));
+    assert_eq!([0, 1, 2, 3].map(|place| class(&series, place)), [2, 1, 3, 0]);
+}
+
+#[test]
+fn numbers_are_told_by_sequence() {
+    let text = "id;u;v;x\r\n1;0.5;2;7\r\n1;0.5;2;8\r\n2;-1;3;9\r\n";
+    let options =
+        SeriesOptions { delimiter: Some(';'), ..options(Task::Numbers, "id", &["v", "u"]) };
+    let series = Folder::new().read(text, &options).unwrap();
+    assert_eq!(series.features(), ["x"]);
+    assert_eq!(series.form().target, Target::Numbers(vec!["v".into(), "u".into()]));
+    assert_eq!((numbers(&series, 0), numbers(&series, 1)), (vec![2.0, 0.5], vec![3.0, -1.0]));
+}
+
+#[test]
+fn windows_forecast_within_their_sequence() {
+    let rows = |id: char, count: usize, from: usize| -> String {
+        (from..from + count).map(|row| format!("{id},{row},{}\n", 10 * row)).collect()
+    };
+    let text = format!("id,t,v\n{}{}{}", rows('a', 6, 0), rows('b', 3, 100), rows('a', 2, 6));
+    let task = Task::Forecast { window: 3, ahead: 2, stride: 2 };
+    let series = Folder::new().read(&text, &options(task, "id", &["v"])).unwrap();
+    // Sequence a has 8 rows: windows at 0 and 2; at 4 there is no row 2 ahead. b is too short.
+    assert_eq!(series.len(), 2);
+    assert_eq!(series.features(), ["t", "v"]);
+    assert_eq!(steps(&series, 1), [[2.0, 20.0], [3.0, 30.0], [4.0, 40.0]]);
+    assert_eq!((numbers(&series, 0), numbers(&series, 1)), (vec![40.0], vec![60.0]));
+    assert_eq!(series.title(1), "a, rows from 3");
+    assert!(series.batch(&[0], &Device::Cpu).unwrap().lengths.is_none());
+
+    // Windows count: checked against counting them.
+    for rows_there in 1..20 {
+        for (window, ahead, stride) in [(1, 1, 1), (3, 1, 1), (3, 2, 2), (5, 3, 4), (2, 1, 7)] {
+            let task = Task::Forecast { window, ahead, stride };
+            let text = format!("id,t,v\n{}", rows('a', rows_there, 0));
+            let counted = (0..rows_there)
+                .step_by(stride)
+                .filter(|first| first + window - 1 + ahead < rows_there)
+                .count();
+            match Folder::new().read(&text, &options(task, "", &["v"]).without("id")) {
+                Ok(series) => assert_eq!(series.len(), counted),
+                Err(error) => assert_eq!(counted, 0, "{error}"),
+            }
+        }
+    }
+}
+
+trait Without {
+    fn without(self, column: &str) -> Self;
+}
+
+impl Without for SeriesOptions {
+    fn without(mut self, column: &str) -> Self {
+        self.ignore.push(column.into());
+        self
+    }
+}
+
+#[test]
+fn missing_numbers_are_read_as_asked() {
+    let text = "id,x,y,kind\na,1,2,k\nb,,5,l\na,NA,?,k\na,nan,7,k\n";
+    let folder = Folder::new();
+    let read = |missing| folder.read(text, &SeriesOptions { missing, ..classes() }).unwrap();
+    assert_eq!(steps(&read(Missing::Zero), 0), [[1.0, 2.0], [0.0, 0.0], [0.0, 7.0]]);
+    assert_eq!(steps(&read(Missing::Previous), 0), [[1.0, 2.0], [1.0, 2.0], [1.0, 7.0]]);
+    assert_eq!(steps(&read(Missing::Previous), 1), [[0.0, 5.0]]);
+    assert_eq!(
+        folder.refused(text, &classes()),
+        "a.csv, line 3, column \"x\": found nothing, expected a number (or missing = \"zero\" or \
+         \"previous\")"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_by_line_and_column() {
+    let folder = Folder::new();
+    let told = |text: &str, options: &SeriesOptions, expected: &str| {
+        let message = folder.refused(text, options);
+        assert!(message.starts_with(expected), "{message}\nexpected {expected}");
+    };
+    let all = classes();
+    told("", &all, "a.csv: an empty set");
+    told("id,x,kind\n", &all, "a.csv: an empty set");
+    told(
+        "id,x,kin\na,1,k\n",
+        &all,
+        "a.csv: no column \"kind\"; found \"id, x, kin\" (did you mean \"kin\"?)",
+    );
+    told("id,x,x,kind\n", &all, "a.csv: found two columns called \"x\"");
+    told("id,kind\na,1\n", &all, "a.csv: found no column of features");
+    told("id,x,kind\na,1,k\nb,2\n", &all, "a.csv, line 3: found 2 fields, expected 3");
+    told(
+        "id,x,kind\na,1,k\nb,red,k\n",
+        &all,
+        "a.csv, line 3, column \"x\": found \"red\", expected a finite number",
+    );
+    told(
+        "id,x,kind\na,1e39,k\n",
+        &all,
+        "a.csv, line 2, column \"x\": found 1000000000000000000000000",
+    );
+    told("id,x,kind\na,inf,k\n", &all, "a.csv, line 2, column \"x\": found inf");
+    told("id,x,kind\n,1,k\n", &all, "a.csv, line 2, column \"id\": found nothing, expected an id");
+    told("id,x,kind\na,1,\n", &all, "a.csv, line 2, column \"kind\": found nothing");
+    told(
+        "id,x,kind\na,1,k\n\na,2,l\n",
+        &all,
+        "a.csv, line 4, column \"kind\": found \"l\", expected \"k\", as in the rows of this id before",
+    );
+    // Whatever ends a line, and whatever is in a field.
+    told("\n\n\nid,x,kind\na,1,k\n\nb,red,k", &all, "a.csv, line 7, column \"x\"");
+    told("id,x,kind\r\n\r\na,1,k\r\n\r\n\r\nb,red,k\r\n", &all, "a.csv, line 6, column \"x\"");
+    told("id,x,kind\n\"a\nb\",1,k\nc,red,k\n", &all, "a.csv, line 4, column \"x\"");
+    let number = options(Task::Numbers, "id", &["kind"]);
+    told(
+        "id,x,kind\na,1,2\na,1,3\n",
+        &number,
+        "a.csv, line 3, column \"kind\": found 3, expected 2",
+    );
+    told("id,x,kind\na,1,k\n", &number, "a.csv, line 2, column \"kind\": found \"k\"");
+    let message = folder.refused(b"id,x,kind\na,\xff,k\n", &all);
+    assert!(message.starts_with("a.csv, line 2, field 2: found "), "{message}");
+    assert!(message.ends_with("expected text in UTF-8"), "{message}");
+    let windows = options(Task::Forecast { window: 4, ahead: 1, stride: 1 }, "id", &["x"]);
+    told(
+        "id,x\na,1\na,2\n",
+        &windows,
+        "a.csv, its end: found 2 rows in the longest sequence, expected 5 or more",
+    );
+}
+
+#[test]
+fn options_that_fit_no_file_are_refused() {
+    let folder = Folder::new();
+    let told = |options: SeriesOptions, expected: &str| {
+        let message = folder.refused("id,x,kind\na,1,k\n", &options);
+        assert!(message.starts_with(expected), "{message}\nexpected {expected}");
+    };
+    told(options(Task::Classes, "id", &[]), "target is 0 columns, expected the one");
+    told(options(Task::Classes, "id", &["x", "kind"]), "target is 2 columns, expected the one");
+    told(options(Task::Numbers, "id", &[]), "target is no column");
+    told(options(Task::Classes, "", &["kind"]), "id is no column, expected the column");
+    let none = Task::Forecast { window: 0, ahead: 1, stride: 1 };
+    told(options(none, "id", &["x"]), "task.forecast is window 0, ahead 1, stride 1");
+    told(SeriesOptions { delimiter: Some('→'), ..classes() }, "delimiter is '→'");
+}
+
+#[test]
+fn a_row_without_an_end_is_left() {
+    let text = format!("id,x,kind\na,1,k\nb,2,\"{}", "k".repeat(17 << 20));
+    let message = Folder::new().refused(text, &classes());
+    assert!(
+        message.starts_with("a.csv, line 3: found a row that goes on after 16777216 bytes"),
+        "{message}"
+    );
+}
+
+#[test]
+fn without_a_header_columns_are_numbered_and_tabs_part_tsv() {
+    let folder = Folder::new();
+    let path = folder.write("a.tsv", "p\t1\tk\nq\t2\tl\n");
+    let options = SeriesOptions { header: false, ..options(Task::Classes, "1", &["3"]) };
+    let series = Series::read(&path, &options, None, &mut |_| ()).unwrap();
+    assert_eq!((series.len(), series.features()), (2, &["2".to_owned()][..]));
+    assert_eq!(steps(&series, 1), [[2.0]]);
+}
+
+#[test]
+fn a_set_like_another_has_its_classes_and_columns() {
+    let folder = Folder::new();
+    let train = folder.read("id,x,y,kind\na,1,2,k\nb,3,4,l\n", &classes()).unwrap();
+    let like = |text: &str| {
+        let path = folder.write("b.csv", text);
+        Series::read(&path, &classes(), Some(&train.known()), &mut |_| ())
+    };
+    let test = like("kind,z,y,x,id\nl,9,4,3,c\n").unwrap();
+    assert_eq!((test.form(), test.features()), (train.form(), train.features()));
+    assert_eq!((class(&test, 0), steps(&test, 0)), (1, vec![vec![3.0, 4.0]]));
+    let message = like("id,x,y,kind\na,1,2,m\n").unwrap_err().to_string();
+    assert!(
+        message.ends_with("found \"m\", expected a class that is known: \"k, l\""),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_table_without_targets_can_be_read_to_be_told() {
+    let folder = Folder::new();
+    let path = folder.write("b.csv", "y,x,id\n4,3,c\n6,5,c\n7,8,d\n");
+    let known = Known { features: vec!["x".into(), "y".into()], target: None };
+    let read = |options: &SeriesOptions| Series::read(&path, options, Some(&known), &mut |_| ());
+    for options in [classes(), options(Task::Numbers, "id", &["kind"])] {
+        let series = read(&options).unwrap();
+        assert_eq!((series.len(), series.title(1)), (2, "d".into()));
+        assert_eq!(steps(&series, 0), [[3.0, 4.0], [5.0, 6.0]]);
+    }
+    // The last rows of a sequence are a window too.
+    let task = Task::Forecast { window: 2, ahead: 3, stride: 1 };
+    let series = read(&options(task, "id", &["x"])).unwrap();
+    assert_eq!((series.len(), steps(&series, 0)), (1, vec![vec![3.0, 4.0], vec![5.0, 6.0]]));
+}
+
+#[test]
+fn reading_is_told_and_files_beyond_the_bound_are_the_same() {
+    let folder = Folder::new();
+    let rows = (0..30_000).map(|row| {
+        format!("{},{},{},{}\n", row * 7 % 101, row, f64::from(row) * 0.1, row * 7 % 101 % 3)
+    });
+    let text = "id,x,y,kind\n".to_owned() + &rows.collect::<String>();
+    let path = folder.write("big.csv", &text);
+    let read = |memory| {
+        let mut told = Vec::new();
+        let options = SeriesOptions { memory, ..classes() };
+        let mut note = |progress: Progress<'_>| told.push((progress.done, progress.total));
+        (Series::read(&path, &options, None, &mut note).unwrap(), told)
+    };
+    let (held, told) = read(1 << 30);
+    assert!(told.len() > 5 && told.is_sorted(), "{told:?}");
+    assert_eq!(*told.last().unwrap(), (text.len() as u64, text.len() as u64));
+    // 240 kB of numbers, of which 10 kB may be in memory.
+    let (spilled, _) = read(10_000);
+    let batches = |series: &Series| -> Vec<(Vec<f32>, Vec<u32>)> {
+        let order = Order::Shuffled { seed: 1, epoch: 1 };
+        let batches = Batches::new(series, order, 10, &Device::Cpu).unwrap();
+        let parts = batches.map(Result::unwrap).map(|batch| {
+            let input = batch.input.flatten_all().unwrap().to_vec1().unwrap();
+            (input, batch.target.to_vec1().unwrap())
+        });
+        parts.collect()
+    };
+    assert_eq!(batches(&held), batches(&spilled));
+}
+
+#[test]
+fn parts_are_drawn_by_id_or_come_from_files() {
+    let folder = Folder::new();
+    let rows = |ids: std::ops::Range<u32>| -> String {
+        ids.map(|id| format!("{id},{id},{}\n{id},-1,{}\n", id % 3, id % 3)).collect()
+    };
+    let header = "id,x,kind\n";
+    let path = folder.write("all.csv", header.to_owned() + &rows(0..50));
+    let opened = |path: &std::path::Path, test| -> Dataset {
+        let options = OpenOptions { test, series: classes(), ..OpenOptions::default() };
+        open_path(path, &options, &mut |_| ()).unwrap()
+    };
+    let ids = |samples: &dyn Samples| -> Vec<u32> {
+        (0..samples.len() as u32).map(|place| samples.title(place).parse().unwrap()).collect()
+    };
+    let set = opened(&path, Share::Of(0.2));
+    assert_eq!((set.train.len(), set.test.len()), (40, 10));
+    let mut all = [ids(&set.train), ids(&set.test)].concat();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..50));
+    assert_eq!(ids(&opened(&path, Share::Of(0.2)).test), ids(&set.test));
+    assert_eq!(opened(&path, Share::Count(7)).test.len(), 7);
+
+    folder.write("train.csv", header.to_owned() + &rows(0..9));
+    folder.write("valid.csv", header.to_owned() + &rows(10..13));
+    folder.write("test.csv", header.to_owned() + &rows(20..25));
+    let set = opened(folder.0.path(), Share::Of(0.2));
+    assert_eq!([ids(&set.train), ids(&set.test)], [(0..9).collect::<Vec<_>>(), (20..25).collect()]);
+    assert_eq!(ids(&set.valid.unwrap()), [10, 11, 12]);
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(
+        lengths in prop::collection::vec(1_usize..12, 1..9),
+        width in 1_usize..5,
+        pool in prop::collection::vec(-1e30_f32..1e30, 12 * 9 * 4),
+        interleaved in any::<bool>(),
+        memory in prop::sample::select(vec![0, 64, 1 << 20]),
+        quoted in any::<bool>(),
+    ) {
+        // Sequence i has class i % 3 and numbers from the pool.
+        let number = |sequence: usize, row: usize, column: usize| {
+            pool[(sequence * 12 + row) * width + column]
+        };
+        let mut order: Vec<(usize, usize)> = lengths
+            .iter()
+            .enumerate()
+            .flat_map(|(sequence, &rows)| (0..rows).map(move |row| (sequence, row)))
+            .collect();
+        if interleaved {
+            order.sort_by_key(|&(sequence, row)| (row, sequence));
+        }
+        let quote = |text: String| if quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text };
+        let mut text: String = "id,kind".into();
+        (0..width).for_each(|column| text += &format!(",x{column}"));
+        text += "\n";
+        for &(sequence, row) in &order {
+            text += &format!("{},{}", quote(format!("s\"{sequence}")), sequence % 3);
+            for column in 0..width {
+                text += &format!(",{}", quote(number(sequence, row, column).to_string()));
+            }
+            text += "\n";
+        }
+        // An unquoted field may hold a quote, though not begin with one.
+        let series = Folder::new().read(&text, &SeriesOptions { memory, ..classes() }).unwrap();
+        prop_assert_eq!(series.len(), lengths.len());
+        for (sequence, &rows) in lengths.iter().enumerate() {
+            let found = steps(&series, sequence as u32);
+            prop_assert_eq!(found.len(), rows);
+            for (row, found) in found.iter().enumerate() {
+                for (column, &found) in found.iter().enumerate() {
+                    prop_assert_eq!(found, number(sequence, row, column));
+                }
+            }
+            prop_assert_eq!(class(&series, sequence as u32), (sequence % 3) as u32);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(
+        bytes in prop::collection::vec(
+            prop::sample::select(b"id,x,kind\n\r\"\t;019.-eNa\xff\x00".to_vec()), 0..200),
+        header in any::<bool>(),
+        zero in any::<bool>(),
+    ) {
+        let missing = if zero { Missing::Zero } else { Missing::Previous };
+        let task = Task::Forecast { window: 1, ahead: 1, stride: 1 };
+        let options = SeriesOptions { header, missing, ..options(task, "1", &["2"]) };
+        let text = [b"1,2,3\n".to_vec(), bytes].concat();
+        let _ = Folder::new().read(text, &options);
+    }
+}
