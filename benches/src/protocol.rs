@@ -38,6 +38,9 @@ pub struct Request {
     pub cell: String,
     /// The number type of the weights.
     pub dtype: String,
+    /// What to do beside the cell's equations; nothing if empty. Only this workspace's layers have some.
+    #[serde(default)]
+    pub option: String,
     /// The sequence length.
     pub steps: usize,
     /// The number of sequences.

@@ -3,7 +3,7 @@ use crate::{Lane, Spec};
 /// The most pre-activation blocks a cell may have.
 pub const MAX_BLOCKS: usize = 6;
 /// The most states a cell may have.
-pub const MAX_STATES: usize = 2;
+pub const MAX_STATES: usize = 4;
 /// The most per-unit vectors a cell may have.
 pub const MAX_VECTORS: usize = 3;
 

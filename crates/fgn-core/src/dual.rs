@@ -40,6 +40,15 @@ impl Lane for Dual {
         Self::new(y, y * (1.0 - y) * self.slope)
     }
 
+    fn exp(self) -> Self {
+        let y = self.value.exp();
+        Self::new(y, y * self.slope)
+    }
+
+    fn log_sigmoid(self) -> Self {
+        Self::new(self.value.log_sigmoid(), (-self.value).sigmoid() * self.slope)
+    }
+
     fn binary(self) -> Self {
         Self::new(self.value.binary(), self.sigmoid().slope)
     }

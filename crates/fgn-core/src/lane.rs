@@ -24,6 +24,12 @@ pub trait Lane:
     /// The logistic sigmoid, `1 / (1 + exp(−self))`.
     fn sigmoid(self) -> Self;
 
+    /// The exponential.
+    fn exp(self) -> Self;
+
+    /// The logarithm of the logistic sigmoid, `−ln(1 + exp(−self))`.
+    fn log_sigmoid(self) -> Self;
+
     /// `self ≥ 0`: 1, else 0. Where a lane carries derivatives, this one's is the sigmoid's
     /// (the straight-through estimator of a binary gate).
     fn binary(self) -> Self;
@@ -66,6 +72,16 @@ impl Lane for f64 {
     #[inline(always)]
     fn sigmoid(self) -> Self {
         1.0 / (1.0 + (-self).exp())
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        f64::exp(self)
+    }
+
+    #[inline(always)]
+    fn log_sigmoid(self) -> Self {
+        self.min(0.0) - (-self.abs()).exp().ln_1p()
     }
 
     #[inline(always)]

@@ -14,6 +14,9 @@ pub struct Spec {
     pub memory: Option<usize>,
     /// Whether the output is the first state.
     pub output_is_state: bool,
+    /// The state that the output is divided by: positive after any step, and before it unless all states
+    /// are zero.
+    pub divisor: Option<usize>,
 }
 
 /// One pre-activation block of width `H`.
@@ -55,6 +58,8 @@ pub enum Role {
     Level,
     /// The opposite of a forget gate: near 1, the memory carried over is overwritten.
     Update,
+    /// The logarithm of what is written's weight, which may exceed 1.
+    Exponential,
     /// A gate that moves a forget gate towards 0 or 1.
     Refine,
     /// A plain linear map, without a bias.
@@ -122,6 +127,12 @@ impl Spec {
     /// Whether a gate decides what the memory carries over from step to step.
     pub fn has_gated_memory(&self) -> bool {
         self.blocks.iter().any(|block| matches!(block.role, Role::Forget | Role::Update))
+    }
+
+    /// Those of `states: [S, …]` that are a [`divisor`](Self::divisor); none if the cell has none.
+    pub fn divisors<'a, T>(&self, states: &'a mut [T]) -> &'a mut [T] {
+        let size = states.len() / self.states.len();
+        self.divisor.map_or(&mut [], |s| &mut states[s * size..][..size])
     }
 
     /// The blocks for which `has` holds, as places in [`blocks`](Self::blocks).

@@ -1,8 +1,8 @@
 //! What a cell says of its gates, against the papers' own form.
 
 use fgn_core::cells::{Fgn, Forgetting, Gru, Janet, Lstm, Mgu, MinLstm, PeepholeLstm, Readout};
-use fgn_core::cells::{Rnn, Sru, UrLstm};
-use fgn_core::{AnyCell, At, Cell, CellVisitor, MAX_BLOCKS};
+use fgn_core::cells::{Rnn, Slstm, Sru, UrLstm};
+use fgn_core::{AnyCell, At, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,7 +21,7 @@ impl CellVisitor for Range {
     fn visit<C: Cell>(self, cell: C) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for _ in 0..100 {
-            let (pre, prev) = (random(&mut rng, MAX_BLOCKS), random(&mut rng, 2));
+            let (pre, prev) = (random(&mut rng, MAX_BLOCKS), random(&mut rng, MAX_STATES));
             let at = At::new(&pre, &prev, &random(&mut rng, 3));
             let gates = cell.gates(&at);
             for (g, gate) in gates.into_iter().enumerate() {
@@ -92,6 +92,10 @@ fn what_is_carried_is_the_factor_on_the_memory() {
         assert_close(MinLstm.carried(&one), f / (f + r), "minLSTM");
         let refined = r * (1.0 - (1.0 - f).powi(2)) + (1.0 - r) * f.powi(2);
         assert_close(UrLstm.carried(&two), refined, "UR-LSTM");
+        let states = random(&mut rng, 4);
+        let kept = s(p[1]).ln() + states[3];
+        let found = Slstm.carried(&At::new(&p, &states, &[]));
+        assert_close(found, (kept - kept.max(p[0])).exp(), "sLSTM");
         // Without peepholes, the SRU's is its gate; with them, its gates see the memory too.
         assert_close(Sru.carried(&At::new(&p[..4], &one.prev[..1], &[])), f, "SRU");
         assert_eq!(Rnn { activation: Default::default() }.carried(&one), 0.0);

@@ -47,7 +47,9 @@ impl CellVisitor for OneStep {
         let seen = usize::from(self.seen && spec.memory.is_some());
         let count = spec.blocks.len() + spec.states.len() + spec.vectors.len() + seen;
         for _ in 0..1_000 {
-            let at = random(&mut rng, count);
+            let mut at = random(&mut rng, count);
+            let states = &mut at[spec.blocks.len()..][..spec.states.len()];
+            spec.divisors(states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
             let mut d = Step { output: rng.random_range(-1.0..1.0), next: At::zero().prev };
             d.next[..spec.states.len()].copy_from_slice(&random(&mut rng, spec.states.len()));
             let grad = places::<_, C>(&cell.grad(&at_places::<_, C>(&at), &d));
@@ -85,7 +87,8 @@ impl CellVisitor for WholeSequence {
             Layout::new(&C::SPEC, shape.input, shape.hidden).len(),
             state_count,
         ];
-        let [x, weights, states] = sizes.map(|size| random(&mut rng, size));
+        let [x, weights, mut states] = sizes.map(|size| random(&mut rng, size));
+        C::SPEC.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
         let run = oracle::forward(cell, shape, &x, &weights, &states);
         let d_output = random(&mut rng, run.output.len());
         let d_states = random(&mut rng, state_count);
@@ -238,6 +241,13 @@ fn every_cell_computes_the_equations_of_its_paper() {
         let c1 = s(p[0] + v[0] * c) * c + (1.0 - s(p[0] + v[0] * c)) * p[2];
         let r = s(p[1] + v[1] * c);
         check(AnyCell::SRU, &[c], r * c1 + (1.0 - r) * p[3], &[c1]);
+
+        let (n, m) = (rng.random_range(0.5..2.0), rng.random_range(-1.0..1.0));
+        let m1 = (s(p[1]).ln() + m).max(p[0]);
+        let (f, i) = ((s(p[1]).ln() + m - m1).exp(), (p[0] - m1).exp());
+        let (c1, n1) = (f * c + i * p[2].tanh(), f * n + i);
+        let h1 = s(p[3]) * c1 / n1;
+        check(AnyCell::SLSTM, &[h, c, n, m], h1, &[h1, c1, n1, m1]);
 
         let h1 = (p[0] + v[0] * h).max(0.0);
         check(AnyCell::IND_RNN, &[h], h1, &[h1]);

@@ -53,6 +53,27 @@ pub(crate) fn checked(
     Ok((shape, Plan { form, emit, schedule, rules, telemetry }))
 }
 
+/// What the steps of a stream do.
+pub(crate) fn step(cell: AnyCell, shape: Shape, options: &Options) -> Result<Plan> {
+    let Shape { input, hidden, .. } = shape;
+    if input * hidden == 0 {
+        bail!("{cell}: no size may be zero: input size {input}, hidden size {hidden}");
+    }
+    let Options { reverse, lengths, resets, seed, telemetry, .. } = options;
+    let of_sequences = [
+        ("reverse", *reverse),
+        ("lengths", lengths.is_some()),
+        ("resets", resets.is_some()),
+        ("seed", seed.is_some()),
+        ("telemetry", *telemetry),
+    ];
+    if let Some((name, _)) = of_sequences.iter().find(|(_, set)| *set) {
+        bail!("{cell}: a stream runs step by step, without `{name}`, an option of whole sequences");
+    }
+    let (form, rules) = (form(cell, shape, options)?, rules(cell, options)?);
+    Ok(Plan { form, rules, ..Plan::plain(shape) })
+}
+
 fn sizes(cell: AnyCell, x: &Tensor, states: &Tensor) -> Result<Shape> {
     let spec = cell.spec();
     let &[steps, batch, input] = x.dims() else {

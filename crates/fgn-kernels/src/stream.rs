@@ -2,8 +2,11 @@ use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor, bail};
+use fgn_core::oracle::Shape;
 use fgn_core::{AnyCell, Layout};
 
+use crate::Options;
+use crate::checked;
 use crate::cpu::isa::Isa;
 use crate::cpu::stream::{Packed, State};
 
@@ -39,23 +42,25 @@ pub enum Precision {
 pub struct StreamWeights(Arc<Packed>);
 
 impl StreamWeights {
-    /// Packs `weights: [n]` in `f32`, which are laid out as for [`sequence`](crate::sequence).
+    /// Packs `weights: [n]` in `f32`, which are laid out as for [`sequence`](crate::sequence) with the same
+    /// `options`. Those take effect that make sense step by step: projection, normalisation, zoneout as the
+    /// mean of both states, clipping.
     ///
     /// # Errors
-    /// If a size is zero, if the weights have another shape or number type or are not on the CPU, or
-    /// if the environment variable `FGN_ISA` asks for an instruction set that the machine does not
-    /// have.
+    /// If a size is zero, if the weights have another shape or number type or are not on the CPU, if an
+    /// option is not possible for the cell or is about whole sequences (lengths, resets, reverse, masks drawn
+    /// from a seed, telemetry), or if the environment variable `FGN_ISA` asks for an instruction set that the
+    /// machine does not have.
     pub fn new(
         cell: AnyCell,
         weights: &Tensor,
-        input: usize,
-        hidden: usize,
+        [input, hidden]: [usize; 2],
         precision: Precision,
+        options: &Options,
     ) -> Result<Self> {
-        if input * hidden == 0 {
-            bail!("{cell}: no size may be zero: input size {input}, hidden size {hidden}");
-        }
-        let len = Layout::new(cell.spec(), input, hidden).len();
+        let shape = Shape { steps: 1, batch: 1, input, hidden };
+        let plan = checked::step(cell, shape, options)?;
+        let len = Layout::of(cell.spec(), plan.form).len();
         if weights.dims() != [len] || weights.dtype() != DType::F32 {
             bail!(
                 "{cell} with input size {input} and hidden size {hidden}: expected packed weights of \
@@ -65,8 +70,7 @@ impl StreamWeights {
             );
         }
         let numbers = weights.to_vec1::<f32>()?;
-        let packed = Packed::new(cell, Isa::active()?, [input, hidden], precision, &numbers);
-        Ok(Self(Arc::new(packed)))
+        Ok(Self(Arc::new(Packed::new(cell, Isa::active()?, plan, precision, &numbers))))
     }
 
     /// A stream of `batch` sequences over these weights, all states zero, run by `threads` threads:
@@ -99,13 +103,13 @@ impl StreamWeights {
 /// ```
 /// use candle_core::{Device, Tensor};
 /// use fgn_core::{AnyCell, Layout};
-/// use fgn_kernels::{Precision, StreamWeights};
+/// use fgn_kernels::{Options, Precision, StreamWeights};
 ///
 /// # fn main() -> candle_core::Result<()> {
 /// let (cell, input, hidden) = (AnyCell::FGN, 3, 32);
 /// let parameters = Layout::new(cell.spec(), input, hidden).len();
 /// let weights = Tensor::full(0.01_f32, parameters, &Device::Cpu)?;
-/// let weights = StreamWeights::new(cell, &weights, input, hidden, Precision::Bf16)?;
+/// let weights = StreamWeights::new(cell, &weights, [input, hidden], Precision::Bf16, &Options::default())?;
 ///
 /// // Two sequences side by side, on the caller's thread.
 /// let mut stream = weights.stream(2, 1)?;
@@ -137,15 +141,15 @@ pub struct Stream {
 
 impl Stream {
     /// The next step of every sequence: reads the inputs `x: [B, I]`, writes the cell's `output:
-    /// [B, H]`.
+    /// [B, H]`, or `[B, P]` with a projection.
     ///
     /// # Errors
     /// If a slice has another length; then nothing has changed.
     pub fn step(&mut self, x: &[f32], output: &mut [f32]) -> Result<()> {
         let packed = &self.weights.0;
-        let [input, hidden] = packed.sizes();
+        let [input, _, size] = packed.sizes();
         let batch = self.state.batch();
-        for (name, found, size) in [("inputs", x.len(), input), ("outputs", output.len(), hidden)] {
+        for (name, found, size) in [("inputs", x.len(), input), ("outputs", output.len(), size)] {
             if found != batch * size {
                 bail!("{}: expected {name} of {batch} · {size} numbers, got {found}", packed.cell);
             }
@@ -155,7 +159,7 @@ impl Stream {
     }
 
     /// The states `[S, n, H]` of `n` sequences: `..` for all, `b..b + 1` for one. `S` counts the cell's
-    /// states: `[m, c]` for an LSTM.
+    /// states: `[m, c]` for an LSTM; of a projected hidden state the last `H − P` numbers are zero.
     ///
     /// # Errors
     /// If there are fewer sequences.
@@ -163,14 +167,15 @@ impl Stream {
         Ok(self.state.states(&self.weights.0, self.range(sequences)?))
     }
 
-    /// Sets the states of `n` sequences to `states: [S, n, H]`.
+    /// Sets the states of `n` sequences to `states: [S, n, H]`; of a projected hidden state the first `P`
+    /// numbers count.
     ///
     /// # Errors
     /// If there are fewer sequences, or the slice has another length.
     pub fn set_states(&mut self, sequences: impl RangeBounds<usize>, states: &[f32]) -> Result<()> {
         let packed = &self.weights.0;
         let sequences = self.range(sequences)?;
-        let [_, hidden] = packed.sizes();
+        let [_, hidden, _] = packed.sizes();
         let (count, n) = (packed.cell.spec().states.len(), sequences.len());
         if states.len() != count * n * hidden {
             bail!(

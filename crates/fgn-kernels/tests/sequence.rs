@@ -11,10 +11,8 @@ use rand_chacha::ChaCha8Rng;
 const FINITE_DIFFERENCE_TOLERANCE: f64 = 1e-7;
 const STEP: f64 = 1e-5;
 
-fn random(rng: &mut ChaCha8Rng, shape: &[usize]) -> Tensor {
-    let count = shape.iter().product();
-    let numbers: Vec<f64> = (0..count).map(|_| rng.random_range(-0.8..0.8)).collect();
-    Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+fn draw(rng: &mut ChaCha8Rng, shape: &[usize]) -> Vec<f64> {
+    (0..shape.iter().product()).map(|_| rng.random_range(-0.8..0.8)).collect()
 }
 
 /// `x`, `weights` and `states` for a cell.
@@ -23,7 +21,13 @@ fn arguments(cell: AnyCell, [t, b, i, h]: [usize; 4]) -> [Var; 3] {
     let spec = cell.spec();
     let parameters = Layout::new(spec, i, h).len();
     let shapes = [vec![t, b, i], vec![parameters], vec![spec.states.len(), b, h]];
-    shapes.map(|shape| Var::from_tensor(&random(&mut rng, &shape)).unwrap())
+    let mut numbers = shapes.each_ref().map(|shape| draw(&mut rng, shape));
+    spec.divisors(&mut numbers[2]).iter_mut().for_each(|n| *n = n.abs() + 0.5);
+    let mut shapes = shapes.into_iter();
+    numbers.map(|numbers| {
+        let shape = shapes.next().unwrap();
+        Var::from_vec(numbers, shape, &Device::Cpu).unwrap()
+    })
 }
 
 /// A loss that weighs every number of output and states differently.

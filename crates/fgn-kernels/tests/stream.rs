@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
-use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Options, Precision, Stream, StreamWeights, sequence};
+use fgn_core::{AnyCell, Form, Layout, Norm};
+use fgn_kernels::{Dropout, Options, Precision, Stream, StreamWeights, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The largest difference to a whole sequence's run, of numbers below 1: rounding in `f32`, in another
 /// order.
 const SEQUENCE_TOLERANCE: f32 = 1e-5;
+/// The same with options, relative to the largest number: what is normalised is divided by a deviation
+/// that may be small.
+const OPTIONS_TOLERANCE: f32 = 5e-5;
 
 /// The largest difference to the run in `f32`, relative to its largest output: what the page of
 /// [`Precision`] says.
@@ -28,7 +31,7 @@ fn weights(cell: AnyCell, input: usize, hidden: usize) -> Tensor {
 
 fn packed(cell: AnyCell, input: usize, hidden: usize, precision: Precision) -> StreamWeights {
     let weights = weights(cell, input, hidden);
-    StreamWeights::new(cell, &weights, input, hidden, precision).unwrap()
+    StreamWeights::new(cell, &weights, [input, hidden], precision, &Options::default()).unwrap()
 }
 
 /// The outputs over all of `x`.
@@ -51,7 +54,8 @@ fn steps_compute_what_a_sequence_does() {
     for cell in AnyCell::all() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let x = draw(&mut rng, steps * batch * input, 1.0);
-        let states = draw(&mut rng, cell.spec().states.len() * batch * hidden, 1.0);
+        let mut states = draw(&mut rng, cell.spec().states.len() * batch * hidden, 1.0);
+        cell.spec().divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
         let of = |numbers: &[f32], shape: &[usize]| {
             Tensor::from_slice(numbers, shape, &Device::Cpu).unwrap()
         };
@@ -74,6 +78,110 @@ fn steps_compute_what_a_sequence_does() {
             assert!(difference <= SEQUENCE_TOLERANCE, "{cell}: {difference:e}");
         }
     }
+}
+
+/// Every option that a stream has, alone and all together, as far as a cell has them.
+fn options(cell: AnyCell) -> Vec<Options> {
+    let spec = cell.spec();
+    let memory = spec.memory.is_some();
+    let projection = (memory && spec.output_is_state).then_some(45);
+    let norm = |pre, memory| Norm { pre, memory };
+    let all = Options {
+        projection,
+        norm: norm(true, memory),
+        zoneout: vec![0.3; spec.states.len()],
+        clip: Some(0.4),
+        ..Options::default()
+    };
+    vec![
+        Options { projection, ..Options::default() },
+        Options { norm: norm(true, false), ..Options::default() },
+        Options { norm: norm(false, memory), ..Options::default() },
+        Options { zoneout: all.zoneout.clone(), ..Options::default() },
+        Options { clip: all.clip, ..Options::default() },
+        all,
+    ]
+}
+
+#[test]
+fn steps_with_options_compute_what_a_sequence_does() {
+    let (steps, batch, input, hidden) = (30, 3, 9, 70);
+    for cell in AnyCell::all() {
+        for options in options(cell) {
+            let norm = options.norm;
+            let form = Form { projection: options.projection, norm, ..Form::new(input, hidden) };
+            let mut rng = ChaCha8Rng::seed_from_u64(7);
+            let x = draw(&mut rng, steps * batch * input, 1.0);
+            let len = Layout::of(cell.spec(), form).len();
+            let weights = Tensor::new(draw(&mut rng, len, 0.2), &Device::Cpu).unwrap();
+            let states = (cell.spec().states.len(), batch, hidden);
+            let zeros = Tensor::zeros(states, DType::F32, &Device::Cpu).unwrap();
+            let all = Tensor::from_slice(&x, (steps, batch, input), &Device::Cpu).unwrap();
+            let whole = sequence(cell, &all, &weights, &zeros, &options).unwrap();
+            for threads in [1, 3] {
+                let sizes = [input, hidden];
+                let stream = StreamWeights::new(cell, &weights, sizes, Precision::F32, &options);
+                let mut stream = stream.unwrap().stream(batch, threads).unwrap();
+                let output = run(&mut stream, &x, batch * input, batch * form.output());
+                let states = stream.states(..).unwrap();
+                for (found, expected) in [(&output, &whole.output), (&states, &whole.states)] {
+                    let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                    let scale = expected.iter().fold(1.0, |scale: f32, x| scale.max(x.abs()));
+                    let difference = largest_difference(found, &expected) / scale;
+                    assert!(difference <= OPTIONS_TOLERANCE, "{cell} {options:?}: {difference:e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rounded_projections_stay_close() {
+    let (steps, input, hidden, size) = (200, 33, 130, 50);
+    let options = Options { projection: Some(size), ..Options::default() };
+    let form = Form { projection: options.projection, ..Form::new(input, hidden) };
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let x = draw(&mut rng, steps * input, 1.0);
+    let len = Layout::of(AnyCell::LSTM.spec(), form).len();
+    let weights = Tensor::new(draw(&mut rng, len, 0.1), &Device::Cpu).unwrap();
+    let output = |precision| {
+        let sizes = [input, hidden];
+        let stream = StreamWeights::new(AnyCell::LSTM, &weights, sizes, precision, &options);
+        run(&mut stream.unwrap().stream(1, 2).unwrap(), &x, input, size)
+    };
+    let exact = output(Precision::F32);
+    let largest = exact.iter().fold(0.0, |largest: f32, y| largest.max(y.abs()));
+    for (precision, bound) in LOSSES {
+        let loss = largest_difference(&output(precision), &exact) / largest;
+        // A projection's own rounding comes on top.
+        assert!(loss > 0.0 && loss <= 2.0 * bound, "{precision:?}: {loss}");
+    }
+}
+
+#[test]
+fn options_of_whole_sequences_are_refused() {
+    let (cell, sizes) = (AnyCell::GRU, [3, 4]);
+    let resets = Tensor::zeros((1, 1), DType::U8, &Device::Cpu).unwrap();
+    let plain = Options::default;
+    for (options, expected) in [
+        (Options { reverse: true, ..plain() }, "without `reverse`"),
+        (Options { lengths: Some(vec![1]), ..plain() }, "without `lengths`"),
+        (Options { resets: Some(resets), ..plain() }, "without `resets`"),
+        (Options { seed: Some(1), ..plain() }, "without `seed`"),
+        (Options { telemetry: true, ..plain() }, "without `telemetry`"),
+        (Options { projection: Some(2), ..plain() }, "gru: no projection"),
+        (Options { clip: Some(-1.0), ..plain() }, "above 0, got -1"),
+    ] {
+        let weights = weights(cell, 3, 4);
+        let result = StreamWeights::new(cell, &weights, sizes, Precision::F32, &options);
+        let error = result.err().unwrap().to_string();
+        assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+    }
+    // Dropout takes effect with a seed alone.
+    let hidden_dropout = Dropout { rate: 0.5, each_step: false };
+    let options = Options { hidden_dropout, ..plain() };
+    let result = StreamWeights::new(cell, &weights(cell, 3, 4), sizes, Precision::F32, &options);
+    assert!(result.is_ok());
 }
 
 #[test]
@@ -180,11 +288,13 @@ fn what_does_not_fit_is_named() {
         (&zeros(0), 0, 4, "no size may be zero"),
         (&zeros(0), 3, 0, "no size may be zero"),
     ] {
-        let result = StreamWeights::new(cell, weights, input, hidden, Precision::F32);
+        let result =
+            StreamWeights::new(cell, weights, [input, hidden], Precision::F32, &Options::default());
         let error = result.err().unwrap().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
-    let weights = StreamWeights::new(cell, &zeros(144), 3, 4, Precision::F32).unwrap();
+    let weights =
+        StreamWeights::new(cell, &zeros(144), [3, 4], Precision::F32, &Options::default()).unwrap();
     for (batch, threads) in [(0, 1), (1, 0)] {
         let error = weights.stream(batch, threads).err().unwrap().to_string();
         assert!(error.contains("neither may be zero"), "{error:?}");

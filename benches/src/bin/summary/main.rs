@@ -5,32 +5,22 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use fgn_benches::protocol::{Answer, Request, Work, median};
+use fgn_benches::protocol::{Answer, Request, median};
 use fgn_core::AnyCell;
 use indicatif::{ProgressBar, ProgressStyle};
 
 mod contestant;
 mod environment;
+mod jobs;
 mod machine;
 mod report;
 mod serve;
 
-use contestant::{Contestant, PYTHON_PEERS};
+use contestant::Contestant;
+use jobs::{Entrant, Job};
 use machine::Machine;
 use report::{Entry, Summary};
 
-/// The shapes, as T, B, I, H: an image row by row, an image pixel by pixel, a piece of text, a large
-/// layer.
-const SHAPES: [(&str, [usize; 4]); 4] = [
-    ("row", [28, 100, 28, 128]),
-    ("pixel", [784, 100, 1, 128]),
-    ("text", [128, 32, 128, 512]),
-    ("large", [64, 64, 1024, 1024]),
-];
-/// Single steps of one sequence.
-const STREAMS: [(&str, [usize; 4]); 2] =
-    [("stream128", [1, 1, 128, 128]), ("stream512", [1, 1, 512, 512])];
-const CELLS: [AnyCell; 3] = [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN];
 /// The largest difference between what two contestants compute, relative to the largest number.
 const TOLERANCE: f64 = 1e-3;
 /// candle-nn's graphs are dropped recursively.
@@ -82,7 +72,7 @@ fn main() -> Result<()> {
 
     let mut arena = Arena::new(&options)?;
     let mut results = Vec::new();
-    let jobs = jobs(&shapes(&options.shapes)?, threads, options.peers);
+    let jobs = jobs::jobs(&jobs::shapes(&options.shapes)?, threads, options.peers);
     let turns = jobs.iter().map(|job| job.entrants.len() * options.rounds).sum::<usize>();
     let bar = ProgressBar::new(turns as u64).with_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len} turns, {eta} left  {wide_msg}",
@@ -100,76 +90,6 @@ fn main() -> Result<()> {
         println!("\nWritten to {}", file.display());
     }
     Ok(())
-}
-
-/// The shapes called for, or all.
-fn shapes(wanted: &[String]) -> Result<Vec<Shape>> {
-    let all: Vec<Shape> = SHAPES.into_iter().chain(STREAMS).map(|(n, s)| (n.into(), s)).collect();
-    if wanted.is_empty() {
-        return Ok(all);
-    }
-    let shape = |name: &String| {
-        let sizes = || name.split('x').map(|size| size.parse().ok().filter(|&size| size > 0));
-        let sizes = || sizes().collect::<Option<Vec<usize>>>()?.try_into().ok();
-        let known = all.iter().find(|(of, _)| of == name).cloned();
-        known.or_else(|| Some((name.clone(), sizes()?))).with_context(|| {
-            let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
-            format!("no shape `{name}`: expected {}, or TxBxIxH", names.join(", "))
-        })
-    };
-    wanted.iter().map(shape).collect()
-}
-
-/// A name, and T, B, I, H.
-type Shape = (String, [usize; 4]);
-
-/// One shape and work, and who does it.
-struct Job {
-    shape: String,
-    sizes: [usize; 4],
-    work: Work,
-    entrants: Vec<Entrant>,
-}
-
-/// Who, on which cell, with weights of which type, on how many threads.
-#[derive(Clone)]
-struct Entrant {
-    name: &'static str,
-    cell: AnyCell,
-    dtype: &'static str,
-    threads: usize,
-}
-
-fn jobs(shapes: &[Shape], threads: usize, peers: bool) -> Vec<Job> {
-    let entrants = |work, dtypes: &[&'static str], threads| {
-        let ours = CELLS.into_iter().flat_map(|cell| {
-            dtypes.iter().map(move |&dtype| Entrant { name: "fgn", cell, dtype, threads })
-        });
-        let others = ["candle-nn", "burn"].into_iter().chain(PYTHON_PEERS);
-        let others =
-            others.filter(|&name| peers && !(work == Work::Train && name == "onnxruntime"));
-        let other = |name| Entrant { name, cell: AnyCell::LSTM, dtype: "f32", threads };
-        ours.chain(others.map(other)).collect::<Vec<_>>()
-    };
-    let mut jobs = Vec::new();
-    for (shape, sizes) in shapes {
-        let mut job = |work, entrants| {
-            jobs.push(Job { shape: shape.clone(), sizes: *sizes, work, entrants });
-        };
-        if sizes[..2] == [1, 1] {
-            let dtypes = ["f32", "bf16", "int8"];
-            let mut all = entrants(Work::Stream, &dtypes, 1);
-            if threads > 1 {
-                all.extend(entrants(Work::Stream, &dtypes, threads));
-            }
-            job(Work::Stream, all);
-        } else {
-            for work in [Work::Infer, Work::Train] {
-                job(work, entrants(work, &["f32"], threads));
-            }
-        }
-    }
-    jobs
 }
 
 /// Where contestants are kept, and asked one after the other.
@@ -232,7 +152,8 @@ impl Arena {
             let (Some(median_ms), Some(answer)) = (median(&times), answers.first()) else {
                 continue;
             };
-            if entrant.name == "fgn" && entrant.cell == AnyCell::LSTM && reference.is_empty() {
+            let ours = entrant.name == "fgn" && entrant.cell == AnyCell::LSTM;
+            if ours && reference.is_empty() {
                 reference.clone_from(&answer.check);
             } else if entrant.name != "fgn" && differ(&reference, &answer.check) {
                 println!("{} {}: computes something else than we do", job.shape, answer.who);
@@ -243,6 +164,7 @@ impl Arena {
                 work: job.work,
                 who: answer.who.clone(),
                 cell: entrant.cell.name().into(),
+                option: entrant.option.into(),
                 threads: entrant.threads,
                 dtype: entrant.dtype.into(),
                 median_ms,
@@ -254,7 +176,7 @@ impl Arena {
     }
 
     fn ask(&mut self, job: &Job, entrant: &Entrant, seconds: f64) -> Result<Answer> {
-        let &Entrant { name, cell, dtype, threads } = entrant;
+        let &Entrant { name, cell, dtype, threads, option } = entrant;
         if !self.running.contains_key(&(name, threads)) {
             let contestant = Contestant::start(name, threads, &self.python, &self.root)?;
             self.running.insert((name, threads), contestant);
@@ -264,6 +186,7 @@ impl Arena {
             work: job.work,
             cell: cell.name().into(),
             dtype: dtype.into(),
+            option: option.into(),
             steps,
             batch,
             input,
@@ -297,19 +220,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         <Options as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn shapes_go_by_name_or_by_their_sizes() {
-        let named = |names: &[&str]| shapes(&names.iter().map(|&n| n.into()).collect::<Vec<_>>());
-        assert_eq!(named(&[]).unwrap().len(), SHAPES.len() + STREAMS.len());
-        let found = named(&["text", "1x2x3x4"]).unwrap();
-        assert_eq!(found[0].1, [128, 32, 128, 512]);
-        assert_eq!(found[1], ("1x2x3x4".into(), [1, 2, 3, 4]));
-        for wrong in ["tex", "1x2x3", "1x2x3x0"] {
-            let error = named(&[wrong]).unwrap_err().to_string();
-            assert!(error.contains(wrong) && error.contains("stream512"), "{error}");
-        }
     }
 
     #[test]

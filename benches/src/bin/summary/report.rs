@@ -15,6 +15,8 @@ pub(crate) struct Entry {
     /// Who did it.
     pub(crate) who: String,
     pub(crate) cell: String,
+    /// What was done beside the cell's equations; nothing if empty.
+    pub(crate) option: String,
     pub(crate) threads: usize,
     /// The number type of the weights.
     pub(crate) dtype: String,
@@ -45,17 +47,17 @@ pub(crate) fn operations(cell: AnyCell, work: Work, [t, b, i, h]: [usize; 4]) ->
     2.0 * (t * b * h * weights) as f64
 }
 
-/// The measurements of one shape and work, with their ratios to our LSTM.
+/// The measurements of one shape and work, with their ratios to our first.
 pub(crate) fn table(entries: &[Entry]) -> String {
     let Some(first) = entries.first() else { return String::new() };
-    let ours = entries.iter().find(|entry| entry.who == "fgn" && entry.cell == "lstm");
     let mut text = format!("\n{} · {}\n", first.shape, label(first.work));
     for entry in entries {
-        let ratio = ours.map_or(f64::NAN, |ours| entry.median_ms / ours.median_ms);
+        let ratio = entry.median_ms / first.median_ms;
         text += &format!(
-            "  {:<20} {:<9} {:<5} {} {:<7} {:>12} {:>7.2}x {:>7.1} GFLOP/s {:>4.0} % of peak\n",
+            "  {:<20} {:<13} {:<12} {:<5} {} {:<7} {:>12} {:>7.2}x {:>7.1} GFLOP/s {:>4.0} % of peak\n",
             entry.who,
             entry.cell,
+            entry.option,
             entry.dtype,
             entry.threads,
             if entry.threads == 1 { "thread" } else { "threads" },

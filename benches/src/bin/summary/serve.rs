@@ -5,8 +5,8 @@ use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use fgn_benches::protocol::{Request, Run, Work, numbers, run, serve};
-use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Options, Precision, StreamWeights, sequence};
+use fgn_core::{AnyCell, Form, Layout, Norm};
+use fgn_kernels::{Dropout, Options, Precision, StreamWeights, sequence};
 
 /// Serves as one of the two until there are no more requests.
 pub(crate) fn contestant(name: &str, threads: usize) -> Result<()> {
@@ -35,7 +35,8 @@ impl Layer {
         let &Request { steps, batch, input, hidden, .. } = request;
         let cell = AnyCell::all().into_iter().find(|cell| cell.name() == request.cell);
         let cell = cell.ok_or_else(|| anyhow!("no cell is called {}", request.cell))?;
-        let layout = Layout::new(cell.spec(), input, hidden);
+        let norm = options(request)?.norm;
+        let layout = Layout::of(cell.spec(), Form { norm, ..Form::new(input, hidden) });
         let bound = (hidden as f64).powf(-0.5);
         let seed = |name| match name {
             "weight_ih" => 1,
@@ -54,6 +55,37 @@ impl Layer {
     }
 }
 
+/// What a request's option is.
+fn options(request: &Request) -> Result<Options> {
+    let &Request { steps, batch, .. } = request;
+    let plain = Options::default();
+    Ok(match request.option.as_str() {
+        "" => plain,
+        // As long as the batch, all of them.
+        "lengths" => Options { lengths: Some(vec![steps; batch]), ..plain },
+        // From the shortest to the longest, half as long in the mean.
+        "half-lengths" => {
+            let length = |b: usize| (b * steps / batch).max(1);
+            Options { lengths: Some((1..=batch).map(length).collect()), ..plain }
+        }
+        // One step in about twenty.
+        "resets" => {
+            let draws = numbers(8, 1.0, steps * batch);
+            let resets = draws.iter().map(|&x| u8::from(x > 0.9)).collect::<Vec<_>>();
+            let resets = Tensor::from_vec(resets, (steps, batch), &Device::Cpu)?;
+            Options { resets: Some(resets), ..plain }
+        }
+        "zoneout" => Options { zoneout: vec![0.1, 0.1], seed: Some(1), ..plain },
+        "dropout" => {
+            let hidden_dropout = Dropout { rate: 0.25, each_step: false };
+            Options { hidden_dropout, seed: Some(1), ..plain }
+        }
+        "norm-pre" => Options { norm: Norm { pre: true, memory: false }, ..plain },
+        "norm" => Options { norm: Norm { pre: true, memory: true }, ..plain },
+        other => bail!("no option is called {other}"),
+    })
+}
+
 fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
     let Layer { cell, layout, weights, x, states } = Layer::new(request)?;
     let &Request { steps, batch, input, hidden, .. } = request;
@@ -67,7 +99,8 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
             "int8" => Precision::Int8,
             other => bail!("no weights are held in {other}"),
         };
-        let weights = StreamWeights::new(cell, &weights, input, hidden, precision)?;
+        let weights =
+            StreamWeights::new(cell, &weights, [input, hidden], precision, &Options::default())?;
         let mut stream = weights.stream(batch, threads)?;
         stream.set_states(.., &states)?;
         let mut output = vec![0.0; batch * hidden];
@@ -83,7 +116,7 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
     };
     let train = request.work == Work::Train;
     let variable = packed.clone();
-    let options = Options::default();
+    let options = options(request)?;
     let forward = move || sequence(cell, &x, &packed, &states, &options).map(|run| run.output);
     if !train {
         let check = last(&forward()?)?;

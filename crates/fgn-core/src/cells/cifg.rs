@@ -25,6 +25,7 @@ impl Cell for Cifg {
         vectors: &[],
         memory: Some(C),
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -84,6 +84,7 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
         vectors: &[],
         memory: Some(1),
         output_is_state: false,
+        divisor: None,
     };
 
     #[inline(always)]
@@ -96,7 +97,7 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
         };
         let z = at.pre[Z_PLACE];
         let output = if LINEAR_Z { phi.mul_add(read - z, z) } else { phi * read };
-        Step { output, next: [unit.m, unit.c] }
+        Step::new(output, &[unit.m, unit.c])
     }
 
     #[inline(always)]
@@ -108,8 +109,7 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
             Readout::Gated => (unit.o * unit.m, d_read * unit.o, d_read * unit.m),
             Readout::Single => (unit.m, d_read, L::zero()),
         };
-        let [dm_next, dc_next] = d.next;
-        let mut by = unit.grad(at, d_m + dm_next, d_o, dc_next);
+        let mut by = unit.grad(at, d_m + d.next[0], d_o, d.next[1]);
         let z = if LINEAR_Z { at.pre[Z_PLACE] } else { L::zero() };
         let slope = match self.forgetting {
             Forgetting::Soft => phi * (L::one() - phi),

@@ -29,6 +29,7 @@ impl Cell for FgnScan {
         vectors: &["w_o"],
         memory: Some(0),
         output_is_state: false,
+        divisor: None,
     };
 
     #[inline(always)]
@@ -37,7 +38,7 @@ impl Cell for FgnScan {
         let a = at.pre[A].sigmoid();
         let written = at.pre[I].sigmoid() * at.pre[U].tanh();
         let c = phi.mul_add(at.prev[0] - a, a + written);
-        Step { output: at.seen.unwrap_or(c).tanh() * at.vectors[0].sigmoid(), next: [c, L::zero()] }
+        Step::new(at.seen.unwrap_or(c).tanh() * at.vectors[0].sigmoid(), &[c])
     }
 
     #[inline(always)]

@@ -26,6 +26,7 @@ impl Cell for Gru {
         vectors: &[],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -15,6 +15,7 @@ impl Cell for IndRnn {
         vectors: &["u"],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -22,6 +22,7 @@ impl Cell for Janet {
         vectors: &[],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -32,12 +32,13 @@ impl Cell for Lstm {
         vectors: &[],
         memory: Some(1),
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
         let unit = Memory::step(at);
-        Step { output: unit.m, next: [unit.m, unit.c] }
+        Step::new(unit.m, &[unit.m, unit.c])
     }
 
     #[inline(always)]

@@ -24,6 +24,7 @@ impl Cell for Mgu {
         vectors: &[],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -36,6 +36,7 @@ impl Cell for MinGru {
         vectors: &[],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -37,6 +37,7 @@ impl Cell for MinLstm {
         vectors: &[],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -12,6 +12,7 @@ mod min_gru;
 mod min_lstm;
 mod peephole_lstm;
 mod rnn;
+mod slstm;
 mod sru;
 mod ur_lstm;
 
@@ -27,6 +28,7 @@ pub use min_gru::MinGru;
 pub use min_lstm::MinLstm;
 pub use peephole_lstm::PeepholeLstm;
 pub use rnn::{Activation, Rnn};
+pub use slstm::Slstm;
 pub use sru::Sru;
 pub use ur_lstm::UrLstm;
 
@@ -72,6 +74,8 @@ pub enum AnyCell {
     MinLstm {},
     /// [`PeepholeLstm`].
     PeepholeLstm {},
+    /// [`Slstm`].
+    Slstm {},
     /// [`Sru`].
     Sru {},
     /// [`UrLstm`].
@@ -113,6 +117,8 @@ impl AnyCell {
     pub const MIN_LSTM: Self = Self::MinLstm {};
     /// [`PeepholeLstm`].
     pub const PEEPHOLE_LSTM: Self = Self::PeepholeLstm {};
+    /// [`Slstm`].
+    pub const SLSTM: Self = Self::Slstm {};
     /// [`Sru`].
     pub const SRU: Self = Self::Sru {};
     /// [`UrLstm`].
@@ -136,6 +142,7 @@ impl AnyCell {
             Self::MIN_GRU,
             Self::MIN_LSTM,
             Self::PEEPHOLE_LSTM,
+            Self::SLSTM,
             Self::SRU,
             Self::UR_LSTM,
         ];
@@ -164,6 +171,7 @@ impl AnyCell {
             Self::MinGru {} => "min-gru",
             Self::MinLstm {} => "min-lstm",
             Self::PeepholeLstm {} => "peephole-lstm",
+            Self::Slstm {} => "slstm",
             Self::Sru {} => "sru",
             Self::UrLstm {} => "ur-lstm",
             Self::Rnn { .. } => "rnn",
@@ -201,6 +209,7 @@ impl AnyCell {
             Self::MinGru {} => visitor.visit(MinGru),
             Self::MinLstm {} => visitor.visit(MinLstm),
             Self::PeepholeLstm {} => visitor.visit(PeepholeLstm),
+            Self::Slstm {} => visitor.visit(Slstm),
             Self::Sru {} => visitor.visit(Sru),
             Self::UrLstm {} => visitor.visit(UrLstm),
             Self::Rnn { activation } => visitor.visit(Rnn { activation }),

@@ -24,6 +24,7 @@ impl Cell for PeepholeLstm {
         vectors: &["p_i", "p_f", "p_o"],
         memory: Some(C),
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -30,6 +30,7 @@ impl Cell for Rnn {
         vectors: &[],
         memory: None,
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

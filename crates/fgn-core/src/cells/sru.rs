@@ -28,6 +28,7 @@ impl Cell for Sru {
         vectors: &["v_f", "v_r"],
         memory: Some(0),
         output_is_state: false,
+        divisor: None,
     };
 
     #[inline(always)]

@@ -37,6 +37,7 @@ impl Cell for UrLstm {
         vectors: &[],
         memory: Some(C),
         output_is_state: true,
+        divisor: None,
     };
 
     #[inline(always)]

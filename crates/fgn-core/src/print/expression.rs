@@ -139,6 +139,14 @@ impl Lane for Expression<'_> {
         Self::of("fgn_sigmoid($)", [self], |[x]| x.sigmoid())
     }
 
+    fn exp(self) -> Self {
+        Self::of("fgn_exp($)", [self], |[x]| Lane::exp(x))
+    }
+
+    fn log_sigmoid(self) -> Self {
+        Self::of("fgn_log_sigmoid($)", [self], |[x]| x.log_sigmoid())
+    }
+
     fn binary(self) -> Self {
         Self::of("fgn_binary($)", [self], |[x]| x.binary())
     }

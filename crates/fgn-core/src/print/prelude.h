@@ -14,6 +14,10 @@ typedef float real;
 
 FGN_FUNCTION real fgn_tanh(real x) { return FGN_REAL(tanh)(x); }
 FGN_FUNCTION real fgn_sigmoid(real x) { return (real)1 / ((real)1 + FGN_REAL(exp)(-x)); }
+FGN_FUNCTION real fgn_exp(real x) { return FGN_REAL(exp)(x); }
+FGN_FUNCTION real fgn_log_sigmoid(real x) {
+    return (x < (real)0 ? x : (real)0) - FGN_REAL(log1p)(FGN_REAL(exp)(-FGN_REAL(fabs)(x)));
+}
 FGN_FUNCTION real fgn_binary(real x) { return x >= (real)0 ? (real)1 : (real)0; }
 FGN_FUNCTION real fgn_min_or(real a, real b) { return a < b ? a : b; }
 FGN_FUNCTION real fgn_max_or(real a, real b) { return a > b ? a : b; }

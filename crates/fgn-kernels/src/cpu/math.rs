@@ -1,13 +1,13 @@
-//! `tanh` and `sigmoid` for registers of `f32`.
+//! `exp`, `tanh`, `sigmoid` and its logarithm for registers of `f32`.
 //!
-//! Both rest on one exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a polynomial of
+//! All rest on one exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a polynomial of
 //! degree 6 for `e^r` (relative error 4e-9, minimax by least squares on Chebyshev nodes, as is the
-//! one of degree 11 for `tanh` near zero). The tests hold both to [`MAX_ULP`] over a sweep of all
-//! magnitudes.
+//! ones of degree 11 for `tanh` near zero and of degree 9 for the logarithm). The tests hold all to
+//! [`MAX_ULP`] over a sweep of all magnitudes.
 
 use fgn_core::Lane;
 
-/// The largest error of `tanh` and `sigmoid`, in units in the last place.
+/// The largest error of these functions, in units in the last place.
 #[cfg(test)]
 const MAX_ULP: f64 = 3.5;
 
@@ -52,9 +52,24 @@ pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
     size.if_less(V::f32(0.625), near, far).with_sign(x)
 }
 
+/// The logarithm of the logistic sigmoid: `min(x, 0) − ln(1 + e)` with `e = exp(−|x|)`, and the latter by
+/// `ln(1 + e) = 2 artanh(e / (2 + e))`.
+#[inline(always)]
+pub(super) fn log_sigmoid<V: F32Lanes>(x: V) -> V {
+    let e = exp(-x.abs());
+    let s = e / (V::f32(2.0) + e);
+    let y = s * s;
+    let p = V::f32(0.281_614_54);
+    let p = p.mul_add(y, V::f32(0.279_643_45));
+    let p = p.mul_add(y, V::f32(0.400_246_5));
+    let p = p.mul_add(y, V::f32(0.666_663_2));
+    let log = (p * y).mul_add(s, s + s);
+    V::zero().min_or(x) - log
+}
+
 /// The exponential, for arguments clamped to −87.3 ..= 88.3.
 #[inline(always)]
-fn exp<V: F32Lanes>(x: V) -> V {
+pub(super) fn exp<V: F32Lanes>(x: V) -> V {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let x = V::f32(-87.3).max_or(V::f32(88.3).min_or(x));
@@ -76,9 +91,30 @@ mod tests {
     use crate::cpu::isa::{Isa, Task};
     use crate::cpu::simd::Simd;
 
+    #[derive(Clone, Copy, Debug)]
+    enum Function {
+        Exp,
+        LogSigmoid,
+        Sigmoid,
+        Tanh,
+    }
+    use Function::*;
+
+    impl Function {
+        #[inline(always)]
+        fn of<L: Lane>(self, x: L) -> L {
+            match self {
+                Exp => x.exp(),
+                LogSigmoid => x.log_sigmoid(),
+                Sigmoid => x.sigmoid(),
+                Tanh => x.tanh(),
+            }
+        }
+    }
+
     /// Applies a function to numbers, a register at a time.
     struct Map<'a> {
-        tanh: bool,
+        function: Function,
         numbers: &'a mut [f32],
     }
 
@@ -89,7 +125,7 @@ mod tests {
                 // SAFETY: both reach over `part` alone.
                 unsafe {
                     let x = S::load_first(part.as_ptr(), part.len());
-                    let y = if self.tanh { x.tanh() } else { x.sigmoid() };
+                    let y = self.function.of(x);
                     y.store_first(part.as_mut_ptr(), part.len());
                 }
             }
@@ -97,12 +133,11 @@ mod tests {
     }
 
     /// The worst error in units in the last place of the exact result, and where it is.
-    fn worst(isa: Isa, tanh: bool, inputs: &[f32]) -> (f64, f32) {
+    fn worst(isa: Isa, function: Function, inputs: &[f32]) -> (f64, f32) {
         let mut outputs = inputs.to_vec();
-        isa.run(Map { tanh, numbers: &mut outputs });
+        isa.run(Map { function, numbers: &mut outputs });
         let error = |x: f32, found: f32| {
-            let x = f64::from(x);
-            let exact = if tanh { x.tanh() } else { 1.0 / (1.0 + (-x).exp()) };
+            let exact = function.of(f64::from(x));
             let nearest = exact as f32;
             // Below the normal numbers the step no longer shrinks.
             let ulp = f64::from(nearest.abs().max(f32::MIN_POSITIVE)) * f64::from(f32::EPSILON);
@@ -115,10 +150,14 @@ mod tests {
 
     fn sweep(step: usize) {
         for isa in Isa::available() {
-            for (name, tanh) in [("tanh", true), ("sigmoid", false)] {
+            for function in [Exp, LogSigmoid, Sigmoid, Tanh] {
                 let mut worst_of_all = (0.0, 0.0);
-                // All finite floats, both signs; the sigmoid where its result is a normal number.
-                let last = if tanh { f32::MAX } else { 87.0 }.to_bits() as usize;
+                // All finite floats, both signs; those with an exponential where it is a normal number.
+                let last = match function {
+                    Tanh => f32::MAX,
+                    _ => 87.0,
+                };
+                let last = last.to_bits() as usize;
                 let mut bits = 0;
                 while bits <= last {
                     let part: Vec<f32> = (bits..=last)
@@ -127,14 +166,14 @@ mod tests {
                         .flat_map(|b| [f32::from_bits(b as u32), -f32::from_bits(b as u32)])
                         .collect();
                     bits += step << 16;
-                    let found = worst(isa, tanh, &part);
+                    let found = worst(isa, function, &part);
                     if found.0 > worst_of_all.0 {
                         worst_of_all = found;
                     }
                 }
                 let (ulp, x) = worst_of_all;
-                println!("{} {name}: at most {ulp:.2} ulp, at {x:e}", isa.name());
-                assert!(ulp <= MAX_ULP, "{} {name}({x:e}) is {ulp} ulp off", isa.name());
+                println!("{} {function:?}: at most {ulp:.2} ulp, at {x:e}", isa.name());
+                assert!(ulp <= MAX_ULP, "{} {function:?}({x:e}) is {ulp} ulp off", isa.name());
             }
         }
     }
@@ -154,17 +193,30 @@ mod tests {
     fn limits_and_no_numbers_are_kept() {
         for isa in Isa::available() {
             let mut numbers = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.0, -0.0];
-            isa.run(Map { tanh: true, numbers: &mut numbers });
+            isa.run(Map { function: Tanh, numbers: &mut numbers });
             assert_eq!(numbers[..2], [1.0, -1.0]);
             assert!(numbers[2].is_nan());
             assert_eq!(numbers[4].to_bits(), (-0.0_f32).to_bits());
 
             let mut numbers = [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.0];
-            isa.run(Map { tanh: false, numbers: &mut numbers });
+            isa.run(Map { function: Sigmoid, numbers: &mut numbers });
             assert_eq!(numbers[0], 1.0);
             assert!(numbers[1] < 1e-37);
             assert!(numbers[2].is_nan());
             assert_eq!(numbers[3], 0.5);
+
+            let mut numbers = [1e30, -1e30, f32::NAN, 0.0];
+            isa.run(Map { function: LogSigmoid, numbers: &mut numbers });
+            assert!(numbers[0].abs() < 1e-37);
+            assert_eq!(numbers[1], -1e30);
+            assert!(numbers[2].is_nan());
+            assert_eq!(numbers[3], -std::f32::consts::LN_2);
+
+            let mut numbers = [f32::NEG_INFINITY, f32::NAN, 0.0];
+            isa.run(Map { function: Exp, numbers: &mut numbers });
+            assert!((0.0..1e-37).contains(&numbers[0]));
+            assert!(numbers[1].is_nan());
+            assert_eq!(numbers[2], 1.0);
         }
     }
 

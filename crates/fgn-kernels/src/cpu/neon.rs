@@ -69,6 +69,16 @@ impl Lane for F32x4 {
     }
 
     #[inline(always)]
+    fn exp(self) -> Self {
+        math::exp(self)
+    }
+
+    #[inline(always)]
+    fn log_sigmoid(self) -> Self {
+        math::log_sigmoid(self)
+    }
+
+    #[inline(always)]
     fn binary(self) -> Self {
         Self(call!(vbslq_f32(vcgezq_f32(self.0), Self::one().0, Self::zero().0)))
     }

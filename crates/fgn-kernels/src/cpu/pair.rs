@@ -102,6 +102,16 @@ impl<S: Simd> Lane for Pair<S> {
     }
 
     #[inline(always)]
+    fn exp(self) -> Self {
+        Self(self.0.exp(), self.1.exp())
+    }
+
+    #[inline(always)]
+    fn log_sigmoid(self) -> Self {
+        Self(self.0.log_sigmoid(), self.1.log_sigmoid())
+    }
+
+    #[inline(always)]
     fn binary(self) -> Self {
         Self(self.0.binary(), self.1.binary())
     }

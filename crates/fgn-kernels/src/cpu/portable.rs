@@ -89,6 +89,16 @@ impl<const N: usize, T: Target> Lane for Array<f32, N, T> {
     }
 
     #[inline(always)]
+    fn exp(self) -> Self {
+        math::exp(self)
+    }
+
+    #[inline(always)]
+    fn log_sigmoid(self) -> Self {
+        math::log_sigmoid(self)
+    }
+
+    #[inline(always)]
     fn binary(self) -> Self {
         Self::from(self.0.map(|x| if x >= 0.0 { 1.0 } else { 0.0 }))
     }
@@ -159,6 +169,16 @@ impl<const N: usize, T: Target> Lane for Array<f64, N, T> {
     #[inline(always)]
     fn sigmoid(self) -> Self {
         Self::from(self.0.map(Lane::sigmoid))
+    }
+
+    #[inline(always)]
+    fn exp(self) -> Self {
+        Self::from(self.0.map(f64::exp))
+    }
+
+    #[inline(always)]
+    fn log_sigmoid(self) -> Self {
+        Self::from(self.0.map(Lane::log_sigmoid))
     }
 
     #[inline(always)]

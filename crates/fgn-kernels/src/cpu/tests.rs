@@ -75,7 +75,8 @@ impl<E: Element> CellVisitor for Suite<E> {
         let x = random(&mut rng, steps * batch * input, 1.0);
         let scale = 1.0 / (hidden as f64).sqrt();
         let weights = random(&mut rng, Layout::new(&C::SPEC, input, hidden).len(), scale);
-        let states = random(&mut rng, state_count, 1.0);
+        let mut states = random(&mut rng, state_count, 1.0);
+        C::SPEC.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
         let given = if emit == Emit::Last { 1 } else { steps } * batch * hidden;
         let d_result = random(&mut rng, given + state_count, 1.0);
 
@@ -155,7 +156,8 @@ impl CellVisitor for OnThreads {
         let mut draw = |count| cast::<f32>(&random(&mut rng, count, 0.5));
         let state_count = C::SPEC.states.len() * batch * hidden;
         let x = draw(steps * batch * input);
-        let states = draw(state_count);
+        let mut states = draw(state_count);
+        C::SPEC.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
         let (d_output, d_states) = (draw(steps * batch * hidden), draw(state_count));
         let plan = &Plan::plain(shape);
         let arguments = Arguments { shape, plan, x: &x, weights: &weights, states: &states };

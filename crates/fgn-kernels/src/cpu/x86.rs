@@ -79,6 +79,16 @@ macro_rules! register {
             }
 
             #[inline(always)]
+            fn exp(self) -> Self {
+                math::exp(self)
+            }
+
+            #[inline(always)]
+            fn log_sigmoid(self) -> Self {
+                math::log_sigmoid(self)
+            }
+
+            #[inline(always)]
             fn binary(self) -> Self {
                 // What is no number becomes −1 first: it is not at least zero.
                 self.max_or(-Self::one()).if_less(Self::zero(), Self::zero(), Self::one())

@@ -4,7 +4,9 @@
 #![allow(clippy::needless_range_loop)]
 
 use super::LINE;
+use super::rounded::Round;
 use crate::cpu::buffer::Number;
+use crate::cpu::isa::Isa;
 use crate::cpu::simd::Simd;
 
 /// How many registers wide a panel of weights is.
@@ -23,6 +25,15 @@ pub(super) trait Format {
     type Left: Number;
     /// Whether both are multiples of a scale, one for each row.
     const SCALED: bool = false;
+
+    /// Two kinds of rows, `batch` of each, as they are read, and their scales; `own` is room for them.
+    fn left<'a>(
+        isa: Isa,
+        batch: usize,
+        rows: [&'a [f32]; 2],
+        depths: [usize; 2],
+        own: (&'a mut [i16], &'a mut [f32]),
+    ) -> ([&'a [Self::Left]; 2], [&'a [f32]; 2]);
 
     /// The scale of a row of a weight matrix.
     fn scale(_row: &[f32]) -> f32 {
@@ -76,6 +87,16 @@ impl Format for F32 {
     type Stored = f32;
     type Left = f32;
 
+    fn left<'a>(
+        _: Isa,
+        _: usize,
+        rows: [&'a [f32]; 2],
+        _: [usize; 2],
+        _: (&'a mut [i16], &'a mut [f32]),
+    ) -> ([&'a [f32]; 2], [&'a [f32]; 2]) {
+        (rows, [&[]; 2])
+    }
+
     fn store(weight: f32, _: f32) -> f32 {
         weight
     }
@@ -111,6 +132,16 @@ impl Floating for F32 {
 impl Format for Bf16 {
     type Stored = u16;
     type Left = f32;
+
+    fn left<'a>(
+        _: Isa,
+        _: usize,
+        rows: [&'a [f32]; 2],
+        _: [usize; 2],
+        _: (&'a mut [i16], &'a mut [f32]),
+    ) -> ([&'a [f32]; 2], [&'a [f32]; 2]) {
+        (rows, [&[]; 2])
+    }
 
     fn store(weight: f32, _: f32) -> u16 {
         let bits = weight.to_bits();
@@ -191,6 +222,31 @@ impl Format for Int8 {
     type Stored = i8;
     type Left = i16;
     const SCALED: bool = true;
+
+    fn left<'a>(
+        isa: Isa,
+        batch: usize,
+        rows: [&'a [f32]; 2],
+        depths: [usize; 2],
+        (numbers, scales): (&'a mut [i16], &'a mut [f32]),
+    ) -> ([&'a [i16]; 2], [&'a [f32]; 2]) {
+        let (first, rest) = numbers.split_at_mut(rows[0].len());
+        let numbers = [first, &mut rest[..rows[1].len()]];
+        let (first, rest) = scales.split_at_mut(batch);
+        let scales = [first, &mut rest[..batch]];
+        for part in 0..2 {
+            if !rows[part].is_empty() {
+                let (rows, depth) = (rows[part], depths[part]);
+                isa.run(Round {
+                    rows,
+                    depth,
+                    numbers: &mut *numbers[part],
+                    scales: &mut *scales[part],
+                });
+            }
+        }
+        (numbers.map(|numbers| &*numbers), scales.map(|scales| &*scales))
+    }
 
     fn scale(row: &[f32]) -> f32 {
         if row.iter().all(|weight| weight.is_finite()) {

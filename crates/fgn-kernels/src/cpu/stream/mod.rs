@@ -7,28 +7,29 @@
 //! others only at the end of the step. Steps take the slabs forwards and backwards in turn: what was
 //! read last is still in the cache, and is read first.
 
+mod cells;
 mod format;
 mod product;
 mod rounded;
+mod step;
 #[cfg(test)]
 mod tests;
 
 use std::io;
 use std::ops::Range;
 
+use fgn_core::AnyCell;
 use fgn_core::oracle::Shape;
-use fgn_core::{AnyCell, At, Cell, CellVisitor};
 
-use super::buffer::{Buffer, Shared};
+use super::buffer::Buffer;
 use super::crew::Crew;
-use super::geometry::{self, Geometry};
-use super::isa::{Isa, Task};
+use super::geometry::{self, Geometry, Units};
+use super::isa::Isa;
 use super::plan::Plan;
-use super::simd::Simd;
 use crate::Precision;
-use format::{Bf16, F32, Format, Int8, VECTORS, prefetch};
-use product::{Panels, Product};
-use rounded::{Round, Rounded, TOGETHER};
+use format::{Bf16, F32, Format, Int8, VECTORS};
+use product::{Feed, Panels};
+use rounded::{Rounded, TOGETHER};
 
 /// The bytes of a cache line.
 const LINE: usize = 64;
@@ -37,57 +38,101 @@ const LINE: usize = 64;
 pub(crate) struct Packed {
     pub(crate) cell: AnyCell,
     isa: Isa,
+    plan: Plan,
     /// Its width is a slab's: [`VECTORS`] registers.
     g: Geometry,
     weights: Weights,
-    /// The sum of both biases, `[G, padded]`.
-    bias: Buffer<f32>,
-    /// The per-unit vectors, `[V, padded]`.
-    vectors: Buffer<f32>,
+    /// What pre-activations begin with, `[G, padded]`: the bias, or zero where it is added later.
+    start: Buffer<f32>,
+    /// What projected units begin with.
+    zeros: Buffer<f32>,
+    units: Units<f32>,
 }
 
 /// The weights in the format that they are held in.
 enum Weights {
-    F32(Panels<F32>),
-    Bf16(Panels<Bf16>),
-    Int8(Panels<Int8>),
+    F32(Matrices<F32>),
+    Bf16(Matrices<Bf16>),
+    Int8(Matrices<Int8>),
+}
+
+/// The panels of the pre-activations and of the projection, if there is one.
+struct Matrices<F: Format> {
+    pre: Panels<F>,
+    projection: Option<Panels<F>>,
+}
+
+impl<F: Format> Matrices<F> {
+    fn new(g: &Geometry, parameters: &[f32]) -> Self {
+        let Shape { input, hidden, .. } = g.shape;
+        let feed = |name, of: &[usize], depth: usize, block| {
+            let place = of.iter().position(|&b| b == block)?;
+            let rows = &g.tensor(name, parameters)[place * hidden * depth..][..hidden * depth];
+            Some(Feed { rows, depth })
+        };
+        let blocks: Vec<_> = (0..g.spec.blocks.len())
+            .map(|block| {
+                [
+                    feed("weight_ih", &g.input_blocks, input, block),
+                    feed("weight_hh", &g.hidden_blocks, g.output, block),
+                ]
+            })
+            .collect();
+        let projection = g.states.unprojected.map(|_| {
+            let feed = Feed { rows: g.tensor("weight_hr", parameters), depth: hidden };
+            Panels::new(g.width, g.output, &[[Some(feed), None]])
+        });
+        Self { pre: Panels::new(g.width, hidden, &blocks), projection }
+    }
+
+    fn bytes(&self) -> usize {
+        let of = |panels: &Panels<F>| size_of_val(&*panels.data) + size_of_val(&*panels.scales);
+        of(&self.pre) + self.projection.as_ref().map_or(0, of)
+    }
 }
 
 impl Packed {
-    /// Of `parameters` packed as `fgn_core::Layout` says.
+    /// Of `parameters` packed as `fgn_core::Layout` says, for runs that do what `plan` says.
     pub(crate) fn new(
         cell: AnyCell,
         isa: Isa,
-        [input, hidden]: [usize; 2],
+        plan: Plan,
         precision: Precision,
         parameters: &[f32],
     ) -> Self {
+        let (input, hidden) = (plan.form.input, plan.form.hidden);
         let shape = Shape { steps: 1, batch: 1, input, hidden };
-        let plan = Plan::plain(shape);
         let g = Geometry::new(cell.spec(), shape, &plan, VECTORS * isa.width::<f32>());
         let weights = match precision {
-            Precision::F32 => Weights::F32(Panels::new(&g, parameters)),
-            Precision::Bf16 => Weights::Bf16(Panels::new(&g, parameters)),
-            Precision::Int8 => Weights::Int8(Panels::new(&g, parameters)),
+            Precision::F32 => Weights::F32(Matrices::new(&g, parameters)),
+            Precision::Bf16 => Weights::Bf16(Matrices::new(&g, parameters)),
+            Precision::Int8 => Weights::Int8(Matrices::new(&g, parameters)),
         };
-        let bias = geometry::bias(&g, parameters);
-        let vectors = geometry::vectors(&g, parameters);
-        Self { cell, isa, g, weights, bias, vectors }
+        let units = Units::new(&g, parameters);
+        let start = match units.norm {
+            Some(_) => Buffer::zeroed(g.spec.blocks.len() * g.padded),
+            None => geometry::bias(&g, parameters),
+        };
+        let zeros = Buffer::zeroed(g.padded);
+        Self { cell, isa, plan, g, weights, start, zeros, units }
     }
 
-    /// The input's and the hidden state's size.
-    pub(crate) fn sizes(&self) -> [usize; 2] {
-        [self.g.shape.input, self.g.shape.hidden]
+    /// The sizes of the input, of the states and of the output.
+    pub(crate) fn sizes(&self) -> [usize; 3] {
+        [self.g.shape.input, self.g.shape.hidden, self.g.output]
     }
 
     /// How many bytes a step reads.
     pub(crate) fn bytes(&self) -> usize {
         let weights = match &self.weights {
-            Weights::F32(panels) => size_of_val(&*panels.data),
-            Weights::Bf16(panels) => size_of_val(&*panels.data),
-            Weights::Int8(panels) => size_of_val(&*panels.data) + size_of_val(&*panels.scales),
+            Weights::F32(matrices) => matrices.bytes(),
+            Weights::Bf16(matrices) => matrices.bytes(),
+            Weights::Int8(matrices) => matrices.bytes(),
         };
-        weights + size_of_val(&*self.bias) + size_of_val(&*self.vectors)
+        let Units { vectors, norm, norm_memory } = &self.units;
+        let gains = norm.iter().chain(norm_memory).flatten();
+        let units: usize = gains.chain([&self.start, vectors]).map(|row| size_of_val(&**row)).sum();
+        weights + units
     }
 
     fn slabs(&self) -> usize {
@@ -104,6 +149,7 @@ pub(crate) struct State {
     rounded: Rounded,
     /// `[B, G, padded]`.
     pre: Buffer<f32>,
+    apart: Apart,
     /// The states after the last step and room for the next ones, in turn: `[S, B, padded]` each.
     states: [Buffer<f32>; 2],
     /// Which of the two is the last step's; also the direction in which the slabs are taken.
@@ -111,11 +157,20 @@ pub(crate) struct State {
     crew: Crew,
 }
 
+/// What is kept of a step beside the states, `[B, padded]` each, if there is such: the hidden state before
+/// and after its projection, and the normalised memory.
+struct Apart {
+    unprojected: Buffer<f32>,
+    projected: Buffer<f32>,
+    memory: Buffer<f32>,
+}
+
 impl State {
     /// All states zero.
     pub(crate) fn new(packed: &Packed, batch: usize, threads: usize) -> io::Result<Self> {
         let g = &packed.g;
         let states = || Buffer::zeroed(g.spec.states.len() * batch * g.padded);
+        let rows = |wanted| Buffer::zeroed(if wanted { batch * g.padded } else { 0 });
         let crew = Crew::new(threads.min(packed.slabs()))?;
         let x = Buffer::zeroed(batch * g.shape.input.next_multiple_of(TOGETHER));
         let rounded = match packed.weights {
@@ -127,6 +182,11 @@ impl State {
             x,
             rounded: Rounded::new(crew.threads(), rounded[0], rounded[1]),
             pre: Buffer::zeroed(batch * g.spec.blocks.len() * g.padded),
+            apart: Apart {
+                unprojected: rows(g.states.unprojected.is_some()),
+                projected: rows(g.states.unprojected.is_some()),
+                memory: rows(g.states.seen.is_some()),
+            },
             states: [states(), states()],
             now: 0,
             crew,
@@ -173,149 +233,5 @@ impl State {
                 first..first + hidden
             })
         })
-    }
-
-    /// One step of all sequences over `x: [B, I]`; gives the cell's `output: [B, H]`.
-    pub(crate) fn step(&mut self, packed: &Packed, x: &[f32], output: &mut [f32]) {
-        let input = packed.g.shape.input;
-        let padded = self.x.chunks_mut(input.next_multiple_of(TOGETHER));
-        for (to, from) in padded.zip(x.chunks(input)) {
-            to[..input].copy_from_slice(from);
-        }
-        packed.cell.visit(Step { packed, state: self, output });
-        self.now = 1 - self.now;
-    }
-}
-
-struct Step<'a> {
-    packed: &'a Packed,
-    state: &'a mut State,
-    output: &'a mut [f32],
-}
-
-impl CellVisitor for Step<'_> {
-    type Output = ();
-
-    fn visit<C: Cell>(self, cell: C) {
-        let Self { packed, state, output } = self;
-        let State { batch, x, rounded, pre, states, now, crew } = state;
-        let [first, second] = states;
-        let (prev, next) = if *now == 0 { (first, second) } else { (second, first) };
-        let (prev, next) = (&**prev, next.shared());
-        let (pre, output) = (pre.shared(), Shared::of(output));
-        let (batch, backwards, threads) = (*batch, *now == 1, crew.threads());
-        let rounded = rounded.parts();
-        let left = [&**x, &prev[..batch * packed.g.padded]];
-        crew.run(&move |part| {
-            // Another thread wrote some of it: all misses at once take as long as one.
-            left.iter().flat_map(|numbers| numbers.chunks(LINE / size_of::<f32>())).for_each(
-                |line| {
-                    prefetch(line.as_ptr());
-                },
-            );
-            let slabs = part * packed.slabs() / threads..(part + 1) * packed.slabs() / threads;
-            let own = Own { packed, batch, slabs, backwards, prev, pre };
-            match &packed.weights {
-                Weights::F32(panels) => own.multiply(panels, left, [&[]; 2]),
-                Weights::Bf16(panels) => own.multiply(panels, left, [&[]; 2]),
-                Weights::Int8(panels) => {
-                    // SAFETY: nobody else does this part, and its memory outlives the step.
-                    let (numbers, scales) = unsafe { rounded.of(part) };
-                    let (numbers, scales) = own.round(left, numbers, scales);
-                    own.multiply(panels, numbers, scales);
-                }
-            }
-            packed.isa.run(Cells { own: &own, cell, next, output });
-        });
-    }
-}
-
-/// What one thread works on.
-///
-/// All raw accesses below rest on this: the memory outlives the step, is as large as its shape says,
-/// and of `pre`, the next states and the output no other thread touches the units of `slabs`.
-struct Own<'a> {
-    packed: &'a Packed,
-    batch: usize,
-    slabs: Range<usize>,
-    /// Whether the last slab comes first.
-    backwards: bool,
-    /// `[S, B, padded]`.
-    prev: &'a [f32],
-    /// `[B, G, padded]`.
-    pre: Shared<f32>,
-}
-
-impl Own<'_> {
-    /// Rounds the rows of the input and of the hidden state; gives both, and both rows' scales.
-    fn round<'a>(
-        &self,
-        left: [&[f32]; 2],
-        numbers: &'a mut [i16],
-        scales: &'a mut [f32],
-    ) -> ([&'a [i16]; 2], [&'a [f32]; 2]) {
-        let Shape { input, hidden, .. } = self.packed.g.shape;
-        let (x, h) = numbers.split_at_mut(left[0].len());
-        let h = &mut h[..left[1].len()];
-        let (x_scales, h_scales) = scales[..2 * self.batch].split_at_mut(self.batch);
-        let isa = self.packed.isa;
-        isa.run(Round { rows: left[0], depth: input, numbers: x, scales: x_scales });
-        isa.run(Round { rows: left[1], depth: hidden, numbers: h, scales: h_scales });
-        ([x, h], [x_scales, h_scales])
-    }
-
-    /// Computes the pre-activations from the rows of the input and of the hidden state, times their
-    /// scales if the format has any.
-    fn multiply<F: Format>(
-        &self,
-        panels: &Panels<F>,
-        left: [&[F::Left]; 2],
-        left_scales: [&[f32]; 2],
-    ) {
-        self.packed.isa.run(Product { own: self, panels, left, left_scales });
-    }
-}
-
-/// The cell's equations.
-struct Cells<'a, C> {
-    own: &'a Own<'a>,
-    cell: C,
-    /// `[S, B, padded]`.
-    next: Shared<f32>,
-    /// `[B, H]`.
-    output: Shared<f32>,
-}
-
-impl<C: Cell> Task<f32> for Cells<'_, C> {
-    #[inline(always)]
-    fn run<S: Simd<Elem = f32>>(self) {
-        let Own { packed, batch, prev, pre, ref slabs, .. } = *self.own;
-        let g = &packed.g;
-        let hidden = g.shape.hidden;
-        let mut at = At::<S>::zero();
-        for unit in (slabs.start * g.width..hidden.min(slabs.end * g.width)).step_by(S::WIDTH) {
-            // SAFETY: the thread's own units; every row is `padded` numbers long, the output's `H`.
-            unsafe {
-                for (v, vector) in at.vectors.iter_mut().take(C::SPEC.vectors.len()).enumerate() {
-                    *vector = S::load(packed.vectors.as_ptr().add(v * g.padded + unit));
-                }
-                for b in 0..batch {
-                    for block in 0..C::SPEC.blocks.len() {
-                        let place = (b * C::SPEC.blocks.len() + block) * g.padded + unit;
-                        at.pre[block] = S::load(pre.at(place));
-                    }
-                    for s in 0..C::SPEC.states.len() {
-                        let place = (s * batch + b) * g.padded + unit;
-                        at.prev[s] = S::load(prev.as_ptr().add(place));
-                    }
-                    let step = self.cell.step(&at);
-                    for s in 0..C::SPEC.states.len() {
-                        step.next[s].store(self.next.at((s * batch + b) * g.padded + unit));
-                    }
-                    let output = self.output.at(b * hidden + unit);
-                    step.output.store_first(output, S::WIDTH.min(hidden - unit));
-                }
-            }
-        }
     }
 }

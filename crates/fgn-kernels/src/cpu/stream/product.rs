@@ -1,91 +1,93 @@
-//! The pre-activations of a step: a few rows times panels of weights in any format.
+//! Products of a step: a few rows times panels of weights in any format.
 
 // The loops below run over several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
-use std::ops::Range;
-
-use fgn_core::oracle::Shape;
-
 use super::format::{Format, ROWS, VECTORS};
-use super::{Own, Packed};
-use crate::cpu::buffer::Buffer;
-use crate::cpu::geometry::Geometry;
+use super::step::Slabs;
+use crate::cpu::buffer::{Buffer, Shared};
 use crate::cpu::isa::Task;
 use crate::cpu::simd::Simd;
+
+/// The rows of a weight matrix for one block, one for each unit, each so long: what one of the two left
+/// rows is multiplied by.
+#[derive(Clone, Copy)]
+pub(super) struct Feed<'a> {
+    pub(super) rows: &'a [f32],
+    pub(super) depth: usize,
+}
 
 /// The panels of all slabs, one after the other.
 pub(super) struct Panels<F: Format> {
     pub(super) data: Buffer<F::Stored>,
-    /// The scales of the input's and of the hidden state's weights, `[2, G, padded]`; empty if the
-    /// format has none.
+    /// The scales of each block's feeds, `[2, G, padded]`; empty if the format has none.
     pub(super) scales: Buffer<f32>,
-    /// For each block the depth of its panel for the input and of the one for the hidden state,
-    /// rounded up to [`ROWS`]; zero where it has none.
+    /// For each block the depths of its feeds' panels, rounded up to [`ROWS`]; zero where it has none.
     depths: Vec<[usize; 2]>,
     /// From one slab to the next.
     slab: usize,
+    /// The units, rounded up to whole slabs.
+    pub(super) padded: usize,
 }
 
 impl<F: Format> Panels<F> {
-    pub(super) fn new(g: &Geometry, parameters: &[f32]) -> Self {
-        let Shape { input, hidden, .. } = g.shape;
-        let blocks = g.spec.blocks.len();
-        let parts =
-            [("weight_ih", input, &g.input_blocks), ("weight_hh", hidden, &g.hidden_blocks)];
-        let mut depths = vec![[0; 2]; blocks];
-        for (part, (_, depth, of)) in parts.into_iter().enumerate() {
-            of.iter().for_each(|&block| depths[block][part] = depth.next_multiple_of(ROWS));
-        }
-        let slab = depths.as_flattened().iter().sum::<usize>() * g.width;
-        let mut data = Buffer::zeroed(slab * g.vectors());
-        let mut scales = Buffer::zeroed(if F::SCALED { 2 * blocks * g.padded } else { 0 });
-        for unit in 0..hidden {
-            let mut panel = unit / g.width * slab;
-            for (block, depths) in depths.iter().enumerate() {
-                for (part, (name, depth, of)) in parts.into_iter().enumerate() {
-                    let Some(place) = of.iter().position(|&b| b == block) else {
-                        continue;
-                    };
-                    let row =
-                        &g.tensor(name, parameters)[(place * hidden + unit) * depth..][..depth];
+    /// Of so many `units`, in slabs of `width`.
+    pub(super) fn new(width: usize, units: usize, blocks: &[[Option<Feed<'_>>; 2]]) -> Self {
+        let padded = units.next_multiple_of(width);
+        let depth = |feed: &Option<Feed<'_>>| feed.map_or(0, |feed| feed.depth);
+        let depths: Vec<[usize; 2]> = blocks
+            .iter()
+            .map(|feeds| feeds.each_ref().map(|feed| depth(feed).next_multiple_of(ROWS)))
+            .collect();
+        let slab = depths.as_flattened().iter().sum::<usize>() * width;
+        let mut data = Buffer::zeroed(slab * padded / width);
+        let mut scales = Buffer::zeroed(if F::SCALED { 2 * blocks.len() * padded } else { 0 });
+        for unit in 0..units {
+            let mut panel = unit / width * slab;
+            for (block, feeds) in blocks.iter().enumerate() {
+                for (part, feed) in feeds.iter().enumerate() {
+                    let Some(Feed { rows, depth }) = *feed else { continue };
+                    let row = &rows[unit * depth..][..depth];
                     let scale = F::scale(row);
                     if F::SCALED {
-                        scales[(part * blocks + block) * g.padded + unit] = scale;
+                        scales[(part * blocks.len() + block) * padded + unit] = scale;
                     }
                     for (k, &weight) in row.iter().enumerate() {
-                        let place = F::place(k, unit % g.width, g.width);
+                        let place = F::place(k, unit % width, width);
                         data[panel + place] = F::store(weight, scale);
                     }
-                    panel += depths[part] * g.width;
+                    panel += depths[block][part] * width;
                 }
             }
         }
-        Self { data, scales, depths, slab }
+        Self { data, scales, depths, slab, padded }
     }
 }
 
-/// The pre-activations of a thread's slabs.
+/// The products of a thread's slabs.
 pub(super) struct Product<'a, F: Format> {
-    pub(super) own: &'a Own<'a>,
+    pub(super) slabs: &'a Slabs,
+    pub(super) batch: usize,
     pub(super) panels: &'a Panels<F>,
-    /// The input and the hidden state, each row as long as its panels are deep, or longer.
+    /// What sums begin with, `[G, padded]`.
+    pub(super) start: &'a [f32],
+    /// The rows that feeds are multiplied by, each as long as its panels are deep, or longer.
     pub(super) left: [&'a [F::Left]; 2],
-    /// The scales of their rows; empty if the format has none.
+    /// The scales of these rows; empty if the format has none.
     pub(super) left_scales: [&'a [f32]; 2],
+    /// Where results go, `[B, G, padded]`: nobody else touches the slabs' units.
+    pub(super) out: Shared<f32>,
 }
 
 impl<F: Format> Task<f32> for Product<'_, F> {
     #[inline(always)]
     fn run<S: Simd<Elem = f32>>(self) {
-        let Range { start, end } = self.own.slabs;
-        for n in start..end {
-            let slab = if self.own.backwards { start + end - 1 - n } else { n };
+        for slab in self.slabs.iter() {
             let mut panel = slab * self.panels.slab;
             for block in 0..self.panels.depths.len() {
                 let mut row = 0;
-                while row < self.own.batch {
-                    row += match self.own.batch - row {
+                while row < self.batch {
+                    row += match self.batch - row {
                         1 => self.tile::<S, 1, 4>(row, block, slab, panel),
                         2 | 3 => self.tile::<S, 2, 2>(row, block, slab, panel),
                         _ => self.tile::<S, 4, 1>(row, block, slab, panel),
@@ -107,45 +109,44 @@ impl<F: Format> Product<'_, F> {
         slab: usize,
         mut panel: usize,
     ) -> usize {
-        let Packed { g, bias, .. } = self.own.packed;
+        let (padded, blocks) = (self.panels.padded, self.panels.depths.len());
         let unit = slab * VECTORS * S::WIDTH;
         let load = |from: &[f32], place: usize| {
             let from = &from[place..][..VECTORS * S::WIDTH];
             // SAFETY: the slice is as long.
             [0, 1].map(|v| unsafe { S::load(from.as_ptr().add(v * S::WIDTH)) })
         };
-        let mut pre = [load(bias, block * g.padded + unit); R];
+        let mut sums = [load(self.start, block * padded + unit); R];
         for part in 0..2 {
             let depth = self.panels.depths[block][part];
             if depth == 0 {
                 continue;
             }
             let len = depth * VECTORS * S::WIDTH;
-            let stride = self.left[part].len() / self.own.batch;
+            let stride = self.left[part].len() / self.batch;
             let left = &self.left[part][row * stride..];
             let data = &self.panels.data[panel..][..len];
             // SAFETY: the panel is as long, and each row of the left matrix no shorter than it is deep.
-            let sums = unsafe { F::sums::<S, R, C>(left.as_ptr(), stride, data.as_ptr(), depth) };
+            let found = unsafe { F::sums::<S, R, C>(left.as_ptr(), stride, data.as_ptr(), depth) };
             panel += len;
             for r in 0..R {
                 for v in 0..VECTORS {
-                    pre[r][v] = if F::SCALED {
-                        let scales = (part * self.panels.depths.len() + block) * g.padded + unit;
+                    sums[r][v] = if F::SCALED {
+                        let scales = (part * blocks + block) * padded + unit;
                         let scale = load(&self.panels.scales, scales)[v];
                         let left_scale = S::broadcast(self.left_scales[part][row + r]);
-                        sums[r][v].mul_add(scale * left_scale, pre[r][v])
+                        found[r][v].mul_add(scale * left_scale, sums[r][v])
                     } else {
-                        pre[r][v] + sums[r][v]
+                        sums[r][v] + found[r][v]
                     };
                 }
             }
         }
         for r in 0..R {
             for v in 0..VECTORS {
-                let place =
-                    ((row + r) * g.spec.blocks.len() + block) * g.padded + unit + v * S::WIDTH;
+                let place = ((row + r) * blocks + block) * padded + unit + v * S::WIDTH;
                 // SAFETY: the thread's own units.
-                unsafe { pre[r][v].store(self.own.pre.at(place)) };
+                unsafe { sums[r][v].store(self.out.at(place)) };
             }
         }
         R

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Packed, State};
 use crate::Precision;
 use crate::cpu::isa::Isa;
+use crate::cpu::plan::Plan;
 
 /// The largest error allowed, relative to the largest number: rounding, grown over the terms of a sum
 /// and over the steps. For weights of 8 bits the hidden state that they are multiplied by is rounded
@@ -46,7 +47,8 @@ impl Run {
         let x = draw(steps * batch * input, 1.0);
         let bound = 1.0 / (input.max(hidden) as f32).sqrt();
         let weights = draw(Layout::new(spec, input, hidden).len(), bound);
-        let states = draw(spec.states.len() * batch * hidden, 1.0);
+        let mut states = draw(spec.states.len() * batch * hidden, 1.0);
+        spec.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
         Self { cell, shape, x, weights, states }
     }
 
@@ -113,7 +115,7 @@ impl Run {
     /// All outputs, and the final states.
     fn found(&self, isa: Isa, precision: Precision, threads: usize) -> (Vec<f32>, Vec<f32>) {
         let Shape { batch, input, hidden, .. } = self.shape;
-        let packed = Packed::new(self.cell, isa, [input, hidden], precision, &self.weights);
+        let packed = Packed::new(self.cell, isa, Plan::plain(self.shape), precision, &self.weights);
         let mut state = State::new(&packed, batch, threads).unwrap();
         state.set_states(&packed, 0..batch, &self.states);
         let mut output = vec![f32::NAN; self.shape.steps * batch * hidden];

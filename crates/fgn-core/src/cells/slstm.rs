@@ -1,0 +1,106 @@
+use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+
+/// The scalar LSTM of xLSTM (Beck et al. 2024): an exponential input gate, and a normaliser that makes
+/// the memory a weighted mean of what was written.
+///
+/// ```text
+/// f, o = σ(x W + h₋ R + b)      g = tanh(x W + h₋ R + b)      ĩ = x W + h₋ R + b
+/// m = max(ln f + m₋, ĩ)         f' = exp(ln f + m₋ − m)       i' = exp(ĩ − m)
+/// c = f' ⊙ c₋ + i' ⊙ g          n = f' ⊙ n₋ + i'              h = o ⊙ c / n               y = h
+/// ```
+///
+/// `m` keeps the exponentials within range; the larger of `f'` and `i'` is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slstm;
+
+const I: usize = 0;
+const F: usize = 1;
+const G: usize = 2;
+const O: usize = 3;
+const H: usize = 0;
+const C: usize = 1;
+const N: usize = 2;
+const M: usize = 3;
+
+/// One step's insides.
+struct Unit<L> {
+    /// `ln f + m₋ − ĩ`: from zero on, the memory carried over weighs more than what is written.
+    ahead: L,
+    f: L,
+    i: L,
+    g: L,
+    o: L,
+    c: L,
+    n: L,
+    m: L,
+}
+
+impl<L: Lane> Unit<L> {
+    #[inline(always)]
+    fn step(at: &At<L>) -> Self {
+        let kept = at.pre[F].log_sigmoid() + at.prev[M];
+        let m = kept.max_or(at.pre[I]);
+        let (f, i) = ((kept - m).exp(), (at.pre[I] - m).exp());
+        let g = at.pre[G].tanh();
+        let o = at.pre[O].sigmoid();
+        let c = f.mul_add(at.prev[C], i * g);
+        let n = f.mul_add(at.prev[N], i);
+        Self { ahead: kept - at.pre[I], f, i, g, o, c, n, m }
+    }
+}
+
+impl Cell for Slstm {
+    const SPEC: Spec = Spec {
+        blocks: &[
+            Block::new("i", Feed::Both, Role::Exponential),
+            Block::new("f", Feed::Both, Role::Forget),
+            Block::new("g", Feed::Both, Role::Candidate),
+            Block::new("o", Feed::Both, Role::Output),
+        ],
+        states: &["h", "c", "n", "m"],
+        vectors: &[],
+        memory: None,
+        output_is_state: true,
+        divisor: Some(N),
+    };
+
+    #[inline(always)]
+    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
+        let Unit { o, c, n, m, .. } = Unit::step(at);
+        let h = o * (c / n);
+        Step::new(h, &[h, c, n, m])
+    }
+
+    #[inline(always)]
+    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+        let one = L::one();
+        let Unit { ahead, f, i, g, o, c, n, .. } = Unit::step(at);
+        let mean = c / n;
+        let dh = d.output + d.next[H];
+        let d_mean = dh * o / n;
+        let dc = d.next[C] + d_mean;
+        let dn = d.next[N] - d_mean * mean;
+
+        // By the exponents of f' and i', and by m through them and from the step after.
+        let d_kept = f * dc.mul_add(at.prev[C], dn * at.prev[N]);
+        let d_written = i * dc.mul_add(g, dn);
+        let dm = d.next[M] - d_kept - d_written;
+        let from_kept = ahead.binary();
+
+        let d_kept = from_kept.mul_add(dm, d_kept);
+        let mut by = At::zero();
+        by.pre[I] = (one - from_kept).mul_add(dm, d_written);
+        by.pre[F] = d_kept * (-at.pre[F]).sigmoid();
+        by.pre[G] = dc * i * (one - g * g);
+        by.pre[O] = dh * mean * o * (one - o);
+        by.prev[C] = dc * f;
+        by.prev[N] = dn * f;
+        by.prev[M] = d_kept;
+        by
+    }
+
+    #[inline(always)]
+    fn carried<L: Lane>(&self, at: &At<L>) -> L {
+        Unit::step(at).f
+    }
+}
