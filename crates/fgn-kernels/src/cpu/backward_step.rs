@@ -220,7 +220,7 @@ impl<'a, E: Element> StepRows<'a, E> {
             if s > 0 || ends || !rules.drop_hidden() {
                 return d;
             }
-            let mask = Pair(rules.fed(next, b, places[0]), rules.fed(next, b, places[1]));
+            let mask: Pair<S> = rules.fed(next, [b; 2], places);
             mask.mul_add(Pair::load(load(run.g.states.fed)), d)
         }
     }

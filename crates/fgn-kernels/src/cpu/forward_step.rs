@@ -217,7 +217,7 @@ impl<'a, E: Element> StepRows<'a, E> {
         unsafe {
             h.store([next[0].add(place), next[1].add(place)]);
             if rules.drop_hidden() {
-                let mask = Pair(rules.fed(k + 1, b[0], place), rules.fed(k + 1, b[1], place));
+                let mask = rules.fed(k + 1, b, [place; 2]);
                 let fed = run.g.states.fed * run.g.padded + place;
                 (h * mask).store([next[0].add(fed), next[1].add(fed)]);
             }

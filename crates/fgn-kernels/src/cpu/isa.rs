@@ -194,11 +194,12 @@ impl Isa {
 
     /// Runs `task` as compiled for this instruction set.
     pub(crate) fn run<E: Element>(self, task: impl Task<E>) {
-        // SAFETY: an `Isa` exists only where `available` found the instruction set.
+        // SAFETY: an `Isa` exists only where `available` found the instruction set, and AVX2 with FMA
+        // wherever it found AVX-512.
         unsafe {
             match self.0 {
                 #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 => Avx512::enter::<E::Avx512>(task),
+                Kind::Avx512 => <E::Avx512 as Simd>::Target::enter::<E::Avx512>(task),
                 #[cfg(target_arch = "x86_64")]
                 Kind::Avx2 => Avx2::enter::<E::Avx2>(task),
                 #[cfg(target_arch = "aarch64")]

@@ -28,17 +28,18 @@ impl Element for f32 {
     type Avx2 = super::x86::F32x8;
     #[cfg(target_arch = "aarch64")]
     type Neon = super::neon::F32x4;
-    type Portable = Array<f32, 8, Portable>;
+    type Portable = Array<f32, 4, Portable>;
 }
 
 impl Element for f64 {
     #[cfg(target_arch = "x86_64")]
-    type Avx512 = Array<f64, 8, isa::Avx512>;
+    // The same code as for AVX2: for checks rather than for speed, and quick to build.
+    type Avx512 = Array<f64, 4, isa::Avx2>;
     #[cfg(target_arch = "x86_64")]
     type Avx2 = Array<f64, 4, isa::Avx2>;
     #[cfg(target_arch = "aarch64")]
     type Neon = Array<f64, 2, isa::Neon>;
-    type Portable = Array<f64, 4, Portable>;
+    type Portable = Array<f64, 2, Portable>;
 }
 
 macro_rules! operator {

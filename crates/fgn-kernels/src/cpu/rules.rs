@@ -4,11 +4,11 @@
 //! Masks are a function of seed, state, step, sequence and unit, computed where they are needed: the
 //! backward pass computes them again instead of keeping them, and no thread waits for another's.
 
-use candle_core::WithDType;
 use fgn_core::{Lane, MAX_STATES};
 
+use super::isa::{Target, Task};
 use super::pair::Pair;
-use super::simd::Simd;
+use super::simd::{Element, Simd};
 use crate::Dropout;
 
 /// The rules of a run.
@@ -90,23 +90,20 @@ impl Rules {
         let rate = self.zoneout[state];
         match self.seed {
             Some(seed) => {
-                let mask = [0, 1].map(|n| Mask::new(seed, state, k, b[n]));
-                let one = S::Elem::from_f64(1.0);
-                let [first, second] = [0, 1].map(|n| (mask[n], units[n]));
-                Pair(
-                    first.0.choose(first.1, rate, one, S::Elem::default()),
-                    second.0.choose(second.1, rate, one, S::Elem::default()),
-                )
+                let masks = [0, 1].map(|n| Mask::new(seed, state, k, b[n]));
+                Choice { masks, units, rate, chosen: 1.0, other: 0.0 }.numbers()
             }
             None => Pair::splat(rate),
         }
     }
 
-    /// What the hidden state before step `k` is multiplied by for the recurrent weights.
+    /// What the hidden states before step `k` are multiplied by for the recurrent weights, for two
+    /// registers of units.
     #[inline(always)]
-    pub(super) fn fed<S: Simd>(&self, k: usize, b: usize, unit: usize) -> S {
-        let (mask, rate) = self.fed_mask(k, b);
-        mask.choose(unit, rate, S::Elem::default(), S::Elem::from_f64(1.0 / (1.0 - rate)))
+    pub(super) fn fed<S: Simd>(&self, k: usize, b: [usize; 2], units: [usize; 2]) -> Pair<S> {
+        let [(first, rate), (second, _)] = b.map(|b| self.fed_mask(k, b));
+        let other = 1.0 / (1.0 - rate);
+        Choice { masks: [first, second], units, rate, chosen: 0.0, other }.numbers()
     }
 
     #[inline(always)]
@@ -145,20 +142,6 @@ impl Mask {
         Self([row as u32, (row >> 32) as u32])
     }
 
-    /// For a register of units: `chosen` with a probability of `rate`, else `other`.
-    #[inline(always)]
-    fn choose<S: Simd>(self, unit: usize, rate: f64, chosen: S::Elem, other: S::Elem) -> S {
-        const MOST: usize = 16;
-        let mut numbers = [other; MOST];
-        for (n, number) in numbers.iter_mut().enumerate().take(S::WIDTH) {
-            if self.chosen(unit + n, rate) {
-                *number = chosen;
-            }
-        }
-        // SAFETY: no register holds more than `MOST` numbers.
-        unsafe { S::load(numbers.as_ptr()) }
-    }
-
     /// Whether a unit is among those chosen with a probability of `rate`.
     #[inline(always)]
     fn chosen(self, unit: usize, rate: f64) -> bool {
@@ -168,6 +151,50 @@ impl Mask {
         x = (x ^ (x >> 15) ^ second).wrapping_mul(0x846c_a68b);
         x ^= x >> 16;
         x < (rate * 2.0_f64.powi(32)) as u32
+    }
+}
+
+/// The most numbers that a register holds.
+const MOST: usize = 16;
+
+/// For two registers of units: `chosen` with a probability of `rate`, else `other`.
+struct Choice {
+    masks: [Mask; 2],
+    units: [usize; 2],
+    rate: f64,
+    chosen: f64,
+    other: f64,
+}
+
+impl Choice {
+    /// The numbers, found by a function of its own: inlined into every cell's step, it would be most of
+    /// the code.
+    #[inline(always)]
+    fn numbers<S: Simd>(self) -> Pair<S> {
+        let mut numbers = [[S::Elem::default(); MOST]; 2];
+        // SAFETY: this runs on `S`, so the machine has it; no register holds more than `MOST` numbers.
+        unsafe {
+            S::Target::enter::<S>(Choose { choice: self, to: &mut numbers });
+            Pair::load([numbers[0].as_ptr(), numbers[1].as_ptr()])
+        }
+    }
+}
+
+struct Choose<'a, E> {
+    choice: Choice,
+    to: &'a mut [[E; MOST]; 2],
+}
+
+impl<E: Element> Task<E> for Choose<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { choice: Choice { masks, units, rate, chosen, other }, to } = self;
+        let (chosen, other) = (E::from_f64(chosen), E::from_f64(other));
+        for (row, to) in to.iter_mut().enumerate() {
+            for (n, number) in to.iter_mut().enumerate().take(S::WIDTH) {
+                *number = if masks[row].chosen(units[row] + n, rate) { chosen } else { other };
+            }
+        }
     }
 }
 
