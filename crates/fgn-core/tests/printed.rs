@@ -143,8 +143,16 @@ fn printed_functions_compute_what_the_cells_compute() {
     };
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let runs: usize = AnyCell::all().into_iter().map(|cell| suffixes(cell).len()).sum();
-    let given: Vec<f64> =
+    let mut given: Vec<f64> =
         (0..runs * CASES * GIVEN).map(|_| f64::from(rng.random_range(-2.0..2.0_f32))).collect();
+    let mut cases = given.chunks_mut(GIVEN);
+    for cell in AnyCell::all() {
+        let spec = cell.spec();
+        for case in cases.by_ref().take(suffixes(cell).len() * CASES) {
+            let states = &mut case[MAX_BLOCKS..][..spec.states.len()];
+            spec.divisors(states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
+        }
+    }
     for (name, flags, tolerance) in
         [("double", &["-DFGN_DOUBLE"][..], DOUBLE), ("float", &[], FLOAT)]
     {
