@@ -70,7 +70,7 @@ pub(crate) fn step(cell: AnyCell, shape: Shape, options: &Options) -> Result<Pla
     if let Some((name, _)) = of_sequences.iter().find(|(_, set)| *set) {
         bail!("{cell}: a stream runs step by step, without `{name}`, an option of whole sequences");
     }
-    let (form, rules) = (form(cell, shape, options)?, rules(cell, options)?);
+    let (form, rules) = (form(cell, input, hidden, options)?, rules(cell, options)?);
     Ok(Plan { form, rules, ..Plan::plain(shape) })
 }
 

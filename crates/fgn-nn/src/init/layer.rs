@@ -77,7 +77,15 @@ fn bias(
         (Role::Forgetting | Role::Level, _) => 1.0,
         (Role::Update, _) | (Role::Input, ForgetBias::Chrono { .. }) => -forget[unit],
         (Role::Refine, ForgetBias::UniformGate) => -forget[unit],
-        (Role::Input | Role::Output | Role::Candidate | Role::Refine | Role::Linear, _) => 0.0,
+        (
+            Role::Input
+            | Role::Exponential
+            | Role::Output
+            | Role::Candidate
+            | Role::Refine
+            | Role::Linear,
+            _,
+        ) => 0.0,
     };
     let blocks = slot.blocks.iter().flat_map(|&block| {
         let block = &spec.blocks[block];

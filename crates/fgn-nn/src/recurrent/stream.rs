@@ -1,5 +1,4 @@
 use candle_core::{DType, Device, Tensor};
-use fgn_core::Norm;
 use fgn_kernels::Precision;
 
 use super::{Recurrent, RecurrentConfig, State};
@@ -23,7 +22,7 @@ pub struct Stream {
     weights: StreamWeights,
     batch: usize,
     layers: Vec<fgn_kernels::Stream>,
-    /// `[B, H]` each: what the layer below put out, and what this one does.
+    /// `[B, P]` or `[B, H]` each: what the layer below put out, and what this one does.
     below: Vec<f32>,
     here: Vec<f32>,
 }
@@ -48,15 +47,15 @@ impl Recurrent {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] for a layer that cannot be run step by step: one that runs in both directions,
-    /// or with a projection, normalisation, zoneout or clipping. [`Error::Candle`] if the parameters are
+    /// [`Error::Config`] for a layer that runs in both directions. [`Error::Candle`] if the parameters are
     /// not in `f32` on the CPU.
     pub fn stream_weights(&self, precision: Precision) -> Result<StreamWeights> {
         self.config.check_streams()?;
         let layers = self.layers.iter().map(|layer| {
             let (weights, form) = (layer.packed(0.0, None)?, layer.form);
-            let (input, hidden) = (form.input, form.hidden);
-            Ok(fgn_kernels::StreamWeights::new(layer.cell, &weights, input, hidden, precision)?)
+            let (sizes, options) = ([form.input, form.hidden], self.config.options());
+            let cell = layer.cell;
+            Ok(fgn_kernels::StreamWeights::new(cell, &weights, sizes, precision, &options)?)
         });
         Ok(StreamWeights { config: self.config.clone(), layers: layers.collect::<Result<_>>()? })
     }
@@ -65,15 +64,7 @@ impl Recurrent {
 impl RecurrentConfig {
     fn check_streams(&self) -> Result<()> {
         let expected = "false: a step of a stream cannot see what is to come";
-        check(!self.bidirectional, "recurrent.bidirectional", self.bidirectional, expected)?;
-        let none = "none: streams run plain cells alone; use `Recurrent::forward` with a `State`";
-        if let Some(size) = self.projection {
-            check(false, "recurrent.projection", size, none)?;
-        }
-        check(self.norm == Norm::default(), "recurrent.norm", format!("{:?}", self.norm), none)?;
-        let holds = self.zoneout.iter().all(|&rate| rate == 0.0);
-        check(holds, "recurrent.zoneout", format!("{:?}", self.zoneout), none)?;
-        self.clip.map_or(Ok(()), |clip| check(false, "recurrent.clip", clip, none))
+        check(!self.bidirectional, "recurrent.bidirectional", self.bidirectional, expected)
     }
 }
 
@@ -86,7 +77,7 @@ impl StreamWeights {
     pub fn stream(&self, batch: usize, threads: usize) -> Result<Stream> {
         let layers = self.layers.iter().map(|layer| Ok(layer.stream(batch, threads)?));
         let layers = layers.collect::<Result<_>>()?;
-        let between = if self.layers.len() > 1 { batch * self.config.hidden_size } else { 0 };
+        let between = if self.layers.len() > 1 { batch * self.config.output_size() } else { 0 };
         let (below, here) = (vec![0.0; between], vec![0.0; between]);
         Ok(Stream { weights: self.clone(), batch, layers, below, here })
     }
@@ -99,12 +90,12 @@ impl StreamWeights {
 
 impl Stream {
     /// The next step of every sequence: reads the inputs `x: [B, I]`, writes the last layer's `output:
-    /// [B, H]`.
+    /// [B, H]`, or `[B, P]` with a projection.
     ///
     /// # Errors
     /// If a slice has another length; then nothing has changed.
     pub fn step(&mut self, x: &[f32], output: &mut [f32]) -> Result<()> {
-        let expected = self.batch * self.weights.config.hidden_size;
+        let expected = self.batch * self.weights.config.output_size();
         if output.len() != expected {
             return Err(Error::Shape {
                 what: "outputs of a stream",
