@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::recurrent::RecurrentConfig;
 use crate::{Error, Result};
 
-/// A whole classifier of images: input layer, dense layer (if any), recurrent layer, head.
+/// A whole model: input layer, dense layer (if any), recurrent layer, head. It tells classes or numbers,
+/// of a whole sample or of each of its steps.
 ///
 /// ```
 /// let config: fgn_nn::ModelConfig = serde_json::from_str(r#"{
@@ -14,16 +15,30 @@ use crate::{Error, Result};
 ///     "recurrent": { "hidden_size": 128, "cell": { "name": "fgn", "z": "linear" } }
 /// }"#)?;
 /// config.validate()?;
-/// assert_eq!(config.input.steps(), 28);
+/// assert_eq!(config.input.steps(), Some(28));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// How many classes there are: the width of the logits. At least 2.
+    /// How many classes there are: the width of the logits. At least 2; 0 in a model that tells numbers.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub classes: usize,
-    /// How images become time steps.
+    /// How many numbers are told (regression); 0 in a model that tells classes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub numbers: usize,
+    /// What the classes or numbers are called; if not given, they are counted from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Whether they are told of each time step; if not, of the whole sample.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub each_step: bool,
+    /// How samples become time steps.
     pub input: InputConfig,
+    /// Mean and deviation of the numbers to tell. The head's outputs are scaled by it, and the loss is
+    /// that of numbers scaled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_scale: Option<Scale>,
     /// A fully connected layer ahead of the recurrent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
@@ -31,7 +46,7 @@ pub struct ModelConfig {
     pub recurrent: RecurrentConfig,
 }
 
-/// How images `[B, height, width]` become the time steps `[T, B, I]` of a sequence.
+/// How samples, images `[B, height, width]` for one, become the time steps `[T, B, I]` of a sequence.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum InputConfig {
@@ -64,6 +79,33 @@ pub enum InputConfig {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         permutation_seed: Option<u64>,
     },
+    /// Samples are sequences of numbers already, `[B, T, features]`. `I = features`.
+    Series {
+        /// How many numbers a step has.
+        features: usize,
+        /// What is subtracted from the numbers, and what they are divided by then; nothing if not
+        /// given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scale: Option<Scale>,
+    },
+    /// Samples are sequences of symbols, characters for one, `[B, T]` in `U32`; each symbol has a vector
+    /// that is learned. `I = size`.
+    Symbols {
+        /// How many different symbols there are.
+        symbols: usize,
+        /// How long their vectors are.
+        size: usize,
+    },
+}
+
+/// Mean and standard deviation of some numbers, one of each for each number.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// The means.
+    pub mean: Vec<f64>,
+    /// The standard deviations, each above 0.
+    pub deviation: Vec<f64>,
 }
 
 /// A fully connected layer, ReLU and dropout, at every time step alike.
@@ -77,21 +119,24 @@ pub struct DenseConfig {
 }
 
 impl InputConfig {
-    /// The `[height, width]` of the images.
-    pub fn image_size(&self) -> [usize; 2] {
+    /// The `[height, width]` of the images; none of samples that are no images.
+    pub fn image_size(&self) -> Option<[usize; 2]> {
         match *self {
             Self::ImageConv { height, width, .. }
             | Self::ImageRows { height, width }
-            | Self::ImagePixels { height, width, .. } => [height, width],
+            | Self::ImagePixels { height, width, .. } => Some([height, width]),
+            Self::Series { .. } | Self::Symbols { .. } => None,
         }
     }
 
-    /// `T`: how many time steps an image becomes.
-    pub fn steps(&self) -> usize {
+    /// `T`: how many time steps an image becomes; none of samples that are no images, which have a
+    /// length each.
+    pub fn steps(&self) -> Option<usize> {
         match *self {
-            Self::ImageConv { height, .. } => height / 4,
-            Self::ImageRows { height, .. } => height,
-            Self::ImagePixels { height, width, .. } => height * width,
+            Self::ImageConv { height, .. } => Some(height / 4),
+            Self::ImageRows { height, .. } => Some(height),
+            Self::ImagePixels { height, width, .. } => Some(height * width),
+            Self::Series { .. } | Self::Symbols { .. } => None,
         }
     }
 
@@ -101,17 +146,54 @@ impl InputConfig {
             Self::ImageConv { width, channels, .. } => width / 4 * channels[1],
             Self::ImageRows { width, .. } => width,
             Self::ImagePixels { .. } => 1,
+            Self::Series { features, .. } => features,
+            Self::Symbols { size, .. } => size,
         }
     }
 }
 
 impl ModelConfig {
+    /// A model that tells one of some classes of each sample.
+    pub fn classifier(classes: usize, input: InputConfig, recurrent: RecurrentConfig) -> Self {
+        Self {
+            classes,
+            numbers: 0,
+            names: Vec::new(),
+            each_step: false,
+            input,
+            target_scale: None,
+            dense: None,
+            recurrent,
+        }
+    }
+
+    /// How many numbers the head puts out.
+    pub fn outputs(&self) -> usize {
+        self.classes + self.numbers
+    }
+
+    /// What a class or number is called.
+    pub fn name(&self, output: usize) -> String {
+        self.names.get(output).cloned().unwrap_or_else(|| output.to_string())
+    }
+
     /// Checks every value.
     ///
     /// # Errors
     /// [`Error::Config`] names the first field that no model can be built with.
     pub fn validate(&self) -> Result<()> {
-        size("classes", self.classes, 2)?;
+        match (self.classes, self.numbers) {
+            (classes, 0) => size("classes", classes, 2)?,
+            (0, numbers) => size("numbers", numbers, 1)?,
+            (_, numbers) => check(false, "numbers", numbers, "0 in a model that tells classes")?,
+        }
+        let (names, outputs) = (self.names.len(), self.outputs());
+        let expected = format!("{outputs}, one for each output, or none");
+        check(names == 0 || names == outputs, "names", names, expected)?;
+        if let Some(scale) = &self.target_scale {
+            check(self.numbers > 0, "target_scale", "given", "none in a model that tells classes")?;
+            scale.validate("target_scale", self.numbers)?;
+        }
         self.input.validate()?;
         if let Some(dense) = &self.dense {
             dense.validate()?;
@@ -124,9 +206,27 @@ impl ModelConfig {
 
 impl InputConfig {
     pub(crate) fn validate(&self) -> Result<()> {
-        let [height, width] = self.image_size();
+        let [height, width] = match self {
+            Self::Series { features, scale } => {
+                size("input.features", *features, 1)?;
+                return match scale {
+                    Some(scale) => scale.validate("input.scale", *features),
+                    None => Ok(()),
+                };
+            }
+            Self::Symbols { symbols, size: vector } => {
+                size("input.symbols", *symbols, 1)?;
+                return size("input.size", *vector, 1);
+            }
+            _ => self.image_size().unwrap_or_default(),
+        };
         size("input.height", height, 1)?;
         size("input.width", width, 1)?;
+        if let Self::ImagePixels { .. } = self {
+            const MOST: usize = 1 << 22;
+            let expected = format!("at most {MOST} pixels, as each is a step");
+            check(height * width <= MOST, "input.width", width, expected)?;
+        }
         if let Self::ImageConv { channels, .. } = *self {
             size("input.channels", channels[0], 1)?;
             size("input.channels", channels[1], 1)?;
@@ -136,6 +236,18 @@ impl InputConfig {
             }
         }
         Ok(())
+    }
+}
+
+impl Scale {
+    fn validate(&self, field: &'static str, numbers: usize) -> Result<()> {
+        let counts = [self.mean.len(), self.deviation.len()];
+        let expected = format!("{numbers} of each");
+        let found = format!("{} means and {} deviations", counts[0], counts[1]);
+        check(counts == [numbers; 2], field, found, expected)?;
+        let finite = self.mean.iter().all(|mean| mean.is_finite())
+            && self.deviation.iter().all(|&deviation| deviation > 0.0 && deviation.is_finite());
+        check(finite, field, format!("{self:?}"), "finite means and deviations above 0")
     }
 }
 
@@ -175,4 +287,8 @@ pub(crate) fn check(
         return Ok(());
     }
     Err(Error::Config { field, found: found.to_string(), expected: expected.into() })
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

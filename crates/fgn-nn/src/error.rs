@@ -72,6 +72,14 @@ pub enum Error {
         /// The last class there is.
         last: usize,
     },
+    /// A symbol is none that the model knows.
+    #[error("symbol {found} in the input, but the model knows 0 to {last}")]
+    Symbol {
+        /// The symbol.
+        found: u32,
+        /// The last one there is.
+        last: usize,
+    },
     /// A model file cannot be read or written.
     #[error("{path}: cannot {action}: {source}")]
     Io {

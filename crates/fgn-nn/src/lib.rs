@@ -1,7 +1,8 @@
 //! Models of gated recurrent networks on [Candle](candle_core): configuration, layers, first values,
 //! loss, files.
 //!
-//! A [`ModelConfig`] describes a classifier of images as plain data; a [`Model`] is built from it and
+//! A [`ModelConfig`] describes a model as plain data: it tells classes or numbers of images, series or
+//! sequences of symbols. A [`Model`] is built from it and
 //! a seed. Inside, an [`InputLayer`] makes a sequence of each image, a [`Dense`] layer may follow, a
 //! [`Recurrent`] stack over any cell of `fgn-core` runs over the sequence, each layer and direction as one
 //! operation of `fgn-kernels`, and a [`Linear`] head turns its last output into logits. Each layer can be used
@@ -15,12 +16,8 @@
 //! use rand_chacha::ChaCha8Rng;
 //! use rand_chacha::rand_core::SeedableRng;
 //!
-//! let config = ModelConfig {
-//!     classes: 10,
-//!     input: InputConfig::ImageRows { height: 28, width: 28 },
-//!     dense: None,
-//!     recurrent: RecurrentConfig::new(AnyCell::FGN, 16),
-//! };
+//! let rows = InputConfig::ImageRows { height: 28, width: 28 };
+//! let config = ModelConfig::classifier(10, rows, RecurrentConfig::new(AnyCell::FGN, 16));
 //! let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
 //!
 //! // Two images, of a 3 and of a 7, say.
@@ -57,7 +54,7 @@ mod recurrent;
 pub mod rnn;
 mod weights;
 
-pub use config::{DenseConfig, InputConfig, ModelConfig};
+pub use config::{DenseConfig, InputConfig, ModelConfig, Scale};
 pub use dense::{Dense, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
@@ -65,8 +62,8 @@ pub use fgn_kernels::{Emit, Gate, Isa, Precision};
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
 pub use input::InputLayer;
 pub use keras::Keras;
-pub use loss::cross_entropy;
-pub use model::Model;
+pub use loss::{cross_entropy, smoothed_cross_entropy, squared_error, unpadded};
+pub use model::{Given, Model, Told};
 pub use parameters::Parameters;
 pub use recurrent::{
     Outputs, Recurrent, RecurrentConfig, Run, SequenceDropout, State, Stream, StreamWeights,

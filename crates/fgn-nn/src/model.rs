@@ -3,13 +3,15 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_kernels::Emit;
 
+use crate::input::Scaling;
 use crate::weights::{self, ModelFile};
 use crate::{
-    Dense, Error, InputLayer, Linear, Mode, ModelConfig, Parameters, Recurrent, Result, Run,
+    Dense, Error, InputConfig, InputLayer, Linear, Mode, ModelConfig, Parameters, Recurrent,
+    Result, Run, State, smoothed_cross_entropy, squared_error, unpadded,
 };
 
-/// A classifier of images: an input layer makes a sequence of each image, a recurrent layer runs
-/// over it, and the head gives logits from its last output.
+/// A model of sequences: an input layer makes a sequence of each sample, a recurrent layer runs over it,
+/// and the head tells classes or numbers from its last output, or from each.
 #[derive(Debug)]
 pub struct Model {
     config: ModelConfig,
@@ -18,7 +20,26 @@ pub struct Model {
     dense: Option<Dense>,
     recurrent: Recurrent,
     head: Linear,
+    target_scale: Option<Scaling>,
     parameters: Vec<(String, Var)>,
+}
+
+/// What a [`Model`] is given beside its input: nothing by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// The steps of each sample, each from 1 to `T`; `T` if not given. What is behind them is not read.
+    pub lengths: Option<&'a [usize]>,
+    /// The state to begin with; zero if not given.
+    pub state: Option<&'a State>,
+}
+
+/// What a [`Model`] gives.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Logits `[B, classes]`, or numbers `[B, numbers]`; `[B, T, ..]` if each step is told.
+    pub output: Tensor,
+    /// The recurrent layer's state behind the last step of each sample.
+    pub state: State,
 }
 
 impl Model {
@@ -36,33 +57,104 @@ impl Model {
         &self.config
     }
 
-    /// `images: [B, height, width]`, numbers in `[0, 1]` of the model's type, give logits
-    /// `[B, classes]`; with [`Mode::Eval`] they are outside the computation graph.
+    /// As [`run`](Self::run), of samples of one length, begun at zero: the output alone.
     ///
     /// # Errors
-    /// [`Error::Shape`] for images of another size or a batch of none, [`Error::DType`] for another
-    /// type of number.
-    pub fn forward(&self, images: &Tensor, mut mode: Mode<'_>) -> Result<Tensor> {
-        if images.dtype() != self.dtype {
-            return Err(Error::DType {
-                what: "images",
-                found: images.dtype(),
-                expected: self.dtype.as_str(),
-            });
+    /// As there.
+    pub fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        Ok(self.run(input, &Given::default(), mode)?.output)
+    }
+
+    /// Runs over samples of the shape that [`InputConfig`] says, of the model's type of number (symbols
+    /// in `U32`); with [`Mode::Eval`] outside the computation graph.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for samples of another shape or a batch of none, [`Error::DType`] for another
+    /// type of number; lengths or a state that do not fit.
+    pub fn run(&self, input: &Tensor, given: &Given<'_>, mut mode: Mode<'_>) -> Result<Told> {
+        let expected = match self.config.input {
+            InputConfig::Symbols { .. } => DType::U32,
+            _ => self.dtype,
+        };
+        if input.dtype() != expected {
+            let (what, found) = ("the model's inputs", input.dtype());
+            return Err(Error::DType { what, found, expected: expected.as_str() });
         }
-        let mut x = self.input.forward(images)?;
+        let mut x = self.input.forward(input)?;
         if let Some(dense) = &self.dense {
             x = dense.forward(&x, &mut mode)?;
         }
+        let emit = if self.config.each_step { Emit::All } else { Emit::Last };
         let seed = self.recurrent.seed(&mut mode);
-        let run = Run { emit: Emit::Last, seed, ..Run::default() };
+        let (lengths, state) = (given.lengths, given.state);
+        let run = Run { emit, seed, lengths, state, ..Run::default() };
         match mode {
-            Mode::Train(_) => self.head.forward(&self.recurrent.forward(&x, &run)?.output),
+            Mode::Train(_) => {
+                let ran = self.recurrent.forward(&x, &run)?;
+                Ok(Told { output: self.tell(&ran.output)?, state: ran.state })
+            }
             // Over long sequences, what is kept for a backward pass is most of the memory.
             Mode::Eval => {
-                let run = self.recurrent.detached().forward(&x.detach(), &run)?;
-                Ok(self.head.forward(&run.output)?.detach())
+                let ran = self.recurrent.detached().forward(&x.detach(), &run)?;
+                let output = self.tell(&ran.output)?.detach();
+                Ok(Told { output, state: ran.state.detach() })
             }
+        }
+    }
+
+    /// Outputs `[B, H]` or `[T, B, H]` of the recurrent layer, as classes or numbers.
+    fn tell(&self, outputs: &Tensor) -> Result<Tensor> {
+        let mut told = self.head.forward(outputs)?;
+        if let Some(scale) = &self.target_scale {
+            told = scale.apply(&told)?;
+        }
+        match self.config.each_step {
+            true => Ok(told.transpose(0, 1)?.contiguous()?),
+            false => Ok(told),
+        }
+    }
+
+    /// The mean loss of what [`run`](Self::run) told against `target`: cross entropy, with `smoothing` as
+    /// in [`smoothed_cross_entropy`], of classes, `[B]` in `U32`; the mean squared difference of numbers,
+    /// `[B, numbers]`, after both are scaled back by [`ModelConfig::target_scale`]. If each step is told,
+    /// the target is `[B, T]` or `[B, T, numbers]`, and steps behind `lengths` do not count.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::DType`] or [`Error::Target`] for a target that does not fit.
+    pub fn loss(
+        &self,
+        output: &Tensor,
+        target: &Tensor,
+        lengths: Option<&[usize]>,
+        smoothing: f64,
+    ) -> Result<Tensor> {
+        let (output, target) = self.rows(output, target, lengths)?;
+        if self.config.numbers == 0 {
+            return smoothed_cross_entropy(&output, &target, smoothing);
+        }
+        match &self.target_scale {
+            Some(scale) => {
+                let target = target.to_dtype(output.dtype())?;
+                squared_error(&scale.remove(&output)?, &scale.remove(&target)?)
+            }
+            None => squared_error(&output, &target),
+        }
+    }
+
+    /// What was told and its target, a row each: `[N, ..]` both, where `N` counts the samples, or, if each
+    /// step is told, their steps without the filling behind `lengths`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for lengths that do not fit.
+    pub fn rows(
+        &self,
+        output: &Tensor,
+        target: &Tensor,
+        lengths: Option<&[usize]>,
+    ) -> Result<(Tensor, Tensor)> {
+        match self.config.each_step {
+            true => Ok((unpadded(output, lengths)?, unpadded(target, lengths)?)),
+            false => Ok((output.clone(), target.clone())),
         }
     }
 
@@ -109,7 +201,9 @@ impl Model {
         }
         let hidden = config.recurrent.output_size();
         let recurrent = Recurrent::new(&mut parameters, "recurrent", features, &config.recurrent)?;
-        let head = Linear::new(&mut parameters, "head", hidden, config.classes)?;
+        let head = Linear::new(&mut parameters, "head", hidden, config.outputs())?;
+        let scale = config.target_scale.as_ref().map(|scale| Scaling::new(scale, &parameters));
+        let target_scale = scale.transpose()?;
         Ok(Self {
             config: config.clone(),
             dtype,
@@ -117,6 +211,7 @@ impl Model {
             dense,
             recurrent,
             head,
+            target_scale,
             parameters: parameters.finish()?,
         })
     }

@@ -1,7 +1,7 @@
 //! The configuration of a training: what a recipe says, checked before any work.
 
 use fgn_data::{Dataset, Input, Samples, Target};
-use fgn_nn::{Isa, ModelConfig};
+use fgn_nn::{InputConfig, Isa, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, OptimizerConfig, Result};
@@ -172,13 +172,19 @@ pub(crate) fn fits(model: &ModelConfig, dataset: &Dataset) -> Result<()> {
 }
 
 fn part_fits(model: &ModelConfig, samples: &dyn Samples) -> Result<()> {
-    let [height, width] = model.input.image_size();
     let form = samples.form();
-    if form.input != (Input::Image { height, width, channels: 1 }) {
-        return Err(Error::Mismatch {
-            found: form.input.to_string(),
-            expected: format!("{height} x {width} (model.input)"),
-        });
+    let expected = match model.input {
+        InputConfig::ImageConv { height, width, .. }
+        | InputConfig::ImageRows { height, width }
+        | InputConfig::ImagePixels { height, width, .. } => {
+            Input::Image { height, width, channels: 1 }
+        }
+        InputConfig::Series { features, .. } => Input::Series { features },
+        InputConfig::Symbols { symbols, .. } => Input::Symbols { symbols },
+    };
+    if form.input != expected {
+        let found = form.input.to_string();
+        return Err(Error::Mismatch { found, expected: format!("{expected} (model.input)") });
     }
     match &form.target {
         Target::Classes(names) if names.len() <= model.classes => Ok(()),
@@ -241,7 +247,7 @@ mod tests {
         for (bad, expected) in [
             ("training.batch_size=71", "training.batch_size is 71, expected 1 to 70,"),
             ("data.validation=90", "data.validation is 90, expected less than 90,"),
-            ("model.input.width=8", "6 x 4 pixels, the model expects 6 x 8"),
+            ("model.input.width=8", "6 x 4 pixels, the model expects images of 6 x 8"),
             ("model.classes=2", "3 classes, the model expects at most 2"),
         ] {
             let config = testing::load(&[bad]).unwrap();

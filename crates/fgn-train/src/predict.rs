@@ -25,11 +25,15 @@ pub struct Prediction {
 /// # Errors
 /// A file that cannot be read or is no image, and an image of another size than the model's.
 pub fn classify(model: &Model, file: &Path, invert: bool) -> Result<Prediction> {
-    let mut pixels = read(file, model.config().input.image_size())?;
+    let Some(size) = model.config().input.image_size() else {
+        let found = format!("an image, {}", file.display());
+        return Err(Error::Mismatch { found, expected: "series".into() });
+    };
+    let mut pixels = read(file, size)?;
     if invert {
         pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
     }
-    let [height, width] = model.config().input.image_size();
+    let [height, width] = size;
     let input = fgn_data::input([&pixels[..]], height, width, &Device::Cpu)?;
     let logits = model.forward(&input, Mode::Eval)?.flatten_all()?.to_vec1::<f32>()?;
     Ok(Prediction { class: best(&logits), probabilities: softmax(&logits) })

@@ -102,10 +102,10 @@ pub(crate) fn recurrent_config(
 
 /// A small model of every part.
 pub(crate) fn model_config() -> ModelConfig {
+    let input = InputConfig::ImageConv { height: 8, width: 12, channels: [2, 3] };
+    let recurrent = recurrent_config(AnyCell::FGN, 4, InitConfig::default());
     ModelConfig {
-        classes: 3,
-        input: InputConfig::ImageConv { height: 8, width: 12, channels: [2, 3] },
         dense: Some(DenseConfig { size: 5, dropout: 0.3 }),
-        recurrent: recurrent_config(AnyCell::FGN, 4, InitConfig::default()),
+        ..ModelConfig::classifier(3, input, recurrent)
     }
 }

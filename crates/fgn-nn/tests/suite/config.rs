@@ -28,7 +28,7 @@ fn defaults_are_those_of_the_article() {
     assert_eq!(config.recurrent.cell, AnyCell::FGN);
     assert_eq!(config.recurrent.init.forget_bias, ForgetBias::Constant(1.0));
     assert_eq!(config.recurrent.init.weights, WeightInit::XavierUniform);
-    assert_eq!((config.input.steps(), config.input.features()), (784, 1));
+    assert_eq!((config.input.steps(), config.input.features()), (Some(784), 1));
     config.validate().unwrap();
 }
 

@@ -20,7 +20,7 @@ fn input_layer(config: &InputConfig) {
     let mut parameters = parameters(1);
     let layer = InputLayer::new(&mut parameters, "input", config).unwrap();
     scramble(parameters.list());
-    let [height, width] = config.image_size();
+    let [height, width] = config.image_size().unwrap();
     let images = var("images", &[3, height, width], 2);
     let vars = [parameters.list(), from_ref(&images)].concat();
     check_gradients(&vars, || layer.forward(&images.1).unwrap());

@@ -25,7 +25,7 @@ fn steps(config: &InputConfig, images: &Tensor) -> Vec<Vec<Vec<f64>>> {
     let layer = InputLayer::new(&mut parameters(1), "input", config).unwrap();
     let steps = layer.forward(images).unwrap();
     let batch = images.dims()[0];
-    assert_eq!(steps.dims(), [config.steps(), batch, config.features()]);
+    assert_eq!(steps.dims(), [config.steps().unwrap(), batch, config.features()]);
     steps.to_vec3().unwrap()
 }
 

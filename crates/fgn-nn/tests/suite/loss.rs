@@ -1,7 +1,7 @@
 //! The cross entropy's values and complaints; its gradient is among the gradients.
 
 use candle_core::{Device, Tensor};
-use fgn_nn::{Error, cross_entropy};
+use fgn_nn::{Error, cross_entropy, smoothed_cross_entropy, squared_error, unpadded};
 
 fn loss(logits: &Tensor, target: &[u32]) -> fgn_nn::Result<Tensor> {
     cross_entropy(logits, &Tensor::new(target, &Device::Cpu).unwrap())
@@ -30,4 +30,53 @@ fn wrong_targets_are_named() {
     assert!(matches!(loss(&logits.get(0).unwrap(), &[0]), Err(Error::Shape { .. })));
     let target = Tensor::new(&[0i64, 1], &Device::Cpu).unwrap();
     assert!(matches!(cross_entropy(&logits, &target), Err(Error::DType { .. })));
+}
+
+#[test]
+fn smoothing_gives_a_share_to_all_classes() {
+    let logits = Tensor::new(&[[0f64, 3f64.ln()], [0.5, -0.25]], &Device::Cpu).unwrap();
+    let target = Tensor::new(&[0u32, 1], &Device::Cpu).unwrap();
+    let found: f64 = smoothed_cross_entropy(&logits, &target, 0.1).unwrap().to_scalar().unwrap();
+    let row = |logits: [f64; 2], right: usize| {
+        let sum: f64 = logits.iter().map(|x| x.exp()).sum();
+        let logarithm = |class: usize| logits[class] - sum.ln();
+        -(0..2)
+            .map(|class| (0.1 / 2.0 + if class == right { 0.9 } else { 0.0 }) * logarithm(class))
+            .sum::<f64>()
+    };
+    let expected = (row([0.0, 3f64.ln()], 0) + row([0.5, -0.25], 1)) / 2.0;
+    assert!((found - expected).abs() < 1e-14, "{found}, expected {expected}");
+    let plain: f64 = cross_entropy(&logits, &target).unwrap().to_scalar().unwrap();
+    let unsmoothed = smoothed_cross_entropy(&logits, &target, 0.0).unwrap();
+    assert_eq!(unsmoothed.to_scalar::<f64>().unwrap(), plain);
+    for smoothing in [-0.1, 1.0, f64::NAN] {
+        let made = smoothed_cross_entropy(&logits, &target, smoothing);
+        assert!(matches!(made, Err(Error::Config { .. })), "{made:?}");
+    }
+}
+
+#[test]
+fn squares_are_averaged_over_all_numbers() {
+    let output = Tensor::new(&[[1f64, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
+    let target = Tensor::new(&[[1f32, 0.0], [0.0, 4.5]], &Device::Cpu).unwrap();
+    let found: f64 = squared_error(&output, &target).unwrap().to_scalar().unwrap();
+    assert_eq!(found, (4.0 + 9.0 + 0.25) / 4.0);
+    assert!(matches!(
+        squared_error(&output, &target.t().unwrap().narrow(0, 0, 1).unwrap()),
+        Err(Error::Shape { .. })
+    ));
+}
+
+#[test]
+fn filling_is_left_out() {
+    let steps = Tensor::arange(0u32, 24, &Device::Cpu).unwrap().reshape((2, 4, 3)).unwrap();
+    let found = unpadded(&steps, Some(&[1, 3])).unwrap();
+    assert_eq!(
+        found.to_vec2::<u32>().unwrap(),
+        [[0, 1, 2], [12, 13, 14], [15, 16, 17], [18, 19, 20]]
+    );
+    assert_eq!(unpadded(&steps, None).unwrap().dims(), [8, 3]);
+    for lengths in [&[1][..], &[1, 5], &[1, 1, 1]] {
+        assert!(matches!(unpadded(&steps, Some(lengths)), Err(Error::Shape { .. })));
+    }
 }

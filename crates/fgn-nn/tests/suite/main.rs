@@ -10,3 +10,4 @@ mod layers;
 mod loss;
 mod model_file;
 mod recurrent;
+mod sequences;

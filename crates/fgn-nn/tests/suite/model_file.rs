@@ -220,7 +220,7 @@ fn no_damage_panics() {
         fs::write(&path, &damaged).unwrap();
         // Some damage is to the dropout or to a name that nobody reads: what loads must run.
         if let Ok(model) = Model::load(&path, &Device::Cpu) {
-            let [height, width] = model.config().input.image_size();
+            let [height, width] = model.config().input.image_size().unwrap();
             let images = Tensor::zeros((1, height, width), DType::F32, &Device::Cpu).unwrap();
             model.forward(&images, Mode::Eval).unwrap();
         }

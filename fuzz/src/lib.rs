@@ -1,0 +1,138 @@
+//! What a fuzz target does with its input: it hands it to one of the readers, as a file, and uses what
+//! is read. Whatever the bytes are, nothing may panic and no memory be taken that is not theirs.
+//!
+//! `cargo +nightly fuzz run csv` runs one. `corpus/` holds what they begin with and every input that was
+//! once mishandled; `cargo test -p fgn-train --test corpus` replays it.
+
+use std::fs;
+use std::path::{Component, Path};
+
+use candle_core::Device;
+use fgn_data::{
+    ImageOptions, Missing, OpenOptions, Samples, Series, SeriesOptions, Task, open_path, read_idx,
+};
+use fgn_train::Config;
+
+/// A reader's bytes to it.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its folder in the corpus.
+pub const TARGETS: &[(&str, Target)] =
+    &[("idx", idx), ("csv", csv), ("images", images), ("recipe", recipe), ("model", model)];
+
+/// A pair of IDX files: two bytes say how long the first is.
+pub fn idx(data: &[u8]) {
+    let Some((head, rest)) = data.split_first_chunk() else {
+        return;
+    };
+    let (images, labels) = rest.split_at(rest.len().min(u16::from_le_bytes(*head).into()));
+    with_files(&[("images", images), ("labels", labels)], |folder| {
+        if let Ok(images) = read_idx(&folder.join("images"), &folder.join("labels")) {
+            use_samples(&images);
+        }
+    });
+}
+
+/// A table: the bits of the first byte choose among the options.
+pub fn csv(data: &[u8]) {
+    let Some((&bits, text)) = data.split_first() else {
+        return;
+    };
+    let bit = |at: u8| bits >> at & 1 == 1;
+    let name = |header: &str, number: &str| if bit(0) { header.into() } else { number.into() };
+    let options = SeriesOptions {
+        header: bit(0),
+        task: match (bit(1), bit(2)) {
+            (false, false) => Task::Classes,
+            (true, false) => Task::Numbers,
+            (_, true) => Task::Forecast { window: 2, ahead: 1, stride: 1 },
+        },
+        id: (bit(3) || !bit(2)).then(|| name("id", "1")),
+        target: vec![name("kind", "2")],
+        missing: if bit(4) { Missing::Previous } else { Missing::Error },
+        delimiter: bit(5).then_some(';'),
+        memory: if bit(6) { 64 } else { 1 << 20 },
+        ..SeriesOptions::default()
+    };
+    with_files(&[("table.csv", text)], |folder| {
+        if let Ok(series) = Series::read(&folder.join("table.csv"), &options, None, &mut |_| ()) {
+            use_samples(&series);
+        }
+    });
+}
+
+/// A folder: files one behind the other, each with a line that is its path, the first byte says whether
+/// they are resized. `--` on a line of its own parts them.
+pub fn images(data: &[u8]) {
+    let Some((&bits, listing)) = data.split_first() else {
+        return;
+    };
+    let mut files = Vec::new();
+    let mut rest = listing;
+    while !rest.is_empty() {
+        let end = find(rest, b"\n--\n");
+        let file = &rest[..end.unwrap_or(rest.len())];
+        rest = end.map_or(&[], |end| &rest[end + 4..]);
+        let line = find(file, b"\n").unwrap_or(file.len());
+        if let Ok(path) = std::str::from_utf8(&file[..line])
+            && path.len() < 100
+            && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
+        {
+            files.push((path, file.get(line + 1..).unwrap_or_default()));
+        }
+    }
+    let size = (bits & 1 == 1).then_some([3, 5]);
+    let images = ImageOptions { size, colour: bits & 2 == 2, ..ImageOptions::default() };
+    let options = OpenOptions { images, ..OpenOptions::default() };
+    with_files(&files, |folder| {
+        if let Ok(set) = open_path(folder, &options, &mut |_| ()) {
+            use_samples(&set.train);
+            use_samples(&set.test);
+        }
+    });
+}
+
+/// A recipe in TOML.
+pub fn recipe(data: &[u8]) {
+    with_files(&[("recipe.toml", data)], |folder| {
+        let file = folder.join("recipe.toml");
+        if let Some(config) = file.to_str().and_then(|file| Config::load(file, &[]).ok()) {
+            let text = config.to_toml().expect("what was read can be written");
+            fs::write(&file, text).expect("the folder is there");
+            let again = Config::load(file.to_str().expect("it was"), &[]);
+            assert!(again.is_ok_and(|again| again == config), "another recipe when read again");
+        }
+    });
+}
+
+/// A model file.
+pub fn model(data: &[u8]) {
+    with_files(&[("model.safetensors", data)], |folder| {
+        let _ = fgn_nn::Model::load(&folder.join("model.safetensors"), &Device::Cpu);
+    });
+}
+
+/// The first sample, the last one, and both.
+fn use_samples(samples: &dyn Samples) {
+    let last = samples.len() as u32 - 1;
+    for places in [&[0][..], &[last], &[last, 0]] {
+        let _ = (samples.batch(places, &Device::Cpu), samples.title(last), samples.group(last));
+    }
+}
+
+/// Files that cannot be made, in a folder that is a file for one, are left out.
+fn with_files(files: &[(&str, &[u8])], read: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, data) in files {
+        let path = folder.path().join(name);
+        let made = path.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok());
+        if made && !path.is_dir() {
+            let _ = fs::write(&path, data);
+        }
+    }
+    read(folder.path());
+}
+
+fn find(data: &[u8], what: &[u8]) -> Option<usize> {
+    data.windows(what.len()).position(|window| window == what)
+}
