@@ -39,7 +39,8 @@ enum Command {
     /// Run all that decides whether a change may land
     Ci,
     /// Run the benches; ARGS go to criterion (a filter, say). With --json FILE, --peers or --shapes, measure a
-    /// summary instead, the peers in turn with us; ARGS go there (--help after them lists more)
+    /// summary instead, the peers in turn with us; ARGS go there (--help after them lists more). With
+    /// --trainer, measure what the trainer costs beside the steps themselves
     #[command(disable_help_flag = true)]
     Bench(Rest),
     /// Train every variant of docs/results.md that is not yet under runs/results; print the table
@@ -82,6 +83,10 @@ fn fgn(name: &str, rest: Rest) -> Result<()> {
 }
 
 fn bench(rest: Rest) -> Result<()> {
+    if rest.args.iter().any(|arg| arg == "--trainer") {
+        let command = process::cargo(["bench", "--package", "fgn-train", "--bench", "overhead"]);
+        return process::hand_over(command);
+    }
     let of_summary = ["--json", "--peers", "--shapes"];
     let typed = |arg: &OsString| arg.to_string_lossy().split('=').next().map(str::to_owned);
     if rest.args.iter().filter_map(typed).any(|name| of_summary.contains(&name.as_str())) {

@@ -4,23 +4,43 @@ use fgn_data::{Dataset, Input, Samples, Target};
 use fgn_nn::{InputConfig, Isa, ModelConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, OptimizerConfig, Result};
+use crate::optimizer::config::{decay, expect};
+use crate::{Clip, EarlyStopping, Error, Group, NonFinite, OptimizerConfig, Result, Schedule};
 
 /// A whole training: data, model, and how the one learns from the other.
 ///
 /// In TOML the fields are keys and tables of the same names; an unknown key is an error. The embedded
-/// recipes are examples of all of them.
+/// recipes are examples of all of them. A model or data of one's own have a configuration of one's own,
+/// `M` and `D`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct Config<M = ModelConfig, D = DataConfig> {
     /// Names the run: its folder is `runs/<name>-<n>`. Letters, digits, `-`, `_` and `.`.
     pub name: String,
     /// What to learn from.
-    pub data: DataConfig,
-    /// How to learn.
+    pub data: D,
+    /// How long to learn, and in what steps.
     pub training: TrainingConfig,
+    /// How a step changes the weights; Adam if left out.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate goes; constant if left out.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Limits of the gradients; none if left out.
+    #[serde(default)]
+    pub clip: Clip,
+    /// Parameters that learn otherwise than the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// When to stop before all epochs are done; never if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStopping>,
+    /// How often to save, and what to keep.
+    #[serde(default)]
+    pub checkpoint: CheckpointConfig,
     /// What learns.
-    pub model: ModelConfig,
+    pub model: M,
 }
 
 /// What to learn from.
@@ -35,60 +55,165 @@ pub struct DataConfig {
     pub validation: usize,
 }
 
-/// How to learn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// How long to learn, and in what steps.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Passes over the training images, at least 1.
+    /// Passes over the training samples, at least 1.
     pub epochs: usize,
-    /// Images a step, from 1 to the number of training images.
+    /// Samples a batch, from 1 to the number of training samples.
     pub batch_size: usize,
-    /// The optimizer's step size at the start, finite and above 0.
-    pub learning_rate: f64,
-    /// How the learning rate goes on from there; constant if left out.
-    #[serde(default)]
-    pub schedule: Schedule,
-    /// Decides initial weights, validation part, order of images and dropout: the same seed gives the
+    /// Decides initial weights, validation part, order of samples and dropout: the same seed gives the
     /// same model. From 0 to 2^63 - 1, as TOML has no larger numbers; 1 if left out.
-    #[serde(default = "default_seed")]
+    #[serde(default = "one")]
     pub seed: u64,
-    /// The largest norm that the gradients together may have; no limit if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clip_norm: Option<f64>,
-    /// Adam if left out.
+    /// Batches a step: their gradients are taken one after the other and averaged, as of one batch that
+    /// is so many times as large; 1 if left out.
+    #[serde(default = "one")]
+    pub accumulate: usize,
+    /// Steps in which the learning rate rises to its full size at the beginning; 0 if left out.
     #[serde(default)]
-    pub optimizer: OptimizerConfig,
+    pub warmup_steps: usize,
+    /// The share of a target's weight that goes to all classes alike (Szegedy et al., 2016), in `[0, 1)`;
+    /// 0 if left out.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// Keep an exponential moving average of the weights with this decay, in `[0, 1)`: 0.999, say. It is
+    /// what is measured, and the model in the end. None if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
+    /// Samples are pieces of streams, each of which goes on in the next batch: so does the state
+    /// (truncated back-propagation through time). Off if left out.
+    #[serde(default)]
+    pub carry_state: bool,
+    /// What to do about a loss or gradient that is not finite: `stop` if left out.
+    #[serde(default)]
+    pub non_finite: NonFinite,
 }
 
-/// How the learning rate goes from the first step to the last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// It stays.
-    #[default]
-    Constant,
-    /// Half a cosine wave, from the full rate down to almost 0 (Loshchilov & Hutter, 2017).
-    Cosine,
+/// How often to save a training, and what to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointConfig {
+    /// Steps between two checkpoints, at least 1, beside the one after each epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_steps: Option<usize>,
+    /// How many of the last are kept, at least 1, beside the best; 2 if left out.
+    #[serde(default = "two")]
+    pub keep: usize,
 }
 
-impl Schedule {
-    /// The factor on the learning rate at `step` of `steps`, counted from 0 over all epochs.
-    ///
-    /// ```
-    /// use fgn_train::Schedule;
-    ///
-    /// assert_eq!(Schedule::Cosine.factor(0, 1000), 1.0);
-    /// assert!((Schedule::Cosine.factor(500, 1000) - 0.5).abs() < 1e-12);
-    /// assert_eq!(Schedule::Constant.factor(500, 1000), 1.0);
-    /// ```
-    pub fn factor(self, step: usize, steps: usize) -> f64 {
-        match self {
-            Schedule::Constant => 1.0,
-            Schedule::Cosine => {
-                let turn = std::f64::consts::PI * step as f64 / steps as f64;
-                0.5 * (1.0 + turn.cos())
-            }
+/// All of a [`Config`] that a trainer needs to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) training: TrainingConfig,
+    pub(crate) optimizer: OptimizerConfig,
+    pub(crate) schedule: Schedule,
+    pub(crate) clip: Clip,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) early_stopping: Option<EarlyStopping>,
+    pub(crate) checkpoint: CheckpointConfig,
+}
+
+impl TrainingConfig {
+    /// So many passes in batches of that size, all else as if left out.
+    pub fn new(epochs: usize, batch_size: usize) -> TrainingConfig {
+        TrainingConfig {
+            epochs,
+            batch_size,
+            seed: one(),
+            accumulate: one(),
+            warmup_steps: 0,
+            label_smoothing: 0.0,
+            average: None,
+            carry_state: false,
+            non_finite: NonFinite::Stop,
         }
+    }
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        CheckpointConfig { every_steps: None, keep: two() }
+    }
+}
+
+impl<M, D> Config<M, D> {
+    /// A training with everything as if left out, but for what has no default.
+    pub fn new(name: &str, data: D, training: TrainingConfig, model: M) -> Config<M, D> {
+        Config {
+            name: name.to_owned(),
+            data,
+            training,
+            optimizer: OptimizerConfig::default(),
+            schedule: Schedule::default(),
+            clip: Clip::default(),
+            groups: Vec::new(),
+            early_stopping: None,
+            checkpoint: CheckpointConfig::default(),
+            model,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            training: self.training,
+            optimizer: self.optimizer,
+            schedule: self.schedule,
+            clip: self.clip,
+            groups: self.groups.clone(),
+            early_stopping: self.early_stopping,
+            checkpoint: self.checkpoint,
+        }
+    }
+
+    /// Checks every value but those of data and model.
+    ///
+    /// # Errors
+    /// The first value that no training can have.
+    pub fn check_settings(&self) -> Result<()> {
+        let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let name_fits = self.name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let name = format!("{:?}", self.name);
+        let letters = "letters, digits, '-', '_' and '.', beginning with a letter or digit";
+        expect(name_fits && self.name.chars().all(named), "name", name, letters)?;
+        self.training.check()?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        self.clip.check()?;
+        self.groups.iter().try_for_each(Group::check)?;
+        self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
+        let CheckpointConfig { every_steps, keep } = self.checkpoint;
+        let every = every_steps.unwrap_or(1);
+        expect(every >= 1, "checkpoint.every_steps", every, "at least 1")?;
+        expect(keep >= 1, "checkpoint.keep", keep, "at least 1")
+    }
+}
+
+impl<M: Serialize, D: Serialize> Config<M, D> {
+    /// The configuration as TOML: a recipe that repeats this training.
+    ///
+    /// # Errors
+    /// A value that TOML cannot hold; none in a configuration that [`Config::check`] passes.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).map_err(|error| Error::Recipe {
+            origin: "this configuration".into(),
+            message: error.to_string(),
+            nearest: None,
+        })
+    }
+}
+
+impl TrainingConfig {
+    fn check(&self) -> Result<()> {
+        let at_least_1 = |key, value: usize| expect(value >= 1, key, value, "at least 1");
+        at_least_1("training.epochs", self.epochs)?;
+        at_least_1("training.batch_size", self.batch_size)?;
+        at_least_1("training.accumulate", self.accumulate)?;
+        let seed = self.seed;
+        expect(i64::try_from(seed).is_ok(), "training.seed", seed, "at most 2^63 - 1")?;
+        decay("training.label_smoothing", self.label_smoothing)?;
+        self.average.map_or(Ok(()), |average| decay("training.average", average))
     }
 }
 
@@ -98,23 +223,7 @@ impl Config {
     /// # Errors
     /// The first value that no training can have.
     pub fn check(&self) -> Result<()> {
-        let training = &self.training;
-        let named = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let name_fits = self.name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        let name = format!("{:?}", self.name);
-        let letters = "letters, digits, '-', '_' and '.', beginning with a letter or digit";
-        expect(name_fits && self.name.chars().all(named), "name", name, letters)?;
-        expect(training.epochs >= 1, "training.epochs", training.epochs, "at least 1")?;
-        expect(training.batch_size >= 1, "training.batch_size", training.batch_size, "at least 1")?;
-        let rate = training.learning_rate;
-        let positive = "a finite number above 0";
-        expect(rate > 0.0 && rate.is_finite(), "training.learning_rate", rate, positive)?;
-        let seed = training.seed;
-        expect(i64::try_from(seed).is_ok(), "training.seed", seed, "at most 2^63 - 1")?;
-        if let Some(norm) = training.clip_norm {
-            expect(norm > 0.0 && norm.is_finite(), "training.clip_norm", norm, positive)?;
-        }
-        training.optimizer.check()?;
+        self.check_settings()?;
         Ok(self.model.validate()?)
     }
 
@@ -135,18 +244,6 @@ impl Config {
         let expected = format!("1 to {left}, the number of samples to train on");
         let batch_size = self.training.batch_size;
         expect(batch_size <= left, "training.batch_size", batch_size, expected)
-    }
-
-    /// The configuration as TOML: a recipe that repeats this training.
-    ///
-    /// # Errors
-    /// A value that TOML cannot hold; none in a configuration that [`Config::check`] passes.
-    pub fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self).map_err(|error| Error::Recipe {
-            origin: "this configuration".into(),
-            message: error.to_string(),
-            nearest: None,
-        })
     }
 }
 
@@ -195,20 +292,12 @@ fn part_fits(model: &ModelConfig, samples: &dyn Samples) -> Result<()> {
     }
 }
 
-fn expect(
-    holds: bool,
-    key: &'static str,
-    found: impl ToString,
-    expected: impl Into<String>,
-) -> Result<()> {
-    match holds {
-        true => Ok(()),
-        false => Err(Error::Value { key, found: found.to_string(), expected: expected.into() }),
-    }
+fn one<T: From<u8>>() -> T {
+    1.into()
 }
 
-fn default_seed() -> u64 {
-    1
+fn two() -> usize {
+    2
 }
 
 #[cfg(test)]
@@ -223,12 +312,12 @@ mod tests {
             "name=''",
             "training.epochs=0",
             "training.batch_size=0",
-            "training.learning_rate=nan",
-            "training.learning_rate=inf",
-            "training.learning_rate=0",
-            "training.learning_rate=-1",
-            "training.clip_norm=0",
-            "training.optimizer.epsilon=0",
+            "optimizer.learning_rate=nan",
+            "optimizer.learning_rate=inf",
+            "optimizer.learning_rate=0",
+            "optimizer.learning_rate=-1",
+            "clip.norm=0",
+            "optimizer.epsilon=0",
             "model.recurrent.hidden_size=0",
         ] {
             let message = testing::load(&[bad]).unwrap_err().to_string();

@@ -1,44 +1,49 @@
 //! An observer that tells a person: a progress bar, and a line an epoch.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use fgn_nn::Model;
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::{EpochMetrics, Observer, Plan, Result, Step};
 
 /// Prints a line an epoch to standard output. While an epoch runs, standard error shows how far it
 /// is: a bar on a terminal, elsewhere a plain line now and then.
 pub struct Console {
-    progress: Progress,
+    bar: Option<ProgressBar>,
     plan: Option<Plan>,
     /// A running mean of the loss, which jumps from step to step.
     loss: f64,
+    begun: Instant,
+    last_line: Instant,
 }
 
 impl Console {
     /// Looks at standard error to choose between bar and lines.
     #[expect(clippy::new_without_default, reason = "it looks at the terminal")]
     pub fn new() -> Console {
-        let progress = match std::io::stderr().is_terminal() {
-            true => Progress::Bar(ProgressBar::hidden()),
-            false => Progress::Lines(Instant::now()),
-        };
-        Console { progress, plan: None, loss: 0.0 }
+        let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
+        let now = Instant::now();
+        Console { bar, plan: None, loss: 0.0, begun: now, last_line: now }
     }
 }
 
-impl Observer for Console {
+impl<M: ?Sized> Observer<M> for Console {
     fn start(&mut self, plan: &Plan) -> Result<()> {
-        let [train, valid, test] = plan.images.map(grouped);
-        let (name, cell, parameters) = (&plan.name, &plan.cell, grouped(plan.parameters));
-        writeln!(std::io::stdout(), "{name}: {cell}, {parameters} parameters")?;
+        let [train, valid, test] = plan.samples.map(grouped);
+        let (name, model, parameters) = (&plan.name, &plan.model, grouped(plan.parameters));
+        let mut out = std::io::stdout();
+        writeln!(out, "{name}: {model}, {parameters} parameters")?;
         writeln!(
-            std::io::stdout(),
-            "{train} images to train on, {valid} held out for validation, {test} to test on\n"
+            out,
+            "{train} samples to train on, {valid} held out for validation, {test} to test on\n"
         )?;
+        if plan.done > 0 {
+            writeln!(out, "Going on after step {}", grouped(plan.done))?;
+        }
         self.plan = Some(plan.clone());
+        self.begun = Instant::now();
         Ok(())
     }
 
@@ -46,14 +51,40 @@ impl Observer for Console {
         let Some(plan) = &self.plan else {
             return Ok(());
         };
-        let weight = if step.step == 1 { 1.0 } else { SMOOTHING };
-        self.loss += weight * (step.loss - self.loss);
-        self.progress.show(step, plan, self.loss);
+        let is_first = step.step == 1 || step.total == plan.done + 1;
+        if step.loss.is_finite() {
+            self.loss += if is_first { 1.0 } else { SMOOTHING } * (step.loss - self.loss);
+        }
+        let loss = self.loss;
+        match &mut self.bar {
+            Some(bar) => {
+                if is_first {
+                    *bar = epoch_bar(step.epoch, plan);
+                }
+                if is_first || step.total.is_multiple_of(BETWEEN_BARS) {
+                    let (rate, left) = pace(plan, step, self.begun.elapsed());
+                    bar.set_message(format!("loss {loss:.3}  {rate} samples/s  {left} left"));
+                }
+                bar.set_position(step.samples as u64);
+            }
+            None if self.last_line.elapsed() >= BETWEEN_LINES => {
+                self.last_line = Instant::now();
+                let (rate, left) = pace(plan, step, self.begun.elapsed());
+                eprintln!(
+                    "  epoch {}: step {} of {}, loss {loss:.3}, {rate} samples/s, {left} left",
+                    step.epoch, step.step, plan.steps
+                );
+            }
+            None => {}
+        }
         Ok(())
     }
 
-    fn epoch(&mut self, metrics: &EpochMetrics, _: &Model) -> Result<()> {
-        self.progress.clear();
+    fn epoch(&mut self, metrics: &EpochMetrics, _: &M) -> Result<()> {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        self.last_line = Instant::now();
         writeln!(std::io::stdout(), "{}", epoch_line(metrics))?;
         Ok(())
     }
@@ -62,58 +93,37 @@ impl Observer for Console {
 /// The weight of a step in the running mean of the loss.
 const SMOOTHING: f64 = 0.05;
 
+/// Steps between two texts of a bar.
+const BETWEEN_BARS: usize = 8;
+
 /// How often a plain line tells of progress.
 const BETWEEN_LINES: Duration = Duration::from_secs(15);
 
-enum Progress {
-    /// Hidden until the first step, and between epochs.
-    Bar(ProgressBar),
-    /// Since the last line.
-    Lines(Instant),
+/// Every bar, so that logs can step aside.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Writes to standard error without breaking a bar.
+pub(crate) fn beside_bars<T>(write: impl FnOnce() -> T) -> T {
+    BARS.suspend(write)
 }
 
-impl Progress {
-    fn show(&mut self, step: &Step, plan: &Plan, loss: f64) {
-        match self {
-            Progress::Bar(bar) => {
-                if step.step == 1 {
-                    *bar = epoch_bar(step.epoch, plan);
-                }
-                bar.set_message(format!("{loss:.3}"));
-                bar.set_position(step.images as u64);
-            }
-            Progress::Lines(since) => {
-                if since.elapsed() >= BETWEEN_LINES {
-                    *since = Instant::now();
-                    eprintln!(
-                        "  epoch {}: step {} of {}, loss {loss:.3}",
-                        step.epoch, step.step, plan.steps
-                    );
-                }
-            }
-        }
-    }
-
-    fn clear(&mut self) {
-        match self {
-            Progress::Bar(bar) => bar.finish_and_clear(),
-            Progress::Lines(since) => *since = Instant::now(),
-        }
-    }
+/// Samples a second, and the time that is left of the whole training, as text.
+fn pace(plan: &Plan, step: &Step, elapsed: Duration) -> (String, String) {
+    let made = (step.total - plan.done) as f64;
+    let left = (plan.steps * plan.epochs).saturating_sub(step.total) as f64;
+    let seconds = elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    let samples = made / plan.steps as f64 * plan.samples[0] as f64;
+    let left = Duration::try_from_secs_f64(seconds * left / made).unwrap_or(Duration::MAX);
+    let whole = Duration::from_secs(left.as_secs());
+    (grouped((samples / seconds) as usize), FormattedDuration(whole).to_string())
 }
 
 fn epoch_bar(epoch: usize, plan: &Plan) -> ProgressBar {
-    let template =
-        "{prefix} [{bar:32}] {human_pos}/{human_len}  loss {msg}  {rate} images/s  {eta} left";
-    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        // A terminal line has room; there is nobody to tell if not.
-        let _ = text.write_str(&grouped(state.per_sec() as usize));
-    };
+    let template = "{prefix} [{bar:28}] {human_pos}/{human_len}  {msg}";
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("rate", rate)
         .progress_chars("=> ");
-    let bar = ProgressBar::new(plan.images[0] as u64).with_style(style);
+    let bar = BARS.add(ProgressBar::new(plan.samples[0] as u64)).with_style(style);
     bar.with_prefix(format!("Epoch {epoch}/{}", plan.epochs))
 }
 
@@ -123,7 +133,7 @@ fn epoch_line(metrics: &EpochMetrics) -> String {
         .valid_accuracy
         .map(|accuracy| format!("validation accuracy = {:.2} %  ", 100.0 * accuracy));
     format!(
-        "Epoch: {} cost = {:.3}  {}{} images/s",
+        "Epoch: {} cost = {:.3}  {}{} samples/s",
         metrics.epoch,
         metrics.train_loss,
         valid.unwrap_or_default(),
@@ -153,16 +163,43 @@ mod tests {
         let mut metrics = EpochMetrics {
             epoch: 1,
             train_loss: 0.4951,
-            train_accuracy: 0.84,
+            step: 55,
+            train_accuracy: Some(0.84),
+            learning_rate: 0.1,
             valid_loss: Some(0.1),
             valid_accuracy: Some(0.97614),
             seconds: 2.0,
             samples_per_second: 12_345.6,
         };
-        let line = "Epoch: 1 cost = 0.495  validation accuracy = 97.61 %  12,346 images/s";
+        let line = "Epoch: 1 cost = 0.495  validation accuracy = 97.61 %  12,346 samples/s";
         assert_eq!(epoch_line(&metrics), line);
         metrics.valid_accuracy = None;
-        assert_eq!(epoch_line(&metrics), "Epoch: 1 cost = 0.495  12,346 images/s");
+        assert_eq!(epoch_line(&metrics), "Epoch: 1 cost = 0.495  12,346 samples/s");
+    }
+
+    #[test]
+    fn the_time_left_is_that_of_the_whole_training() {
+        let plan = Plan {
+            name: "a".into(),
+            model: "b".into(),
+            parameters: 1,
+            samples: [1000, 0, 1],
+            epochs: 5,
+            steps: 100,
+            done: 50,
+            history: Vec::new(),
+        };
+        let step = Step {
+            epoch: 2,
+            step: 50,
+            total: 150,
+            loss: 1.0,
+            samples: 500,
+            learning_rate: 1.0,
+            gradient_norm: 1.0,
+        };
+        let (rate, left) = pace(&plan, &step, Duration::from_secs(20));
+        assert_eq!((&rate[..], &left[..]), ("50", "00:01:10"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn draw(svg: &mut String, history: &[EpochMetrics]) -> Drawn {
     };
     let loss = [curve(|epoch| Some(epoch.train_loss)), curve(|epoch| epoch.valid_loss)];
     let accuracy = [
-        curve(|epoch| Some(100.0 * epoch.train_accuracy)),
+        curve(|epoch| epoch.train_accuracy.map(|accuracy| 100.0 * accuracy)),
         curve(|epoch| epoch.valid_accuracy.map(|accuracy| 100.0 * accuracy)),
     ];
     let highest = values(&loss).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
@@ -120,7 +120,9 @@ mod tests {
         let metrics = |epoch: usize| EpochMetrics {
             epoch,
             train_loss: 0.5 / epoch as f64,
-            train_accuracy: 1.0 - 0.15 / epoch as f64,
+            step: epoch,
+            train_accuracy: Some(1.0 - 0.15 / epoch as f64),
+            learning_rate: 0.1,
             valid_loss: valid.then(|| 0.3 / epoch as f64),
             valid_accuracy: valid.then(|| 1.0 - 0.08 / epoch as f64),
             seconds: 1.0,
@@ -150,11 +152,11 @@ mod tests {
         let mut history = history(3, true);
         for metrics in &mut history {
             (metrics.train_loss, metrics.valid_loss) = (0.0, Some(0.0));
-            (metrics.train_accuracy, metrics.valid_accuracy) = (1.0, Some(1.0));
+            (metrics.train_accuracy, metrics.valid_accuracy) = (Some(1.0), Some(1.0));
         }
         draw_curves(&history).unwrap();
         history[1].train_loss = 1e30;
-        history[1].train_accuracy = 0.0;
+        history[1].train_accuracy = Some(0.0);
         draw_curves(&history).unwrap();
     }
 

@@ -53,18 +53,115 @@ pub enum Error {
         /// What the model is configured for.
         expected: String,
     },
-    /// A loss that is infinite or no number.
+    /// A loss or a gradient that is not finite.
     #[error(
-        "the loss is {loss} in epoch {epoch}, step {step}: training has diverged; try a lower \
-         training.learning_rate, or training.clip_norm = 1.0"
+        "{what} in epoch {epoch}, step {step}; {tensors}; samples {samples} of the \
+         training part. Try a lower optimizer.learning_rate, clip.norm = 1.0, or leave such steps out \
+         with training.non_finite = \"skip\""
     )]
-    Diverged {
-        /// The loss.
-        loss: f64,
+    NotFinite {
+        /// The loss, or that it is a gradient.
+        what: String,
         /// Counted from 1.
         epoch: usize,
         /// Counted from 1, within the epoch.
         step: usize,
+        /// The places of the step's samples, separated by commas.
+        samples: String,
+        /// Which tensors are not finite.
+        tensors: String,
+    },
+    /// A loss, measured after an epoch or at the end, that is not finite.
+    #[error(
+        "the measured loss is {loss} after epoch {epoch}: training has diverged; try a lower \
+         optimizer.learning_rate, or clip.norm = 1.0"
+    )]
+    NotMeasured {
+        /// The loss.
+        loss: f64,
+        /// Counted from 1.
+        epoch: usize,
+    },
+    /// A model's loss that is not one number.
+    #[error("the loss has the shape {0:?}, expected a scalar")]
+    Loss(Vec<usize>),
+    /// A group that no parameter is in.
+    #[error(
+        "groups: no parameter is called {pattern:?}; known: {}; their rows, behind a colon: {}",
+        known.join(", "), parts.join(", ")
+    )]
+    NoParameters {
+        /// The group's pattern.
+        pattern: String,
+        /// The parameters.
+        known: Vec<String>,
+        /// The rows that have a name of their own.
+        parts: Vec<String>,
+    },
+    /// A checkpoint that is not as it was written.
+    #[error("the checkpoint {} is damaged: {file}: {what}", folder.display())]
+    Damaged {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// The file in it.
+        file: &'static str,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A run whose last checkpoint is damaged.
+    #[error(
+        "{error}; {}",
+        match good {
+            Some(step) => format!(
+                "the one of step {step} is whole: --last-good goes on from there, and keeps this one \
+                 aside"
+            ),
+            None => "no earlier one is whole: --last-good begins anew, and keeps this one aside".into(),
+        }
+    )]
+    DamagedLast {
+        /// What is wrong with the last one.
+        error: Box<Error>,
+        /// The step of the last that is whole, if there is one.
+        good: Option<usize>,
+    },
+    /// A checkpoint of another training.
+    #[error("the checkpoint is of another training: {what} is {found}, expected {expected}")]
+    OtherTraining {
+        /// What differs.
+        what: String,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// A configuration that is not the one its run was begun with.
+    #[error(
+        "{} was changed since the run began: put it back, or begin a new run with it by \
+         `fgn train {}`",
+        file.display(), file.display()
+    )]
+    ConfigChanged {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A folder that holds another sweep.
+    #[error(
+        "{} holds another sweep: choose another folder with --out, or put sweep.toml back as it was",
+        folder.display()
+    )]
+    OtherSweep {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A run that another process is writing.
+    #[error(
+        "{} is in use: another process is training there; nothing was changed",
+        folder.display()
+    )]
+    InUse {
+        /// The folder of its checkpoints.
+        folder: PathBuf,
     },
     /// A parameter that the optimizer cannot update.
     #[error(
@@ -73,7 +170,8 @@ pub enum Error {
     Optimizer(String),
     /// A folder that holds a run already.
     #[error(
-        "{} holds a run already ({file}): choose another folder, or remove it; nothing was changed",
+        "{} holds a run already ({file}): choose another folder, remove it, or go on with it by \
+         `fgn train --resume`; nothing was changed",
         folder.display()
     )]
     RunExists {
@@ -81,6 +179,12 @@ pub enum Error {
         folder: PathBuf,
         /// The file that is in the way.
         file: &'static str,
+    },
+    /// A file that is there already.
+    #[error("{} is there already: choose another name, or replace it with --force", file.display())]
+    FileExists {
+        /// The file.
+        file: PathBuf,
     },
     /// A folder that holds no run, or half of one.
     #[error(
@@ -142,6 +246,9 @@ pub enum Error {
     /// A thread pool that cannot be started.
     #[error("cannot start the threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// A handler for Ctrl-C that cannot be set.
+    #[error("cannot listen for Ctrl-C")]
+    Signals(#[source] ctrlc::Error),
     /// What the data crate refuses.
     #[error(transparent)]
     Data(#[from] fgn_data::Error),

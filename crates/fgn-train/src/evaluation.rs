@@ -85,13 +85,16 @@ impl Tally {
         Ok(loss)
     }
 
-    pub(crate) fn images(&self) -> usize {
-        self.sums.images()
-    }
-
     pub(crate) fn mean(self) -> Evaluation {
         Evaluation { loss: self.sums.loss / self.sums.images() as f64, ..self.sums }
     }
+}
+
+/// How many of `logits: [B, classes]` are largest at their `target: [B]`.
+pub(crate) fn hits(logits: &Tensor, target: &Tensor) -> Result<usize> {
+    let (logits, target) = (logits.to_vec2::<f32>()?, target.to_vec1::<u32>()?);
+    let right = |(logits, target): (&Vec<f32>, &u32)| best(logits) == *target as usize;
+    Ok(logits.iter().zip(&target).filter(|&pair| right(pair)).count())
 }
 
 /// The place of the largest number, the first of several; 0 where there is none.

@@ -25,10 +25,14 @@
 //!
 //! - **Recipes** ([`RECIPES`], [`Override`]) are TOML; an unknown key or a value that does not fit is an
 //!   error that says what is known, and what is near.
-//! - **Optimizers** ([`Optimizer`]) are Adam, AdamW and SGD with momentum, each one pass over memory.
+//! - **Optimizers** ([`Optimizer`]) are SGD, RMSprop, Adam, AdamW and Lion, each one pass over memory,
+//!   with [`Schedule`]s, clipping, accumulation, averages, and [`Group`]s of parameters.
+//! - **A [`Trainer`]** trains a [`Learner`], which a model of one's own may be, on any samples. It is
+//!   interrupted and goes on from a [`Checkpoint`] as if nothing had happened, bit for bit.
 //! - **The same seed gives the same model**, bit for bit, whatever the number of threads.
 //! - **The command line** is in [`cli`]; the binary prints its errors and nothing else.
 
+mod checkpoint;
 pub mod cli;
 mod config;
 mod console;
@@ -39,19 +43,28 @@ mod optimizer;
 mod predict;
 mod recipe;
 mod run;
+mod schedule;
+mod session;
+mod sweep;
 #[cfg(test)]
 mod testing;
 mod trainer;
-mod update;
 
-pub use config::{Config, DataConfig, Schedule, TrainingConfig};
+pub use checkpoint::{Checkpoint, Store};
+pub use config::{CheckpointConfig, Config, DataConfig, TrainingConfig};
 pub use console::Console;
 pub use curves::draw_curves;
 pub use error::{Error, Result};
 pub use evaluation::{ClassScore, Evaluation, evaluate};
 pub use fgn_nn::{Model, ModelConfig};
-pub use optimizer::{Optimizer, OptimizerConfig};
+pub use optimizer::{Clip, Gradients, Group, NamedRows, Optimizer, OptimizerConfig};
 pub use predict::{Prediction, classify};
 pub use recipe::{Override, RECIPES};
-pub use run::{Recorder, Run};
-pub use trainer::{EpochMetrics, Observer, Plan, Step, Trained, train};
+pub use run::{Recorder, Resumed, Run};
+pub use schedule::{EarlyStopping, Place, Schedule};
+pub use session::{Ended, Session};
+pub use sweep::{RandomSearch, Range, Sweep, SweepPlan};
+pub use trainer::{
+    End, EpochMetrics, Learner, NonFinite, Observer, Pass, Plan, Progress, Scored, Step, Trained,
+    Trainer, train,
+};

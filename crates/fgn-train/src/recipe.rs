@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::error::nearest;
@@ -35,6 +36,15 @@ impl Config {
         Config::load(name, &[])
     }
 
+    /// An embedded recipe's text, with its comments.
+    ///
+    /// # Errors
+    /// An unknown name; the error lists the known ones.
+    pub fn recipe_text(name: &str) -> Result<&'static str> {
+        let recipe = RECIPES.iter().find(|(known, _)| *known == name);
+        recipe.map(|(_, text)| *text).ok_or_else(|| unknown(name))
+    }
+
     /// The recipe of that name, or in that file if it ends in `.toml`, with `overrides` laid over it
     /// in their order; checked.
     ///
@@ -43,15 +53,38 @@ impl Config {
     /// does not fit, with the nearest known one; whatever [`Config::check`] refuses.
     pub fn load(recipe: &str, overrides: &[Override]) -> Result<Config> {
         let config = match RECIPES.iter().find(|(name, _)| *name == recipe) {
-            Some((_, text)) => read(text, recipe, overrides),
+            Some((_, text)) => Config::parse(text, recipe, overrides),
             None if Path::new(recipe).extension().is_some_and(|extension| extension == "toml") => {
                 let text = std::fs::read_to_string(recipe).map_err(Error::io("read", recipe))?;
-                read(&text, recipe, overrides)
+                Config::parse(&text, recipe, overrides)
             }
             None => Err(unknown(recipe)),
         }?;
         config.check()?;
         Ok(config)
+    }
+}
+
+impl<M: DeserializeOwned, D: DeserializeOwned> Config<M, D> {
+    /// A recipe's text with `overrides` laid over it in their order; `origin` names it in errors. Nothing
+    /// is checked but names and types.
+    ///
+    /// # Errors
+    /// A text that is no TOML; an unknown key or a value that does not fit, with the nearest known one.
+    pub fn parse(text: &str, origin: &str, overrides: &[Override]) -> Result<Config<M, D>> {
+        // The text must be right as it stands; so a mistake in it is told by its line.
+        let config = toml::from_str(text).map_err(|problem| in_file(&problem, text, origin))?;
+        if overrides.is_empty() {
+            return Ok(config);
+        }
+        let mut table = text.parse().map_err(|problem| in_file(&problem, text, origin))?;
+        for setting in overrides {
+            setting.apply(&mut table)?;
+        }
+        Config::deserialize(table).map_err(|problem| {
+            let given: Vec<_> = overrides.iter().map(Override::to_string).collect();
+            explain(&problem, format!("with {} laid over {origin}", given.join(", ")))
+        })
     }
 }
 
@@ -138,22 +171,6 @@ impl std::fmt::Display for Override {
     }
 }
 
-/// The text must be right as it stands; so a mistake in it is told by its line.
-fn read(text: &str, origin: &str, overrides: &[Override]) -> Result<Config> {
-    let config = toml::from_str(text).map_err(|problem| in_file(&problem, text, origin))?;
-    if overrides.is_empty() {
-        return Ok(config);
-    }
-    let mut table = text.parse().map_err(|problem| in_file(&problem, text, origin))?;
-    for setting in overrides {
-        setting.apply(&mut table)?;
-    }
-    Config::deserialize(table).map_err(|problem| {
-        let given: Vec<_> = overrides.iter().map(Override::to_string).collect();
-        explain(&problem, format!("with {} laid over {origin}", given.join(", ")))
-    })
-}
-
 fn in_file(problem: &toml::de::Error, text: &str, origin: &str) -> Error {
     let Some(span) = problem.span() else {
         return explain(problem, origin.to_owned());
@@ -189,6 +206,8 @@ fn unknown(recipe: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use fgn_nn::ModelConfig;
+
     use super::*;
 
     fn load(recipe: &str, overrides: &[&str]) -> Result<Config> {
@@ -201,7 +220,8 @@ mod tests {
         for (name, text) in RECIPES {
             let config = Config::recipe(name).unwrap();
             assert_eq!(config.name, *name);
-            let again = read(&config.to_toml().unwrap(), "written", &[]).unwrap();
+            let again =
+                Config::<ModelConfig>::parse(&config.to_toml().unwrap(), "written", &[]).unwrap();
             assert_eq!(config, again);
             assert!(text.starts_with("# "), "{name} opens with a line that says what it is");
         }
@@ -212,17 +232,23 @@ mod tests {
         let settings = [
             "training.epochs=3",
             "training.epochs = 4",
-            "training.learning_rate=1",
-            "training.schedule=constant",
-            "training.optimizer={ name = \"sgd\", momentum = 0.5 }",
+            "optimizer={ name = \"sgd\", momentum = 0.5 }",
+            "optimizer.learning_rate=1",
+            "schedule.name=constant",
             "model.recurrent.cell.name=lstm",
             "data.source=some/folder",
         ];
         let config = load("mnist-rows", &settings).unwrap();
         assert_eq!(config.training.epochs, 4);
-        assert_eq!(config.training.learning_rate, 1.0);
-        assert_eq!(config.training.schedule, crate::Schedule::Constant);
-        assert_eq!(config.training.optimizer, crate::OptimizerConfig::Sgd { momentum: 0.5 });
+        assert_eq!(config.optimizer.learning_rate(), 1.0);
+        assert_eq!(config.schedule, crate::Schedule::Constant);
+        let expected = crate::OptimizerConfig::Sgd {
+            learning_rate: 1.0,
+            momentum: 0.5,
+            nesterov: false,
+            weight_decay: 0.0,
+        };
+        assert_eq!(config.optimizer, expected);
         assert_eq!(config.model.recurrent.cell, fgn_core::AnyCell::LSTM);
         assert_eq!(config.data.source, "some/folder");
     }
@@ -237,7 +263,7 @@ mod tests {
                 "did you mean \"recurrent\"?",
             ),
             ("model.recurrent.cell.name=lstn", "unknown variant `lstn`", "did you mean \"lstm\"?"),
-            ("training.schedule=cosin", "unknown variant `cosin`", "did you mean \"cosine\"?"),
+            ("schedule.name=cosin", "unknown variant `cosin`", "did you mean \"cosine\"?"),
             ("training.epochs=many", "invalid type: string \"many\"", "laid over mnist"),
             ("training.epochs=-3", "integer `-3`", "training.epochs=-3"),
             ("training.epochs.x=3", "\"epochs\" is a value", ""),
@@ -261,11 +287,14 @@ mod tests {
         for (good, bad) in [("epochs", "epoch"), ("hidden_size", "hiden_size"), ("height", "hight")]
         {
             let spoiled = text.replace(&format!("\n{good} = "), &format!("\n{bad} = "));
-            let message = read(&spoiled, "my.toml", &[]).unwrap_err().to_string();
+            let message =
+                Config::<ModelConfig>::parse(&spoiled, "my.toml", &[]).unwrap_err().to_string();
             assert!(message.contains(&format!("did you mean {good:?}?")), "{message}");
             assert!(message.starts_with(&format!("my.toml, line {}:", line_of(good))), "{message}");
         }
-        let message = read("name = \"x\"\ndata = [", "my.toml", &[]).unwrap_err().to_string();
+        let message = Config::<ModelConfig>::parse("name = \"x\"\ndata = [", "my.toml", &[])
+            .unwrap_err()
+            .to_string();
         assert!(message.starts_with("my.toml, line 2: "), "{message}");
     }
 

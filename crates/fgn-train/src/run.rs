@@ -1,19 +1,25 @@
 //! The run folder: what a training leaves behind.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use fgn_nn::Model;
+use fgn_nn::{Model, ModelConfig};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::{Config, EpochMetrics, Error, Evaluation, Observer, Result, draw_curves};
+use crate::checkpoint::{self, durable::replace};
+use crate::{
+    Checkpoint, Config, DataConfig, EpochMetrics, Error, Evaluation, Learner, Observer, Plan,
+    Result, Store, draw_curves,
+};
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
 const CURVES: &str = "curves.svg";
+const CHECKPOINTS: &str = "checkpoints";
 
 /// Where runs are kept if nobody says otherwise.
 const RUNS: &str = "runs";
@@ -23,11 +29,22 @@ const RUNS: &str = "runs";
 /// - `metrics.jsonl`: an [`EpochMetrics`] a line, and at last
 ///   `{"final": true, "test_loss": …, "test_accuracy": …}`;
 /// - `model.safetensors`: the model after the last finished epoch;
-/// - `curves.svg`: loss and accuracy over the epochs.
+/// - `curves.svg`: loss and accuracy over the epochs;
+/// - `checkpoints`: what the run goes on from when it was interrupted.
 pub struct Recorder {
     folder: PathBuf,
-    metrics: File,
+    store: Store,
     history: Vec<EpochMetrics>,
+}
+
+/// An interrupted run, ready to go on.
+pub struct Resumed<M = ModelConfig, D = DataConfig> {
+    /// Writes on in the same folder.
+    pub recorder: Recorder,
+    /// What the run was begun with.
+    pub config: Config<M, D>,
+    /// Where it goes on; at the beginning, if none was saved.
+    pub checkpoint: Option<Checkpoint>,
 }
 
 impl Recorder {
@@ -35,17 +52,56 @@ impl Recorder {
     ///
     /// # Errors
     /// A folder that holds a run already, which stays as it is, or that cannot be written.
-    pub fn create(folder: Option<&Path>, config: &Config) -> Result<Recorder> {
+    pub fn create<M: Serialize, D: Serialize>(
+        folder: Option<&Path>,
+        config: &Config<M, D>,
+    ) -> Result<Recorder> {
         let text = config.to_toml()?;
         let folder = match folder {
             Some(folder) => claim(folder)?,
             None => first_free(Path::new(RUNS), &config.name)?,
         };
-        write_new(&folder, CONFIG)?
-            .write_all(text.as_bytes())
-            .map_err(Error::io("write", folder.join(CONFIG)))?;
-        let metrics = write_new(&folder, METRICS)?;
-        Ok(Recorder { folder, metrics, history: Vec::new() })
+        let store = Store::open(&folder.join(CHECKPOINTS), config.checkpoint.keep)?;
+        replace(&folder.join(CONFIG), text.as_bytes())?;
+        Ok(Recorder { folder, store, history: Vec::new() })
+    }
+
+    /// Goes on with the run in `folder`, from its last checkpoint; with `last_good`, from the last that is
+    /// not damaged.
+    ///
+    /// # Errors
+    /// A folder without a run, or with one that another process is writing; a damaged checkpoint; a
+    /// `config.toml` that was changed.
+    pub fn resume<M: DeserializeOwned, D: DeserializeOwned>(
+        folder: &Path,
+        last_good: bool,
+    ) -> Result<Resumed<M, D>> {
+        let (file, checkpoints) = (folder.join(CONFIG), folder.join(CHECKPOINTS));
+        if !file.is_file() && !checkpoints.is_dir() {
+            return Err(Error::NoRun { folder: folder.to_owned(), file: CONFIG });
+        }
+        let mut store = Store::open(&checkpoints, 1)?;
+        let checkpoint = store.last(last_good)?;
+        let text = match (fs::read_to_string(&file), &checkpoint) {
+            (Ok(text), Some(saved)) if text != saved.config => {
+                return Err(Error::ConfigChanged { file });
+            }
+            (Ok(text), _) => text,
+            // It was lost; the checkpoint has it.
+            (Err(error), Some(saved)) if error.kind() == ErrorKind::NotFound => {
+                replace(&file, saved.config.as_bytes())?;
+                saved.config.clone()
+            }
+            (Err(error), None) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::NoRun { folder: folder.to_owned(), file: CONFIG });
+            }
+            (Err(error), _) => return Err(Error::io("read", file)(error)),
+        };
+        let config = Config::<M, D>::parse(&text, &file.to_string_lossy(), &[])?;
+        config.check_settings()?;
+        store.keep(config.checkpoint.keep);
+        let recorder = Recorder { folder: folder.to_owned(), store, history: Vec::new() };
+        Ok(Resumed { recorder, config, checkpoint })
     }
 
     /// Where the run is.
@@ -53,33 +109,51 @@ impl Recorder {
         &self.folder
     }
 
-    /// Ends the run with the measure of its model on the test images.
+    /// Ends the run: with the model that the training gave, and its measure on the test samples.
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn finish(mut self, test: &Evaluation) -> Result<()> {
+    pub fn finish(mut self, model: &impl Learner, test: &Evaluation) -> Result<()> {
         #[derive(Serialize)]
         struct Final {
             r#final: bool,
             test_loss: f64,
             test_accuracy: f64,
         }
+        model.save(&self.folder.join(MODEL))?;
         self.line(&Final { r#final: true, test_loss: test.loss, test_accuracy: test.accuracy() })
     }
 
     fn line(&mut self, value: &impl Serialize) -> Result<()> {
-        let written = serde_json::to_string(value).map_err(std::io::Error::from);
-        let written = written.and_then(|line| self.metrics.write_all((line + "\n").as_bytes()));
-        written.map_err(Error::io("write", self.folder.join(METRICS)))
+        let path = self.folder.join(METRICS);
+        let written = serde_json::to_string(value).map_err(std::io::Error::from).and_then(|line| {
+            // In one piece, so that whoever reads meets whole lines.
+            let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+            file.write_all((line + "\n").as_bytes())
+        });
+        written.map_err(Error::io("write", path))
     }
 }
 
-impl Observer for Recorder {
-    fn epoch(&mut self, metrics: &EpochMetrics, model: &Model) -> Result<()> {
+impl<M: Learner> Observer<M> for Recorder {
+    /// What was written after the checkpoint that the training goes on from is written again.
+    fn start(&mut self, plan: &Plan) -> Result<()> {
+        self.history.clone_from(&plan.history);
+        let lines = self.history.iter().map(serde_json::to_string);
+        let lines = lines.map(|line| Ok(line? + "\n")).collect::<serde_json::Result<String>>();
+        let path = self.folder.join(METRICS);
+        replace(&path, lines.map_err(|error| Error::io("write", &path)(error.into()))?.as_bytes())
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics, model: &M) -> Result<()> {
         self.line(metrics)?;
         self.history.push(*metrics);
         model.save(&self.folder.join(MODEL))?;
-        replace(&self.folder.join(CURVES), &draw_curves(&self.history)?)
+        replace(&self.folder.join(CURVES), draw_curves(&self.history)?.as_bytes())
+    }
+
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.store.save(checkpoint).map(drop)
     }
 }
 
@@ -114,9 +188,11 @@ impl Run {
 }
 
 fn claim(folder: &Path) -> Result<PathBuf> {
-    if let Some(file) =
-        [CONFIG, METRICS, MODEL, CURVES].into_iter().find(|file| folder.join(file).exists())
-    {
+    let there = |file: &&str| folder.join(file).exists();
+    // Without a checkpoint in it, that folder is what is left of a run killed as it began.
+    let saved = checkpoint::steps(&folder.join(CHECKPOINTS)).is_ok_and(|steps| !steps.is_empty());
+    let saved = saved.then_some(CHECKPOINTS);
+    if let Some(file) = [CONFIG, METRICS, MODEL, CURVES].into_iter().find(there).or(saved) {
         return Err(Error::RunExists { folder: folder.to_owned(), file });
     }
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -136,24 +212,6 @@ fn first_free(parent: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Never over a file that is there, even one that came while we looked.
-fn write_new(folder: &Path, file: &'static str) -> Result<File> {
-    let path = folder.join(file);
-    OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| {
-        match error.kind() {
-            ErrorKind::AlreadyExists => Error::RunExists { folder: folder.to_owned(), file },
-            _ => Error::io("create", path)(error),
-        }
-    })
-}
-
-/// Beside it first, so that nobody ever reads half a file.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let beside = path.with_extension("new");
-    fs::write(&beside, text).map_err(Error::io("write", &beside))?;
-    fs::rename(&beside, path).map_err(Error::io("write", path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +224,7 @@ mod tests {
         let (config, dataset) = (testing::config(), testing::dataset());
         let mut recorder = Recorder::create(Some(&folder), &config).unwrap();
         let trained = train(&config, &dataset, &mut recorder).unwrap();
-        recorder.finish(&trained.test).unwrap();
+        recorder.finish(&trained.model, &trained.test).unwrap();
 
         let run = Run::open(&folder).unwrap();
         assert_eq!(run.config, config);
@@ -181,7 +239,7 @@ mod tests {
         let mut files: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         files.sort();
-        assert_eq!(files, [CONFIG, CURVES, METRICS, MODEL]);
+        assert_eq!(files, [CHECKPOINTS, CONFIG, CURVES, METRICS, MODEL]);
     }
 
     #[test]

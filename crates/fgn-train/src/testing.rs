@@ -4,7 +4,7 @@ use fgn_data::{Dataset, Images};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::{Config, Result};
+use crate::{Checkpoint, Config, Observer, Result};
 
 /// Three classes of 6 x 4 images: a bright pair of rows on noise.
 pub(crate) fn dataset() -> Dataset {
@@ -23,7 +23,7 @@ pub(crate) fn load(more: &[&str]) -> Result<Config> {
         "data.validation=20",
         "training.epochs=4",
         "training.batch_size=8",
-        "training.learning_rate=0.03",
+        "optimizer.learning_rate=0.03",
         "model.classes=3",
         "model.input.height=6",
         "model.input.width=4",
@@ -41,4 +41,15 @@ fn images(count: usize, seed: u64) -> Images {
     let pixels = labels.iter().flat_map(|&label| (0..24).map(move |at| (label, at)));
     let pixels = pixels.map(|(label, at)| pixel(label, at, noise.next_u32())).collect();
     Images::new("testing", 6, 4, 3, pixels, labels).unwrap()
+}
+
+/// Keeps every checkpoint.
+#[derive(Default)]
+pub(crate) struct Saved(pub(crate) Vec<Checkpoint>);
+
+impl<M> Observer<M> for Saved {
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.0.push(checkpoint.clone());
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ fn unknown_names_and_impossible_values_are_told_before_any_work() {
         ),
         (&["train", "no/such.toml"], &["cannot read no/such.toml: No such file"]),
         (&["train", "--set", "training.epoch=2"], &["unknown field `epoch`", "mean \"epochs\"?"]),
-        (&["train", "--set", "training.schedule=cosin"], &["`cosin`", "mean \"cosine\"?"]),
+        (&["train", "--set", "schedule.name=cosin"], &["`cosin`", "mean \"cosine\"?"]),
         (&["train", "--set", "training.epochs"], &["expected key=value"]),
         (&["train", "--batch-size", "0"], &["training.batch_size is 0, expected at least 1"]),
         (
@@ -25,13 +25,16 @@ fn unknown_names_and_impossible_values_are_told_before_any_work() {
         (&["train", "--data", "data"], &["data.validation is 5000, expected less than 200"]),
         (
             &["train", "--learning-rate", "nan"],
-            &["training.learning_rate is NaN, expected a finite"],
+            &["optimizer.learning_rate is NaN, expected a finite"],
         ),
         (
             &["train", "--learning-rate", "inf"],
-            &["training.learning_rate is inf, expected a finite"],
+            &["optimizer.learning_rate is inf, expected a finite"],
         ),
-        (&["train", "--learning-rate", "-1"], &["training.learning_rate is -1, expected a finite"]),
+        (
+            &["train", "--learning-rate", "-1"],
+            &["optimizer.learning_rate is -1, expected a finite"],
+        ),
         (&["train", "--epochs", "0"], &["training.epochs is 0, expected at least 1"]),
         (&["train", "--epochs", "many"], &["invalid value 'many' for '--epochs <N>'"]),
         (&["train", "--threads", "0"], &["invalid value '0' for '--threads <N>'"]),
@@ -40,6 +43,20 @@ fn unknown_names_and_impossible_values_are_told_before_any_work() {
         (&["train", "--data", "nowhere"], &["nowhere"]),
         (&["eval", "nowhere"], &["nowhere is no run folder: it has no config.toml"]),
         (&["predict", "nowhere", "a.png"], &["nowhere is no run folder"]),
+        (&["train", "--resume", "nowhere"], &["nowhere is no run folder"]),
+        (&["train", "--resume", "nowhere", "--epochs", "3"], &["cannot be used with"]),
+        (&["train", "--last-good"], &["--resume <RUN>"]),
+        (&["train", "--set", "optimizer.name=adm"], &["`adm`", "mean \"adam\"?"]),
+        (&["train", "--set", "optimizer.momentum=0.9"], &["unknown field `momentum`"]),
+        (
+            &["train", "--set", "groups=[{ parameters = \"x*\" }]"],
+            &["\"x*\"", "head.weight", "phi"],
+        ),
+        (&["train", "--set", "training.carry_state=true"], &["training.carry_state is true"]),
+        (&["export", "nowhere", "x.safetensors"], &["nowhere is no run folder"]),
+        (&["recipes", "show", "mnits"], &["did you mean \"mnist\"?"]),
+        (&["data", "mnits"], &["did you mean \"mnist\"?"]),
+        (&["frobnicate"], &["unrecognized subcommand"]),
     ];
     for (args, parts) in cases {
         place.fgn(args).fails_with(parts);
@@ -101,9 +118,11 @@ fn a_run_is_never_overwritten_and_a_damaged_one_never_used() {
         place.list("run").into_iter().map(|name| fs::read(place.path("run").join(name)).unwrap())
     };
     let before: Vec<_> = files().collect();
-    place
-        .train(2, &["--seed", "2", "--out", "run"])
-        .fails_with(&["run holds a run already", "nothing was changed"]);
+    place.train(2, &["--seed", "2", "--out", "run"]).fails_with(&[
+        "run holds a run already",
+        "--resume",
+        "nothing was changed",
+    ]);
     assert!(files().eq(before), "a file of the run has changed");
 
     // A file where the folder should be.

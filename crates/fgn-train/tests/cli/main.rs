@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod bad_input;
+mod interruptions;
 mod place;
 mod runs;
+mod sweeps;

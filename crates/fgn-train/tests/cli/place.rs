@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -62,12 +62,23 @@ impl Place {
 
     /// Trains a small model on the small data, in a second or so.
     pub(crate) fn train(&self, epochs: u32, more: &[&str]) -> Done {
-        let epochs = format!("training.epochs={epochs}");
-        let small = "--data data --batch-size 10 --learning-rate 0.03 --set data.validation=40 \
-                     --set model.recurrent.hidden_size=8";
-        let small: Vec<_> = small.split_whitespace().collect();
-        self.fgn(&[&["train", "mnist-rows", "--set", &epochs], &small[..], more].concat())
+        self.fgn(&[&small(epochs).iter().map(String::as_str).collect::<Vec<_>>(), more].concat())
     }
+
+    /// The program, ready to be started with these arguments, its output thrown away.
+    pub(crate) fn command(&self, args: &[String]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fgn"));
+        command.args(args).current_dir(self.folder.path());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+}
+
+/// What trains a small model: 16 steps an epoch.
+pub(crate) fn small(epochs: u32) -> Vec<String> {
+    let small = "train mnist-rows --data data --batch-size 10 --learning-rate 0.03 \
+                 --set data.validation=40 --set model.recurrent.hidden_size=8 --epochs";
+    small.split_whitespace().map(str::to_owned).chain([epochs.to_string()]).collect()
 }
 
 impl Done {
@@ -77,10 +88,12 @@ impl Done {
         self
     }
 
-    /// Asserts an error in one line of standard error, with exit code 1, that says all of `parts`.
+    /// Asserts an error in one line of standard error, with exit code 1, or 2 where the arguments are not
+    /// understood, that says all of `parts`.
     #[track_caller]
     pub(crate) fn fails_with(&self, parts: &[&str]) {
-        assert_eq!(self.code, Some(1), "{self:?}");
+        let code = if self.err.contains("\nUsage: ") { 2 } else { 1 };
+        assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.err.starts_with("error: "), "{self:?}");
         assert!(!self.err.contains("panicked"), "{self:?}");
         for part in parts {

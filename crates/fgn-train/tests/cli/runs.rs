@@ -14,7 +14,7 @@ fn a_run_is_trained_measured_and_used() {
         assert!(done.out.contains(part), "no {part:?} in {}", done.out);
     }
     assert_eq!(done.out.matches("Test accuracy = ").count(), 1);
-    let files = ["config.toml", "curves.svg", "metrics.jsonl", "model.safetensors"];
+    let files = ["checkpoints", "config.toml", "curves.svg", "metrics.jsonl", "model.safetensors"];
     assert_eq!(place.list("run"), files);
     assert!(place.read("run/curves.svg").starts_with("<svg"));
 
@@ -110,7 +110,71 @@ fn runs_are_numbered_where_nobody_names_them() {
 fn help_is_help_and_no_error() {
     let place = Place::new();
     let help = place.fgn(&["train", "--help"]).succeeds();
-    for part in ["mnist-permuted", "--learning-rate", "Examples:"] {
+    for part in ["mnist-permuted", "--learning-rate", "Examples:", "--resume"] {
         assert!(help.out.contains(part), "no {part:?} in {}", help.out);
     }
+    let help = place.fgn(&["--help"]).succeeds();
+    for part in ["Exit codes:", "130  interrupted", "FGN_LOG"] {
+        assert!(help.out.contains(part), "no {part:?} in {}", help.out);
+    }
+}
+
+#[test]
+fn recipes_are_listed_shown_and_trained() {
+    let place = Place::new();
+    let list = place.fgn(&["recipes"]).succeeds().out;
+    assert!(list.contains("mnist-rows      MNIST row by row: 28 time steps"), "{list}");
+    let text = place.fgn(&["recipes", "show", "mnist-rows"]).succeeds().out;
+    assert_eq!(text, include_str!("../../recipes/mnist-rows.toml"));
+}
+
+#[test]
+fn a_data_set_is_described() {
+    let place = Place::new();
+    let found = place.fgn(&["data", "data"]).succeeds().out;
+    for part in ["train   200 samples  (0: 20  1: 20", "test    50 samples  (0: 5", "28 x 28"] {
+        assert!(found.contains(part), "no {part:?} in {found}");
+    }
+    assert_eq!(place.fgn(&["data"]).succeeds().out, "mnist\n");
+}
+
+#[test]
+fn weights_are_exported_with_pytorchs_names() {
+    let place = Place::new();
+    place.train(1, &["--out", "run"]).succeeds();
+    let done = place.fgn(&["export", "run", "weights.safetensors"]).succeeds();
+    assert!(done.out.contains("recurrent.weight_hh_l0 [32, 8]"), "{}", done.out);
+    let file = fs::read(place.path("weights.safetensors")).unwrap();
+    let found = safetensors::SafeTensors::deserialize(&file).unwrap();
+    let trained = fs::read(place.path("run/model.safetensors")).unwrap();
+    let trained = safetensors::SafeTensors::deserialize(&trained).unwrap();
+    assert_eq!(found.len(), trained.len());
+    for (name, tensor) in trained.tensors() {
+        assert_eq!(found.tensor(&name).unwrap(), tensor);
+    }
+    let again = place.fgn(&["export", "run", "weights.safetensors"]);
+    again.fails_with(&["weights.safetensors is there already", "--force"]);
+    place.fgn(&["export", "run", "weights.safetensors", "--force"]).succeeds();
+}
+
+#[test]
+fn shells_complete() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = place.fgn(&["completions", shell]).succeeds().out;
+        assert!(script.contains("--last-good") || script.contains("last-good"), "{shell}");
+    }
+}
+
+#[test]
+fn what_happens_is_logged_when_asked_for() {
+    let place = Place::new();
+    let quiet = place.train(1, &["--out", "quiet"]).succeeds();
+    assert!(!quiet.err.contains("saved"), "{}", quiet.err);
+    let told = place.train(1, &["--out", "told", "-vv"]).succeeds();
+    assert!(told.err.contains("DEBUG saved told/checkpoints/step-000000016"), "{}", told.err);
+    let variable = [("FGN_LOG", "fgn_train=debug")];
+    let told = place.fgn_with(&["train", "--resume", "told"], &variable).succeeds();
+    assert!(told.out.contains("Going on after step 16"), "{}", told.out);
+    place.fgn_with(&["recipes"], &[("FGN_LOG", "a=b=c")]).fails_with(&["FGN_LOG", "as info"]);
 }

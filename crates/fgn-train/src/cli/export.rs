@@ -1,0 +1,44 @@
+//! `fgn export`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::print;
+use crate::checkpoint::durable::replace;
+use crate::{Error, Result, Run};
+
+pub(super) const HELP: &str = "\
+Example:
+  fgn export runs/mnist-1 weights.safetensors
+  python -c 'import safetensors.torch as st; print(st.load_file(\"weights.safetensors\").keys())'
+
+The tensors have PyTorch's names, shapes and gate order, wherever PyTorch has the layer.";
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The run folder
+    run: PathBuf,
+    /// The file to write
+    #[arg(value_name = "FILE.safetensors")]
+    file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl ExportArgs {
+    pub(super) fn run(self) -> Result<()> {
+        let run = Run::open(&self.run)?;
+        if self.file.exists() && !self.force {
+            return Err(Error::FileExists { file: self.file });
+        }
+        let tensors = run.model.parameters().iter().map(|(name, var)| (name, var.as_tensor()));
+        let bytes = safetensors::serialize(tensors, None);
+        replace(&self.file, &bytes.map_err(|error| Error::Tensor(error.into()))?)?;
+        for (name, var) in run.model.parameters() {
+            print(&format!("{name} {:?}\n", var.dims()))?;
+        }
+        Ok(())
+    }
+}

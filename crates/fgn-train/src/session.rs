@@ -1,0 +1,101 @@
+//! A training in a run folder: what `fgn train` does.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use candle_core::{DType, Device};
+use fgn_data::Dataset;
+use fgn_nn::Model;
+
+use crate::{Checkpoint, Config, End, Observer, Recorder, Result, Resumed, Trained, Trainer};
+
+/// A training in a run folder, about to begin or to go on.
+pub struct Session {
+    config: Config,
+    dataset: Dataset,
+    trainer: Trainer<Model>,
+    recorder: Recorder,
+}
+
+/// How a session ended.
+pub struct Ended {
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Steps made, over all epochs.
+    pub step: usize,
+    /// How the training came to its end.
+    pub end: End,
+    /// What it gave; none if it was interrupted.
+    pub trained: Option<Trained>,
+}
+
+impl Session {
+    /// A new run in `folder`, or in the first of `runs/<name>-1`, `runs/<name>-2`, … that is free.
+    ///
+    /// # Errors
+    /// A configuration that does not fit the data, before anything is written; a folder that holds a run
+    /// already, or cannot be written.
+    pub fn begin(config: Config, folder: Option<&Path>, device: &Device) -> Result<Session> {
+        let (dataset, trainer) = prepare(&config, device)?;
+        let recorder = Recorder::create(folder, &config)?;
+        Ok(Session { config, dataset, trainer, recorder })
+    }
+
+    /// The run in `folder`, from its last checkpoint on; with `last_good`, from the last that is not
+    /// damaged.
+    ///
+    /// # Errors
+    /// Those of [`Recorder::resume`]; data that is no longer what it was.
+    pub fn resume(folder: &Path, last_good: bool, device: &Device) -> Result<Session> {
+        let Resumed { recorder, config, checkpoint } = Recorder::resume(folder, last_good)?;
+        let (dataset, mut trainer) = prepare(&config, device)?;
+        let restore = |checkpoint: &Checkpoint| trainer.restore(checkpoint);
+        checkpoint.as_ref().map_or(Ok(()), restore)?;
+        Ok(Session { config, dataset, trainer, recorder })
+    }
+
+    /// Where the run is.
+    pub fn folder(&self) -> &Path {
+        self.recorder.folder()
+    }
+
+    /// What is trained, and how.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What it is trained on.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// Trains to the end and measures the model on the test samples; or, once `interrupt` is set, to the
+    /// end of a step.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::run`], and files that cannot be written.
+    pub fn run(self, interrupt: Arc<AtomicBool>, observer: &mut dyn Observer) -> Result<Ended> {
+        let Session { dataset, mut trainer, recorder, .. } = self;
+        let folder = recorder.folder().to_owned();
+        trainer.interrupt_on(interrupt);
+        let mut observers = (recorder, observer);
+        let end = trainer.run(&dataset, &mut observers)?;
+        let step = trainer.progress().step();
+        let mut trained = None;
+        if end != End::Interrupted {
+            let measured = trainer.measured(&dataset)?;
+            observers.0.finish(&measured.model, &measured.test)?;
+            trained = Some(measured);
+        }
+        Ok(Ended { folder, step, end, trained })
+    }
+}
+
+fn prepare(config: &Config, device: &Device) -> Result<(Dataset, Trainer<Model>)> {
+    let dataset = config.data.open()?;
+    config.check_with(&dataset)?;
+    let dataset = dataset.hold_out(config.data.validation, config.training.seed)?;
+    let model = Model::new(&config.model, config.training.seed, DType::F32, device)?;
+    Ok((dataset, Trainer::new(config, model)?))
+}

@@ -1,0 +1,83 @@
+//! A training into a checkpoint, and a checkpoint into a training.
+
+use std::collections::HashMap;
+
+use candle_core::{Tensor, Var};
+use tracing::warn;
+
+use super::{Learner, Progress, Trainer, progress};
+use crate::{Checkpoint, Error, Result};
+
+impl<M: Learner> Trainer<M> {
+    /// All that is needed to go on from here; copies, which later steps do not change.
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
+        let parameters = self.model.parameters();
+        let mut training: HashMap<_, _> = self.optimizer.moments()?.into_iter().collect();
+        let mut add = |kind: &str, tensors: &mut dyn Iterator<Item = &Tensor>| -> Result<()> {
+            for ((name, _), tensor) in parameters.iter().zip(tensors) {
+                training.insert(format!("{kind}/{name}"), tensor.copy()?);
+            }
+            Ok(())
+        };
+        if let Some(average) = &self.average {
+            add("average", &mut average.values())?;
+        }
+        if let Some(best) = &self.best {
+            add("best", &mut best.iter())?;
+        }
+        for (at, state) in self.carried.iter().enumerate() {
+            training.insert(format!("carried/{at}"), state.copy()?);
+        }
+        let copy = |(name, var): &(String, Var)| Ok((name.clone(), var.copy()?));
+        Ok(Checkpoint {
+            config: self.config.clone(),
+            progress: self.progress.clone(),
+            weights: parameters.iter().map(copy).collect::<Result<_>>()?,
+            training,
+        })
+    }
+
+    /// Goes on from `checkpoint`, as if there had been no interruption.
+    ///
+    /// # Errors
+    /// A checkpoint of another model or another optimizer; the trainer is of no use then.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let Checkpoint { config, progress, weights, training } = checkpoint;
+        if progress.format != progress::FORMAT {
+            return Err(Error::OtherTraining {
+                what: "the checkpoint's format".into(),
+                found: progress.format.to_string(),
+                expected: progress::FORMAT.to_string(),
+            });
+        }
+        if *config != self.config {
+            warn!("going on with another configuration than before");
+        }
+        if progress.isa != self.progress.isa {
+            let (before, now) = (&progress.isa, &self.progress.isa);
+            warn!("trained with {before} before, with {now} now: last bits may differ");
+        }
+        let parameters = self.model.parameters();
+        for (name, var) in parameters {
+            var.set(&Checkpoint::find(weights, name, var)?)?;
+        }
+        let find = |kind: &str| -> Result<Vec<Tensor>> {
+            let one = |(name, var): &(String, Var)| {
+                Checkpoint::find(training, &format!("{kind}/{name}"), var)
+            };
+            parameters.iter().map(one).collect()
+        };
+        if let Some(average) = &self.average {
+            average.set(&find("average")?)?;
+        }
+        let any_best = training.keys().any(|name| name.starts_with("best/"));
+        self.best = any_best.then(|| find("best")).transpose()?;
+        self.optimizer
+            .restore(progress.updates, |name, var| Checkpoint::find(training, name, var))?;
+        let carried = (0..).map_while(|at| training.get(&format!("carried/{at}")));
+        let carried = carried.map(|state| state.to_device(&self.device));
+        self.carried = carried.collect::<candle_core::Result<_>>()?;
+        self.progress = Progress { isa: self.progress.isa.clone(), ..progress.clone() };
+        Ok(())
+    }
+}

@@ -1,0 +1,468 @@
+//! The loop: what it tells, that it goes on bit for bit, what each setting does.
+
+use candle_core::{DType, Device, Tensor, Var};
+use fgn_data::{Batch, Form, Input, Target};
+use fgn_nn::Model;
+
+use super::*;
+use crate::testing::{self, Saved};
+use crate::{Checkpoint, evaluate};
+
+/// Notes what it is told.
+#[derive(Default)]
+struct Notes {
+    plans: Vec<Plan>,
+    steps: Vec<Step>,
+    epochs: Vec<EpochMetrics>,
+}
+
+impl<M> Observer<M> for Notes {
+    fn start(&mut self, plan: &Plan) -> Result<()> {
+        self.plans.push(plan.clone());
+        Ok(())
+    }
+    fn step(&mut self, step: &Step) -> Result<()> {
+        self.steps.push(*step);
+        Ok(())
+    }
+    fn epoch(&mut self, metrics: &EpochMetrics, _: &M) -> Result<()> {
+        self.epochs.push(*metrics);
+        Ok(())
+    }
+}
+
+fn trainer(config: &Config) -> Trainer<Model> {
+    let model = Model::new(&config.model, config.training.seed, DType::F32, &Device::Cpu).unwrap();
+    Trainer::new(config, model).unwrap()
+}
+
+fn held_out(config: &Config) -> Dataset {
+    testing::dataset().hold_out(config.data.validation, config.training.seed).unwrap()
+}
+
+fn weights(model: &Model) -> Vec<f32> {
+    let of = |(_, var): &(String, Var)| var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    model.parameters().iter().flat_map(of).collect()
+}
+
+#[test]
+fn it_learns_and_tells_the_observer_everything() {
+    let (config, dataset) = (testing::config(), testing::dataset());
+    let mut notes = Notes::default();
+    let trained = train(&config, &dataset, &mut notes).unwrap();
+    let plan = &notes.plans[0];
+    assert_eq!(notes.plans.len(), 1);
+    assert_eq!(plan.parameters, trained.model.parameter_count());
+    assert_eq!(plan.samples.iter().sum::<usize>(), dataset.train.len() + dataset.test.len());
+    assert_eq!(notes.steps.len(), plan.steps * plan.epochs);
+    assert!(notes.steps.iter().map(|step| step.total).eq(1..=notes.steps.len()));
+    let last = notes.steps.last().unwrap();
+    assert_eq!((last.epoch, last.step, last.samples), (plan.epochs, plan.steps, plan.samples[0]));
+    assert!(notes.steps.iter().all(|step| step.gradient_norm > 0.0));
+    assert_eq!(notes.epochs, trained.history);
+    assert_eq!(notes.epochs[0].learning_rate, notes.steps[plan.steps - 1].learning_rate);
+    assert_eq!(trained.test, evaluate(&trained.model, &dataset.test).unwrap());
+    let losses: Vec<_> = trained.history.iter().map(|epoch| epoch.train_loss).collect();
+    assert!(losses.last().unwrap() < &(0.5 * losses[0]), "{losses:?}");
+    assert!(trained.test.accuracy() > 0.9, "{:?}", trained.test);
+}
+
+#[test]
+fn without_held_out_images_an_epoch_has_no_validation() {
+    let config = testing::load(&["data.validation=0", "training.epochs=1"]).unwrap();
+    let trained = train(&config, &testing::dataset(), &mut ()).unwrap();
+    assert_eq!(trained.history[0].valid_loss, None);
+}
+
+/// From every checkpoint, through the disk, to the same bits.
+fn goes_on_bit_for_bit(settings: &[&str]) {
+    let config = testing::load(settings).unwrap();
+    let dataset = held_out(&config);
+    let mut saved = Saved::default();
+    let mut whole = trainer(&config);
+    whole.run(&dataset, &mut saved).unwrap();
+    assert!(saved.0.len() > config.training.epochs.min(3), "{settings:?}");
+    let same = |one: &EpochMetrics, other: &EpochMetrics| {
+        let timeless = |metrics| EpochMetrics { seconds: 0.0, samples_per_second: 0.0, ..metrics };
+        timeless(*one) == timeless(*other)
+    };
+    for checkpoint in &saved.0 {
+        let folder = tempfile::tempdir().unwrap();
+        checkpoint.write(folder.path()).unwrap();
+        let mut again = trainer(&config);
+        again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
+        let mut notes = Notes::default();
+        again.run(&dataset, &mut notes).unwrap();
+        let step = checkpoint.progress.step();
+        assert!(weights(again.model()) == weights(whole.model()), "{settings:?} from step {step}");
+        let (found, expected) = (again.progress().history(), whole.progress().history());
+        assert!(found.len() == expected.len());
+        assert!(found.iter().zip(expected).all(|(one, other)| same(one, other)), "{settings:?}");
+        assert_eq!(notes.plans[0].done, step);
+        assert_eq!(notes.steps.first().map_or(step + 1, |first| first.total), step + 1);
+    }
+}
+
+#[test]
+fn it_goes_on_bit_for_bit_with_every_optimizer() {
+    for name in ["sgd", "rmsprop", "adam", "adamw", "lion"] {
+        let momentum = if ["sgd", "rmsprop"].contains(&name) { "momentum = 0.9, " } else { "" };
+        let optimizer =
+            format!("optimizer={{ name = \"{name}\", {momentum}learning_rate = 0.003 }}");
+        goes_on_bit_for_bit(&[&optimizer, "checkpoint.every_steps=7", "training.epochs=2"]);
+    }
+}
+
+#[test]
+fn it_goes_on_bit_for_bit_with_all_that_is_remembered() {
+    goes_on_bit_for_bit(&[
+        "training.average=0.9",
+        "training.accumulate=2",
+        "training.warmup_steps=3",
+        "training.label_smoothing=0.1",
+        "schedule.name=plateau",
+        "schedule.patience=1",
+        "early_stopping.patience=2",
+        "optimizer.learning_rate=0.3",
+        "clip.value=0.01",
+        "checkpoint.every_steps=3",
+        "model.dense={ size = 5, dropout = 0.3 }",
+        "training.epochs=6",
+    ]);
+}
+
+#[test]
+fn another_data_set_is_not_gone_on_with() {
+    let config = testing::load(&["training.epochs=1"]).unwrap();
+    let mut saved = Saved::default();
+    trainer(&config).run(&held_out(&config), &mut saved).unwrap();
+    let mut again = trainer(&config);
+    again.restore(&saved.0[0]).unwrap();
+    let error = again.run(&testing::dataset(), &mut ()).err().unwrap();
+    assert!(matches!(error, Error::OtherTraining { .. }), "{error}");
+
+    let wider = testing::load(&["model.recurrent.hidden_size=7"]).unwrap();
+    let error = trainer(&wider).restore(&saved.0[0]).err().unwrap();
+    assert!(matches!(error, Error::OtherTraining { .. }), "{error}");
+}
+
+/// Interrupts after so many steps.
+struct Interrupts(Arc<AtomicBool>, usize);
+
+impl<M> Observer<M> for Interrupts {
+    fn step(&mut self, step: &Step) -> Result<()> {
+        self.0.store(step.total == self.1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn it_is_interrupted_saved() {
+    let config = testing::load(&["training.epochs=2"]).unwrap();
+    let dataset = held_out(&config);
+    let mut whole = trainer(&config);
+    whole.run(&dataset, &mut ()).unwrap();
+    // 70 samples in batches of 8: 9 steps an epoch.
+    for (step, end) in [(5, End::Interrupted), (9, End::Interrupted), (18, End::Finished)] {
+        let mut trainer = trainer(&config);
+        let flag = Arc::new(AtomicBool::new(false));
+        trainer.interrupt_on(flag.clone());
+        let mut observer = (Interrupts(flag, step), Saved::default());
+        assert_eq!(trainer.run(&dataset, &mut observer).unwrap(), end, "{step}");
+        let last = observer.1.0.last().unwrap();
+        assert_eq!(last.progress.step(), step);
+        let mut again = super::tests::trainer(&config);
+        again.restore(last).unwrap();
+        assert_eq!(again.run(&dataset, &mut ()).unwrap(), End::Finished);
+        assert_eq!(weights(again.model()), weights(whole.model()));
+    }
+}
+
+#[test]
+fn accumulated_batches_are_one_large_batch() {
+    let run = |batch: usize, accumulate: usize| {
+        let (batch, accumulate) =
+            (format!("training.batch_size={batch}"), format!("training.accumulate={accumulate}"));
+        let config = testing::load(&[&batch, &accumulate, "training.epochs=1"]).unwrap();
+        let mut notes = Notes::default();
+        let mut trainer = trainer(&config);
+        trainer.run(&held_out(&config), &mut notes).unwrap();
+        (weights(trainer.model()), notes.steps)
+    };
+    // 70 samples: the last step has 10 of them, in one batch of 8 and one of 2.
+    let ((small, steps), (large, expected)) = (run(4, 5), run(20, 1));
+    assert_eq!(steps.len(), 4);
+    for (found, expected) in steps.iter().zip(&expected) {
+        assert_eq!(found.samples, expected.samples);
+        assert!((found.loss - expected.loss).abs() < 1e-4, "{found:?} {expected:?}");
+    }
+    for (small, large) in small.iter().zip(&large) {
+        assert!((small - large).abs() < 1e-4, "{small} {large}");
+    }
+}
+
+#[test]
+fn a_group_of_nothing_is_refused() {
+    let group = "groups=[{ parameters = \"*:psi\", learning_rate = 0.1 }]";
+    let config = testing::load(&[group]).unwrap();
+    let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    let message = Trainer::new(&config, model).err().unwrap().to_string();
+    assert!(message.contains("*:psi") && message.contains("phi"), "{message}");
+}
+
+#[test]
+fn the_forgetting_gate_learns_on_its_own() {
+    // All but the forgetting gate's rows stand still: a step of 1e-30 moves nothing that is not 0.
+    let group = "groups=[{ parameters = \"*:phi\", learning_rate = 0.1 }]";
+    let settings = [group, "optimizer.learning_rate=1e-30", "training.epochs=1"];
+    let config = testing::load(&settings).unwrap();
+    let before = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    let trained = train(&config, &testing::dataset(), &mut ()).unwrap();
+    let (mut still, mut moved) = (0, 0);
+    for ((name, one), (_, other)) in before.parameters().iter().zip(trained.model.parameters()) {
+        let flat = |var: &Var| var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let row = one.elem_count() / one.dims()[0];
+        for (at, (one, other)) in flat(one).iter().zip(flat(other)).enumerate() {
+            // phi is the fifth block of six rows of the input's weights and bias.
+            let is_phi = ["recurrent.weight_ih_l0", "recurrent.bias_ih_l0"].contains(&&name[..])
+                && at / row / 6 == 4;
+            if is_phi {
+                moved += usize::from(*one != other);
+            } else {
+                assert!((one - other).abs() < 1e-20, "{name} {at}");
+                still += 1;
+            }
+        }
+    }
+    assert!(moved > 0 && still > 0, "{moved} {still}");
+}
+
+#[test]
+fn the_average_is_what_is_measured_and_kept() {
+    let plain = testing::load(&["training.epochs=2"]).unwrap();
+    let averaged = testing::load(&["training.epochs=2", "training.average=0.99"]).unwrap();
+    let dataset = testing::dataset();
+    let plain = train(&plain, &dataset, &mut ()).unwrap();
+    let averaged = train(&averaged, &dataset, &mut ()).unwrap();
+    // The average changes nothing in how it learns.
+    let losses =
+        |history: &[EpochMetrics]| history.iter().map(|m| m.train_loss).collect::<Vec<_>>();
+    assert_eq!(losses(&plain.history), losses(&averaged.history));
+    assert!(weights(&plain.model) != weights(&averaged.model));
+    assert!(plain.history[1].valid_loss != averaged.history[1].valid_loss);
+}
+
+#[test]
+fn it_stops_early_with_the_best_weights() {
+    let settings = [
+        "early_stopping={ patience = 2, min_delta = 0.2 }",
+        "training.epochs=60",
+        "optimizer.learning_rate=0.2",
+    ];
+    let config = testing::load(&settings).unwrap();
+    let dataset = held_out(&config);
+    let mut trainer = trainer(&config);
+    assert_eq!(trainer.run(&dataset, &mut ()).unwrap(), End::StoppedEarly);
+    let history = trainer.progress().history();
+    assert!(history.len() < 60);
+    let best = history.iter().map(EpochMetrics::loss).fold(f64::INFINITY, f64::min);
+    let valid = dataset.valid.as_ref().unwrap();
+    assert_eq!(evaluate(trainer.model(), valid).unwrap().loss, best);
+}
+
+#[test]
+fn a_plateau_lowers_the_rate() {
+    let settings = [
+        "schedule={ name = \"plateau\", patience = 1, factor = 0.5 }",
+        "optimizer.learning_rate=2.0",
+        "training.epochs=8",
+    ];
+    let history =
+        train(&testing::load(&settings).unwrap(), &testing::dataset(), &mut ()).unwrap().history;
+    let rates: Vec<_> = history.iter().map(|epoch| epoch.learning_rate).collect();
+    let mut lowest = history[0].loss();
+    let mut expected = vec![2.0];
+    for (epoch, rate) in history[..7].iter().zip(rates.clone()) {
+        let fell = epoch.epoch == 1 || epoch.loss() < lowest;
+        lowest = lowest.min(epoch.loss());
+        expected.push(if fell { rate } else { 0.5 * rate });
+    }
+    assert_eq!(rates, expected);
+    assert!(rates[7] < 2.0, "a rate of 2 never lowers the loss for long: {rates:?}");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_it_and_says_where() {
+    let settings = ["optimizer={ name = \"sgd\", learning_rate = 1e38 }", "schedule.name=constant"];
+    let config = testing::load(&settings).unwrap();
+    let message = train(&config, &testing::dataset(), &mut ()).err().unwrap().to_string();
+    for part in ["the loss is ", "in epoch 1, step ", "samples "] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_finite_stop_it_even_where_steps_may_be_left_out() {
+    let mut trainer = own(|config| {
+        config.optimizer = crate::OptimizerConfig::sgd(1e308);
+        config.training.non_finite = NonFinite::Skip;
+    });
+    let message = trainer.run(&numbers(None), &mut ()).err().unwrap().to_string();
+    assert!(message.contains("in epoch 1, step 2; not finite: mean"), "{message}");
+}
+
+/// One weight, pulled towards the mean of the samples' numbers; a state that sums all inputs.
+struct Mean {
+    parameters: Vec<(String, Var)>,
+}
+
+impl Mean {
+    fn new() -> Mean {
+        let var = Var::new(0.0f64, &Device::Cpu).unwrap();
+        Mean { parameters: vec![("mean".into(), var)] }
+    }
+}
+
+impl Learner for Mean {
+    fn parameters(&self) -> &[(String, Var)] {
+        &self.parameters
+    }
+
+    fn carries_state(&self) -> bool {
+        true
+    }
+
+    fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Scored> {
+        let input = batch.input.to_dtype(DType::F64)?;
+        let sum = input.detach().sum_all()?;
+        *pass.carried = vec![match pass.carried.first() {
+            None => sum,
+            Some(before) => (before + sum)?,
+        }];
+        let loss = input.broadcast_sub(self.parameters[0].1.as_tensor())?.sqr()?.mean_all()?;
+        Ok(Scored { loss, targets: batch.input.dim(0)?, correct: None })
+    }
+}
+
+/// The numbers 1 to 12, but for one that is none.
+#[derive(Debug)]
+struct Numbers {
+    form: Form,
+    broken: Option<u32>,
+}
+
+impl Samples for Numbers {
+    fn name(&self) -> &str {
+        "numbers"
+    }
+    fn len(&self) -> usize {
+        12
+    }
+    fn form(&self) -> &Form {
+        &self.form
+    }
+    fn batch(&self, places: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+        let number = |&place: &u32| match self.broken {
+            Some(broken) if broken == place => f32::NAN,
+            _ => place as f32 + 1.0,
+        };
+        let numbers: Vec<f32> = places.iter().map(number).collect();
+        let input = Tensor::from_vec(numbers, (places.len(), 1, 1), device)?;
+        Ok(Batch { target: input.clone(), input, lengths: None })
+    }
+}
+
+fn numbers(broken: Option<u32>) -> Dataset {
+    let form = || Form {
+        input: Input::Series { features: 1 },
+        target: Target::Numbers(vec!["number".into()]),
+        each_step: false,
+    };
+    let part = |broken| Numbers { form: form(), broken };
+    Dataset { train: part(broken), valid: None, test: part(None) }.shared()
+}
+
+fn own(more: impl FnOnce(&mut Config<toml::Table, toml::Table>)) -> Trainer<Mean> {
+    let (data, model) = (toml::Table::new(), toml::Table::new());
+    let mut config = Config::new("own", data, crate::TrainingConfig::new(2, 3), model);
+    more(&mut config);
+    Trainer::new(&config, Mean::new()).unwrap()
+}
+
+#[test]
+fn a_model_and_data_of_ones_own_are_trained() {
+    let mut trainer = own(|config| {
+        config.training.epochs = 40;
+        config.optimizer = crate::OptimizerConfig::sgd(0.1);
+        config.schedule = Schedule::Cosine { floor: 0.0 };
+    });
+    assert_eq!(trainer.run(&numbers(None), &mut ()).unwrap(), End::Finished);
+    let found = trainer.model().parameters[0].1.to_scalar::<f64>().unwrap();
+    assert!((found - 6.5).abs() < 0.1, "{found}");
+    assert_eq!(trainer.progress().history()[0].train_accuracy, None);
+}
+
+#[test]
+fn a_step_that_is_not_finite_is_left_out_when_asked_for() {
+    let message = own(|_| {}).run(&numbers(Some(4)), &mut ()).err().unwrap().to_string();
+    assert!(
+        message.contains("the loss is NaN") && message.contains("the batch's input"),
+        "{message}"
+    );
+
+    let mut notes = Notes::default();
+    let mut trainer = own(|config| config.training.non_finite = NonFinite::Skip);
+    trainer.run(&numbers(Some(4)), &mut notes).unwrap();
+    let skipped = notes.steps.iter().filter(|step| !step.loss.is_finite()).count();
+    assert_eq!((skipped, notes.steps.len()), (2, 8), "one of four steps in both epochs");
+    assert!(trainer.model().parameters[0].1.to_scalar::<f64>().unwrap().is_finite());
+    assert!(notes.epochs.iter().all(|epoch| epoch.train_loss.is_finite()));
+}
+
+/// Whatever is left out, each step takes its own batches.
+#[test]
+fn it_goes_on_bit_for_bit_past_a_step_that_was_left_out() {
+    for broken in 0..12 {
+        let trainer = || {
+            own(|config| {
+                config.training.batch_size = 1;
+                config.training.accumulate = 3;
+                config.training.non_finite = NonFinite::Skip;
+                config.checkpoint.every_steps = Some(1);
+            })
+        };
+        let mut saved = Saved::default();
+        let mut whole = trainer();
+        whole.run(&numbers(Some(broken)), &mut saved).unwrap();
+        assert_eq!(saved.0.len(), 8);
+        let bits = |trainer: &Trainer<Mean>| {
+            trainer.model().parameters[0].1.to_scalar::<f64>().unwrap().to_bits()
+        };
+        for checkpoint in &saved.0 {
+            let mut again = trainer();
+            again.restore(checkpoint).unwrap();
+            again.run(&numbers(Some(broken)), &mut ()).unwrap();
+            assert_eq!(bits(&again), bits(&whole));
+        }
+    }
+}
+
+#[test]
+fn states_are_carried_along_streams_and_saved() {
+    let sums = |carry: bool| {
+        let mut saved = Saved::default();
+        let mut trainer = own(|config| {
+            config.training.carry_state = carry;
+            config.checkpoint.every_steps = Some(1);
+        });
+        trainer.run(&numbers(None), &mut saved).unwrap();
+        let sum = |checkpoint: &Checkpoint| {
+            checkpoint.training.get("carried/0").map(|sum| sum.to_scalar::<f64>().unwrap())
+        };
+        saved.0.iter().map(sum).collect::<Vec<_>>()
+    };
+    // Three streams of four: 1 5 9, then 2 6 10, and so on. After an epoch there is nothing to carry.
+    let epoch = [Some(15.0), Some(33.0), Some(54.0), None];
+    assert_eq!(sums(true), [epoch, epoch].concat());
+    assert!(sums(false).iter().all(|sum| sum.is_none_or(|sum| sum < 12.0 * 3.0)));
+}
