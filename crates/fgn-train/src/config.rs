@@ -240,6 +240,9 @@ impl Config {
         let valid = if dataset.valid.is_some() { 0 } else { self.data.validation };
         let expected = format!("less than {count}, the number of training samples");
         expect(valid < count, "data.validation", valid, expected)?;
+        let expected = "0 with training.carry_state: what is held out is drawn at random, and streams are \
+                        of samples that follow each other";
+        expect(!self.training.carry_state || valid == 0, "data.validation", valid, expected)?;
         let left = count - valid;
         let expected = format!("1 to {left}, the number of samples to train on");
         let batch_size = self.training.batch_size;

@@ -230,15 +230,16 @@ impl<M: Learner> Trainer<M> {
 
     fn forward(&mut self, batch: &Batch, mode: Mode<'_>) -> Result<Scored> {
         let training = self.settings.training;
-        if !training.carry_state {
-            self.carried.clear();
-        }
         let label_smoothing = match mode {
             Mode::Train(_) => training.label_smoothing,
             Mode::Eval => 0.0,
         };
         let pass = Pass { mode, carried: &mut self.carried, label_smoothing };
-        self.model.forward(batch, pass)
+        let scored = self.model.forward(batch, pass)?;
+        if !training.carry_state {
+            self.carried.clear();
+        }
+        Ok(scored)
     }
 
     /// Measures the epoch, tells, and decides how it goes on.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Var;
 use fgn_data::Batch;
-use fgn_nn::{Model, smoothed_cross_entropy};
+use fgn_nn::{Given, Model, State};
 
 use super::{Learner, Pass, Scored};
 use crate::evaluation::hits;
@@ -16,10 +16,24 @@ impl Learner for Model {
     }
 
     fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Scored> {
-        let logits = self.forward(&batch.input, pass.mode)?;
-        let loss = smoothed_cross_entropy(&logits, &batch.target, pass.label_smoothing)?;
-        let (correct, targets) = (hits(&logits, &batch.target)?, batch.target.dim(0)?);
-        Ok(Scored { loss, targets, correct: Some(correct) })
+        let lengths = batch.lengths.as_deref();
+        let carried = std::mem::take(pass.carried);
+        let before = (!carried.is_empty()).then(|| State::new(carried, false));
+        let given = Given { lengths, state: before.as_ref() };
+        let told = self.run(&batch.input, &given, pass.mode)?;
+        *pass.carried = told.state.detach().tensors().to_vec();
+        let loss = self.loss(&told.output, &batch.target, lengths, pass.label_smoothing)?;
+        let (output, target) = self.rows(&told.output, &batch.target, lengths)?;
+        let correct = match self.config().numbers {
+            0 => Some(hits(&output, &target)?),
+            _ => None,
+        };
+        Ok(Scored { loss, targets: target.dim(0)?, correct })
+    }
+
+    /// Backwards there is nothing to carry.
+    fn carries_state(&self) -> bool {
+        !self.config().recurrent.bidirectional
     }
 
     fn save(&self, path: &Path) -> Result<()> {

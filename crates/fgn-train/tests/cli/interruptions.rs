@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -68,24 +68,22 @@ fn killed_runs_end_in_the_same_bits() {
             let mut child = place.command(&next).spawn().unwrap();
             // Most moments are early, so that most runs are killed more than once.
             let share = f64::from(rng.next_u32()) / f64::from(u32::MAX);
-            let wait = took.mul_f64(0.9 * share);
-            std::thread::sleep(if killed < kills { wait } else { Duration::from_secs(600) });
-            finished = match child.try_wait().unwrap() {
-                Some(status) => {
-                    assert!(status.success(), "{next:?}: {status}");
-                    true
-                }
-                None if killed >= kills => child.wait().unwrap().success(),
-                None => {
-                    child.kill().unwrap();
-                    child.wait().unwrap();
-                    killed += 1;
-                    let checkpoints = folder.join("checkpoints");
-                    let cut = ["partial", "removed"].map(|name| checkpoints.join(name).exists());
-                    during[if cut.contains(&true) { 0 } else { usize::from(begun) + 1 }] += 1;
-                    false
-                }
-            };
+            if killed < kills {
+                std::thread::sleep(took.mul_f64(0.9 * share));
+            } else {
+                child.wait().unwrap();
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{next:?}: {status}");
+                finished = true;
+                continue;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+            let checkpoints = folder.join("checkpoints");
+            let cut = ["partial", "removed"].map(|name| checkpoints.join(name).exists());
+            during[if cut.contains(&true) { 0 } else { usize::from(begun) + 1 }] += 1;
         }
         assert!(
             result(&folder) == whole,
@@ -164,6 +162,7 @@ fn a_full_disk_loses_nothing() {
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {
     use std::process::{Command, Stdio};
+    use std::time::Duration;
 
     let place = Place::new();
     run(&place, &args("whole"));

@@ -92,7 +92,7 @@ impl Done {
     /// understood, that says all of `parts`.
     #[track_caller]
     pub(crate) fn fails_with(&self, parts: &[&str]) {
-        let code = if self.err.contains("\nUsage: ") { 2 } else { 1 };
+        let code = if self.err.contains("For more information, try '--help'") { 2 } else { 1 };
         assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.err.starts_with("error: "), "{self:?}");
         assert!(!self.err.contains("panicked"), "{self:?}");
