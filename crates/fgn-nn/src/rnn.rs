@@ -17,7 +17,7 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 //!
-//! For training over long sequences use [`Recurrent`](crate::Recurrent), which gives all outputs in one
+//! For training over long sequences use [`Recurrent`], which gives all outputs in one
 //! tensor: the gradient by each of `T` separate states is as large as all of them.
 
 use candle_core::{DType, Device, Result, Tensor};

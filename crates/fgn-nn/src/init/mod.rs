@@ -1,6 +1,6 @@
 //! First values of parameters: drawn in `f64`, row-major, from any seeded generator.
 //!
-//! A layer draws its own as its [`InitConfig`](crate::InitConfig) says; these functions are for layers
+//! A layer draws its own as its [`InitConfig`] says; these functions are for layers
 //! of other kinds, and for setting single parameters.
 //!
 //! ```
