@@ -6,6 +6,7 @@
 //! - `cargo xtask bench`: the benches; with `--json FILE`, `--peers` or `--shapes`, a summary of
 //!   speed instead.
 //! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
+//! - `cargo xtask cuda-check`: whether the feature `cuda` builds; installs NVIDIA's compiler under `target/`.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check.
 //!
 //! This crate starts the others' programs and imports none of them.
@@ -17,6 +18,7 @@ use anyhow::Result;
 use clap::Parser;
 
 mod ci;
+mod cuda_check;
 mod invariants;
 mod process;
 mod results;
@@ -45,6 +47,8 @@ enum Command {
     Bench(Rest),
     /// Train every variant of docs/results.md that is not yet under runs/results; print the table
     Results,
+    /// Build the feature `cuda`: the kernels of every cell and the workspace; needs no GPU, takes some ten minutes
+    CudaCheck,
     /// Check the invariants of docs/architecture.md
     Invariants,
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Test => ci::test(),
         Command::Ci => ci::run(),
         Command::Results => results::print(),
+        Command::CudaCheck => cuda_check::run(),
         Command::Invariants => invariants::check(),
     };
     if let Err(error) = result {

@@ -29,22 +29,7 @@ pub(crate) fn checked(
             weights.dims()
         );
     }
-    for (name, tensor) in [("input", x), ("weights", weights), ("states", states)] {
-        if tensor.dtype() != x.dtype() || !matches!(x.dtype(), DType::F32 | DType::F64) {
-            bail!(
-                "{cell}: expected input, weights and states all of f32 or all of f64, got {name} of \
-                 {:?} beside an input of {:?}",
-                tensor.dtype(),
-                x.dtype()
-            );
-        }
-        if !tensor.device().is_cpu() {
-            bail!(
-                "{cell}: the {name} is on {:?}; this build runs on the CPU",
-                tensor.device().location()
-            );
-        }
-    }
+    numbers(cell, [x, weights, states])?;
     let lengths = options.lengths.as_deref().map(|lengths| self::lengths(cell, shape, lengths));
     let resets = options.resets.as_ref().map(|resets| self::resets(cell, shape, resets));
     let schedule = Schedule::new(shape, lengths.transpose()?, options.reverse, resets.transpose()?);
@@ -72,6 +57,38 @@ pub(crate) fn step(cell: AnyCell, shape: Shape, options: &Options) -> Result<Pla
     }
     let (form, rules) = (form(cell, input, hidden, options)?, rules(cell, options)?);
     Ok(Plan { form, rules, ..Plan::plain(shape) })
+}
+
+/// All of one type on one device; on a GPU inputs and weights may be narrower than states.
+fn numbers(cell: AnyCell, [x, weights, states]: [&Tensor; 3]) -> Result<()> {
+    let gpu = x.device().is_cuda();
+    if !(gpu || x.device().is_cpu()) {
+        bail!("{cell}: the input is on {:?}, where no kernels run", x.device().location());
+    }
+    let narrow = gpu && x.dtype() == DType::BF16;
+    let known = narrow || matches!(x.dtype(), DType::F32 | DType::F64);
+    let of_states = if narrow { DType::F32 } else { x.dtype() };
+    let all =
+        [("input", x, x.dtype()), ("weights", weights, x.dtype()), ("states", states, of_states)];
+    for (name, tensor, expected) in all {
+        if tensor.dtype() != expected || !known {
+            bail!(
+                "{cell}: expected input, weights and states all of f32 or all of f64{}, got {name} of \
+                 {:?} beside an input of {:?}",
+                if gpu { ", or input and weights of bf16 and states of f32" } else { "" },
+                tensor.dtype(),
+                x.dtype()
+            );
+        }
+        if !tensor.device().same_device(x.device()) {
+            bail!(
+                "{cell}: the {name} is on {:?}, the input on {:?}",
+                tensor.device().location(),
+                x.device().location()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn sizes(cell: AnyCell, x: &Tensor, states: &Tensor) -> Result<Shape> {

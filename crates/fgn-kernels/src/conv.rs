@@ -16,13 +16,16 @@ use crate::sequence::{contiguous, cpu};
 /// | `weight` | `[O, C, 3, 3]` | PyTorch's layout |
 /// | `bias` | `[O]` | |
 ///
-/// Gives `[B, H/2, W/2, O]`. All are `f32` or all `f64`, on the CPU. The result can be differentiated
-/// by all three; where several of a pool's pixels are equal, the first is taken as the largest.
+/// Gives `[B, H/2, W/2, O]`. All are `f32` or all `f64`, on one device; on a GPU it is composed of Candle's
+/// operations. The result can be differentiated by all three; where several of a pool's pixels are equal, the first is taken as the largest.
 ///
 /// # Errors
 /// If shapes, number types or devices do not fit, if `H` or `W` is odd, or if a size is zero.
 pub fn conv_relu_pool(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let shape = checked_shape(x, weight, bias)?;
+    if !x.device().is_cpu() {
+        return composed(x, weight, bias);
+    }
     let op = ConvOp {
         shape,
         isa: Isa::active()?,
@@ -68,12 +71,25 @@ fn checked_shape(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<ConvShape
                 x.dtype()
             );
         }
-        if !tensor.device().is_cpu() {
-            let location = tensor.device().location();
-            bail!("convolution: {name} on {location:?}; this build runs on the CPU");
+        if !tensor.device().same_device(x.device()) {
+            let [found, images] = [tensor, x].map(|tensor| tensor.device().location());
+            bail!("convolution: {name} on {found:?} beside images on {images:?}");
         }
     }
     Ok(ConvShape { batch, height, width, channels_in, channels_out })
+}
+
+/// The same as some nodes of Candle's own.
+fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let (batch, height, width, _) = x.dims4()?;
+    let channels = bias.elem_count();
+    let channels_first = x.permute((0, 3, 1, 2))?.contiguous()?;
+    let convolved = channels_first.conv2d(weight, 1, 1, 1, 1)?;
+    let positive = convolved.broadcast_add(&bias.reshape((1, channels, 1, 1))?)?.relu()?;
+    // A pool by reshaping: the gradient of Candle's own is another one.
+    let squares = positive.reshape((batch * channels, height / 2, 2, width / 2, 2))?;
+    let pooled = squares.max(4)?.max(2)?.reshape((batch, channels, height / 2, width / 2))?;
+    pooled.permute((0, 2, 3, 1))?.contiguous()
 }
 
 struct ConvOp {
@@ -168,5 +184,39 @@ impl ConvOp {
             Some(tensor(d.weight, weight)?),
             Some(tensor(d.bias, bias)?),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    /// The largest difference allowed between the two ways, in `f64`.
+    const TOLERANCE: f64 = 1e-12;
+
+    #[test]
+    fn the_composed_form_is_the_same() {
+        let tensor = |shape: &[usize], seed: f64| -> Var {
+            let count: usize = shape.iter().product();
+            let numbers = (0..count).map(|n| (seed + n as f64 * 0.7).sin()).collect::<Vec<f64>>();
+            Var::from_tensor(&Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()).unwrap()
+        };
+        let vars = [tensor(&[3, 4, 6, 2], 1.0), tensor(&[5, 2, 3, 3], 2.0), tensor(&[5], 3.0)];
+        let [x, weight, bias] = [0, 1, 2].map(|n| vars[n].as_tensor());
+        let [own, other] =
+            [conv_relu_pool(x, weight, bias).unwrap(), composed(x, weight, bias).unwrap()];
+        let by = tensor(own.dims(), 4.0);
+        let gradients = |y: &Tensor| (y * by.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+        let [of_own, of_other] = [gradients(&own), gradients(&other)];
+        let of = |grads: &candle_core::backprop::GradStore, n: usize| grads.get(&vars[n]).unwrap().clone();
+        let mut pairs = vec![(own, other)];
+        pairs.extend((0..3).map(|n| (of(&of_own, n), of(&of_other, n))));
+        for (own, other) in pairs {
+            assert_eq!(own.dims(), other.dims());
+            let difference = (own - other).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(difference.to_scalar::<f64>().unwrap() < TOLERANCE);
+        }
     }
 }

@@ -39,16 +39,23 @@
 //! variable `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) forces one. Work is shared among the
 //! threads of rayon's global pool. Results do not depend on how many there are.
 //!
+//! # On a GPU
+//! With the feature `cuda` tensors may be on an NVIDIA GPU, in `f32`, `f64` or `bf16`: the same
+//! [`sequence`], with all its options, from the same equations. See [`cuda`].
+//!
 //! # Unsafe
 //! This is the only crate of the workspace with unsafe code: registers, and memory that threads write
-//! in disjoint rows. Each use says why it is sound.
+//! in disjoint rows; with `cuda`, launches on a device. Each use says why it is sound.
 #![allow(unsafe_code)]
 
 mod checked;
 mod conv;
 mod cpu;
+pub mod cuda;
 mod options;
 mod sequence;
+#[cfg(test)]
+mod settings;
 mod stream;
 mod trace;
 

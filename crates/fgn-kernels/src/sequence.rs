@@ -2,6 +2,8 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp3, DType, Layout as TensorLayout, Result, Shape as TensorShape,
     Storage, Tensor, bail,
@@ -18,6 +20,8 @@ use crate::cpu::forward::{Forward, Saved, forward};
 use crate::cpu::isa::Isa;
 use crate::cpu::plan::Plan;
 use crate::cpu::simd::Element;
+#[cfg(feature = "cuda")]
+use crate::cuda::op as cuda;
 
 /// What [`sequence`] gives.
 #[derive(Clone, Debug)]
@@ -71,7 +75,9 @@ impl Gate {
 /// | `states` | `[S, B, H]` | the states before the first step; of a projected hidden state the first `P` numbers count |
 /// | `options` | | what to do beside the cell's equations |
 ///
-/// All are `f32` or all `f64`, on the CPU. The result can be differentiated by all three.
+/// All are `f32` or all `f64`, on one device: the CPU, or, with the feature `cuda`, a GPU. There input and
+/// weights may be `bf16` beside states of `f32`; the outputs are `bf16` then, the final states `f32`. The
+/// result can be differentiated by all three.
 ///
 /// The backward pass needs the pre-activations and states of every step: `T · B · H` times the number
 /// of the cell's blocks and states (6 for an LSTM) numbers are kept while the graph lives, if any
@@ -117,7 +123,7 @@ struct SequenceOp {
     isa: Isa,
     save: bool,
     with_x: bool,
-    /// A `Saved<E>` of the number type at hand, once the op ran.
+    /// What the backend at hand saved, once the op ran.
     saved: OnceLock<Box<dyn Any + Send + Sync>>,
     finals: Arc<Finals>,
 }
@@ -127,7 +133,7 @@ struct SequenceOp {
 #[derive(Default)]
 struct Finals {
     /// From the run to [`FinalStates`], which stands right behind it.
-    states: Mutex<Option<CpuStorage>>,
+    states: Mutex<Option<Storage>>,
     /// From the run to its caller.
     gates: Mutex<Vec<Gate>>,
     /// Back again, for each thread that is at a backward pass.
@@ -157,8 +163,17 @@ impl CustomOp1 for FinalStates {
     fn cpu_fwd(&self, _: &CpuStorage, _: &TensorLayout) -> Result<(CpuStorage, TensorShape)> {
         let mut states = self.finals.states.lock().unwrap_or_else(PoisonError::into_inner);
         match states.take() {
-            Some(states) => Ok((states, self.shape.clone())),
-            None => bail!("final states without a run"),
+            Some(Storage::Cpu(states)) => Ok((states, self.shape.clone())),
+            _ => bail!("final states without a run"),
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, _: &CudaStorage, _: &TensorLayout) -> Result<(CudaStorage, TensorShape)> {
+        let mut states = self.finals.states.lock().unwrap_or_else(PoisonError::into_inner);
+        match states.take() {
+            Some(Storage::Cuda(states)) => Ok((states, self.shape.clone())),
+            _ => bail!("final states without a run"),
         }
     }
 
@@ -193,6 +208,28 @@ impl CustomOp3 for SequenceOp {
         }
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &CudaStorage,
+        x_layout: &TensorLayout,
+        weights: &CudaStorage,
+        weights_layout: &TensorLayout,
+        states: &CudaStorage,
+        states_layout: &TensorLayout,
+    ) -> Result<(CudaStorage, TensorShape)> {
+        let arguments = [(x, x_layout), (weights, weights_layout), (states, states_layout)];
+        let run = cuda::forward(self.cell, self.shape, &self.plan, arguments, self.save)?;
+        if let Some(saved) = run.saved {
+            self.saved.get_or_init(|| Box::new(saved));
+        }
+        *self.finals.states.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Storage::Cuda(run.states));
+        *self.finals.gates.lock().unwrap_or_else(PoisonError::into_inner) = run.gates;
+        let shape = TensorShape::from(self.plan.output_shape(self.cell.spec(), self.shape));
+        Ok((run.output, shape))
+    }
+
     fn bwd(
         &self,
         x: &Tensor,
@@ -201,6 +238,17 @@ impl CustomOp3 for SequenceOp {
         _output: &Tensor,
         d_output: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        #[cfg(feature = "cuda")]
+        if x.device().is_cuda() {
+            let saved: &cuda::SavedRun = self.saved()?;
+            let by = cuda::Derivatives {
+                output: d_output.contiguous()?,
+                states: self.finals.take_d_states().map(|d| d.contiguous()).transpose()?,
+            };
+            let arguments = [x, weights, states];
+            let (cell, shape, plan) = (self.cell, self.shape, &self.plan);
+            return cuda::backward(cell, shape, plan, arguments, saved, &by, self.with_x);
+        }
         match x.dtype() {
             DType::F64 => self.backward::<f64>(x, weights, states, d_output),
             _ => self.backward::<f32>(x, weights, states, d_output),
@@ -209,6 +257,14 @@ impl CustomOp3 for SequenceOp {
 }
 
 impl SequenceOp {
+    /// What the forward pass kept, of the backend and number type at hand.
+    fn saved<S: 'static>(&self) -> Result<&S> {
+        match self.saved.get().and_then(|saved| saved.downcast_ref()) {
+            Some(saved) => Ok(saved),
+            None => bail!("{}: backward without a forward pass that saved for it", self.cell),
+        }
+    }
+
     fn forward<E: Element>(
         &self,
         [x, weights, states]: [(&CpuStorage, &TensorLayout); 3],
@@ -227,7 +283,7 @@ impl SequenceOp {
             self.saved.get_or_init(|| Box::new(saved));
         }
         *self.finals.states.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(E::to_cpu_storage_owned(states));
+            Some(Storage::Cpu(E::to_cpu_storage_owned(states)));
         if let Some(counts) = counts {
             let steps = (0..self.shape.batch).map(|b| self.plan.schedule.len(b)).sum();
             let mut gates = self.finals.gates.lock().unwrap_or_else(PoisonError::into_inner);
@@ -244,10 +300,7 @@ impl SequenceOp {
         states: &Tensor,
         d_output: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Some(saved) = self.saved.get().and_then(|saved| saved.downcast_ref::<Saved<E>>())
-        else {
-            bail!("{}: backward without a forward pass that saved for it", self.cell);
-        };
+        let saved: &Saved<E> = self.saved()?;
         let d_output = d_output.contiguous()?;
         let d_final = self.finals.take_d_states().map(|d| d.contiguous()).transpose()?;
         let tensors = [x, weights, states, &d_output].map(Tensor::storage_and_layout);

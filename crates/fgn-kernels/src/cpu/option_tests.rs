@@ -2,8 +2,8 @@
 //! random directions, and the same bits on any number of threads.
 
 use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, Cell, CellVisitor, Dual, Form, Layout, Norm};
-use rand::{Rng, SeedableRng};
+use fgn_core::{AnyCell, Cell, CellVisitor, Dual};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Arguments;
@@ -11,186 +11,15 @@ use super::backward::{Derivatives, backward};
 use super::equations::Compiled;
 use super::forward::{Forward, forward};
 use super::isa::Isa;
-use super::plan::Plan;
-use super::rules::Rules;
-use super::schedule::Schedule;
 use super::simd::Element;
-use crate::{Dropout, Emit};
+use crate::settings::{Choice, Setting, choices, emitted, random, setting};
 
 /// The largest errors allowed, relative to the largest number of a tensor.
 const F32: f64 = 5e-5;
 const F64: f64 = 1e-11;
 
-/// The options of a run that a test makes of a shape.
-#[derive(Clone, Copy, Debug, Default)]
-struct Choice {
-    lengths: bool,
-    reverse: bool,
-    resets: bool,
-    projection: bool,
-    norm: Norm,
-    zoneout: f64,
-    clip: bool,
-    dropout: Dropout,
-    train: bool,
-    emit: Emit,
-}
-
-fn choices() -> Vec<Choice> {
-    let none = Choice::default();
-    let norm = |pre, memory| Norm { pre, memory };
-    let dropout = |each_step| Dropout { rate: 0.3, each_step };
-    let all = Choice {
-        lengths: true,
-        reverse: true,
-        resets: true,
-        projection: true,
-        norm: norm(true, true),
-        zoneout: 0.2,
-        clip: true,
-        dropout: dropout(true),
-        train: true,
-        emit: Emit::States,
-    };
-    vec![
-        none,
-        Choice { lengths: true, ..none },
-        Choice { lengths: true, emit: Emit::Last, ..none },
-        Choice { reverse: true, ..none },
-        Choice { reverse: true, lengths: true, ..none },
-        Choice { resets: true, ..none },
-        Choice { projection: true, ..none },
-        Choice { projection: true, emit: Emit::States, resets: true, ..none },
-        Choice { norm: norm(true, false), ..none },
-        Choice { norm: norm(false, true), ..none },
-        Choice { norm: norm(true, true), ..none },
-        Choice { zoneout: 0.4, ..none },
-        Choice { zoneout: 0.4, train: true, ..none },
-        Choice { dropout: dropout(false), train: true, ..none },
-        Choice { dropout: dropout(true), train: true, ..none },
-        Choice { dropout: dropout(true), ..none },
-        Choice { clip: true, ..none },
-        Choice { emit: Emit::States, ..none },
-        Choice { emit: Emit::Last, ..all },
-        all,
-    ]
-}
-
-fn random(rng: &mut ChaCha8Rng, count: usize, scale: f64) -> Vec<f64> {
-    (0..count).map(|_| f64::from(rng.random_range(-scale..scale) as f32)).collect()
-}
-
 fn cast<E: Element>(numbers: &[f64]) -> Vec<E> {
     numbers.iter().map(|&x| E::from_f64(x)).collect()
-}
-
-/// What one run is made of, and the same for the oracle.
-struct Setting {
-    shape: Shape,
-    plan: Plan,
-    options: oracle::Options,
-    x: Vec<f64>,
-    weights: Vec<f64>,
-    states: Vec<f64>,
-    d_output: Vec<f64>,
-    d_states: Vec<f64>,
-}
-
-/// A setting for a cell, without the options that it does not have.
-fn setting<C: Cell>(shape: Shape, choice: Choice, seed: u64) -> Setting {
-    let Shape { steps, batch, input, hidden } = shape;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let spec = C::SPEC;
-    let count = spec.states.len();
-    let projects = choice.projection && spec.output_is_state && spec.memory.is_some() && hidden > 1;
-    let form = Form {
-        projection: projects.then_some(hidden.div_ceil(2)),
-        norm: Norm { memory: choice.norm.memory && spec.memory.is_some(), ..choice.norm },
-        ..Form::new(input, hidden)
-    };
-    let lengths: Vec<usize> = match choice.lengths {
-        true => (0..batch).map(|_| rng.random_range(1..=steps)).collect(),
-        false => vec![steps; batch],
-    };
-    let resets: Vec<bool> =
-        (0..steps * batch).map(|_| choice.resets && rng.random_bool(0.2)).collect();
-    let clip = choice.clip.then_some(0.3);
-    let mut zoneout = [0.0; fgn_core::MAX_STATES];
-    for (s, rate) in zoneout.iter_mut().take(count).enumerate() {
-        *rate = choice.zoneout / (1 + s) as f64;
-    }
-    let seed = choice.train.then(|| rng.random());
-    let rules = Rules { zoneout, clip, dropout: choice.dropout, seed };
-    let schedule = Schedule::new(
-        shape,
-        choice.lengths.then(|| lengths.clone()),
-        choice.reverse,
-        choice.resets.then(|| resets.clone()),
-    );
-    let size = form.output();
-    let mut options = oracle::Options {
-        form,
-        lengths,
-        reverse: choice.reverse,
-        resets,
-        clip: clip.unwrap_or(f64::INFINITY),
-        ..oracle::Options::plain::<C>(shape)
-    };
-    let places = (0..steps).flat_map(|k| (0..batch).map(move |b| (k, b)));
-    options.kept = (0..count)
-        .flat_map(|s| places.clone().map(move |(k, b)| (s, k, b)))
-        .flat_map(|(s, k, b)| (0..hidden).map(move |unit| rules.kept_unit(s, k, b, unit)))
-        .collect();
-    let fed = |(k, b)| (0..size).map(move |unit| (k, b, unit));
-    options.fed = places
-        .flat_map(fed)
-        .map(|(k, b, unit)| if rules.drop_hidden() { rules.fed_unit(k, b, unit) } else { 1.0 })
-        .collect();
-    let plan = Plan { form, emit: choice.emit, schedule, rules, telemetry: false };
-    let scale = 1.0 / (hidden as f64).sqrt();
-    let layout = Layout::of(&spec, form);
-    let mut states = random(&mut rng, count * batch * hidden, 1.0);
-    spec.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
-    // Of a projected hidden state, the rest is not there.
-    states[..batch * hidden].chunks_mut(hidden).for_each(|row| row[size..].fill(0.0));
-    let mut d_states = random(&mut rng, states.len(), 1.0);
-    d_states[..batch * hidden].chunks_mut(hidden).for_each(|row| row[size..].fill(0.0));
-    let emitted = plan.output_shape(&spec, shape).iter().product();
-    Setting {
-        x: random(&mut rng, steps * batch * input, 1.0),
-        weights: random(&mut rng, layout.len(), scale.max(0.4)),
-        d_output: random(&mut rng, emitted, 1.0),
-        shape,
-        plan,
-        options,
-        states,
-        d_states,
-    }
-}
-
-/// The emitted numbers of the oracle's run.
-fn emitted<L: oracle::Real>(setting: &Setting, run: &oracle::Run<L>) -> Vec<L> {
-    let Shape { batch, hidden, .. } = setting.shape;
-    let size = setting.options.form.output();
-    match setting.plan.emit {
-        Emit::All => run.output.clone(),
-        Emit::Last => (0..batch)
-            .flat_map(|b| {
-                let place = setting.plan.schedule.place(setting.options.lengths[b] - 1, b);
-                run.output[place * size..][..size].to_vec()
-            })
-            .collect(),
-        Emit::States => {
-            let states = run.all_states.chunks(run.states.len() / batch);
-            let rows = run.output.chunks(size).zip(states);
-            let wide = |row: &[L]| {
-                let mut row = row.to_vec();
-                row.resize(hidden, L::zero());
-                row
-            };
-            rows.flat_map(|(output, states)| [wide(output), states.to_vec()].concat()).collect()
-        }
-    }
 }
 
 /// Outputs, final states, and the derivatives by input, weights and initial states.

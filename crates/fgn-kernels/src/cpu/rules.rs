@@ -27,7 +27,7 @@ const FED: usize = MAX_STATES;
 
 impl Rules {
     /// Whether the recurrent weights see another hidden state than the step handed on.
-    pub(super) fn drop_hidden(&self) -> bool {
+    pub(crate) fn drop_hidden(&self) -> bool {
         self.seed.is_some() && self.dropout.rate > 0.0
     }
 
@@ -115,7 +115,7 @@ impl Rules {
 
     /// [`zone`](Self::zone) for one unit: the tests' oracle asks for it.
     #[cfg(test)]
-    pub(super) fn kept_unit(&self, state: usize, k: usize, b: usize, unit: usize) -> f64 {
+    pub(crate) fn kept_unit(&self, state: usize, k: usize, b: usize, unit: usize) -> f64 {
         let rate = self.zoneout[state];
         match self.seed {
             Some(seed) if Mask::new(seed, state, k, b).chosen(unit, rate) => 1.0,
@@ -125,7 +125,7 @@ impl Rules {
     }
 
     /// [`fed`](Self::fed) for one unit.
-    pub(super) fn fed_unit(&self, k: usize, b: usize, unit: usize) -> f64 {
+    pub(crate) fn fed_unit(&self, k: usize, b: usize, unit: usize) -> f64 {
         let (mask, rate) = self.fed_mask(k, b);
         if mask.chosen(unit, rate) { 0.0 } else { 1.0 / (1.0 - rate) }
     }

@@ -71,7 +71,7 @@ impl Schedule {
     /// Where step `k` of sequence `b` stands among the `T · B` rows of the caller's tensors. Beyond its
     /// end, the rows that no step has.
     #[inline(always)]
-    pub(super) fn place(&self, k: usize, b: usize) -> usize {
+    pub(crate) fn place(&self, k: usize, b: usize) -> usize {
         let len = self.len(b);
         let t = if self.reverse && k < len { len - 1 - k } else { k };
         t * self.batch + b
@@ -81,5 +81,23 @@ impl Schedule {
     #[inline(always)]
     pub(super) fn resets(&self, k: usize, b: usize) -> bool {
         self.resets.as_ref().is_some_and(|resets| resets[self.place(k, b)])
+    }
+
+    /// The length of each sequence, if they differ from the steps of all.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn lengths(&self) -> Option<&[usize]> {
+        self.lengths.as_deref()
+    }
+
+    /// Whether sequences run from their ends to their beginnings.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn reversed(&self) -> bool {
+        self.reverse
+    }
+
+    /// `[T, B]`: where [`resets`](Self::resets) holds, in the order of the caller's rows.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn marked_resets(&self) -> Option<&[bool]> {
+        self.resets.as_deref()
     }
 }
