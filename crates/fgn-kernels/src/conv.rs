@@ -208,9 +208,12 @@ mod tests {
         let [own, other] =
             [conv_relu_pool(x, weight, bias).unwrap(), composed(x, weight, bias).unwrap()];
         let by = tensor(own.dims(), 4.0);
-        let gradients = |y: &Tensor| (y * by.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+        let gradients =
+            |y: &Tensor| (y * by.as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
         let [of_own, of_other] = [gradients(&own), gradients(&other)];
-        let of = |grads: &candle_core::backprop::GradStore, n: usize| grads.get(&vars[n]).unwrap().clone();
+        let of = |grads: &candle_core::backprop::GradStore, n: usize| {
+            grads.get(&vars[n]).unwrap().clone()
+        };
         let mut pairs = vec![(own, other)];
         pairs.extend((0..3).map(|n| (of(&of_own, n), of(&of_other, n))));
         for (own, other) in pairs {

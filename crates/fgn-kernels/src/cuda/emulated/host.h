@@ -51,6 +51,7 @@ static void wait_at(Barrier *barrier) {
 #define FGN_SHARED(type, name) type *const name = (type *)now->block->memory
 #define FGN_FRESH(place) (*(place))
 #define FGN_PAUSE let_others()
+#define FGN_UNROLL
 #define __syncthreads() wait_at(&now->block->all)
 #define __threadfence() ((void)0)
 #define atomicAdd(place, more) (*(place) += (more))

@@ -6,6 +6,8 @@ extern __shared__ real fgn_shared[];
 /* Past the cache of a processor, which does not see what others write. */
 #define FGN_FRESH(place) __ldcg(place)
 #define FGN_PAUSE ((void)0)
+/* So that small arrays are registers. */
+#define FGN_UNROLL _Pragma("unroll")
 #endif
 
 FGN_FUNCTION long long first_place(void) {

@@ -43,17 +43,17 @@ FGN_FUNCTION void multiply(const elem *a, integer stride, int rows, int depth, c
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = lane / 4, pair = 2 * (lane % 4);
     real sums[FGN_HIDDEN_BLOCKS][4];
     (void)staged;
-    for (int n = 0; n < FGN_HIDDEN_BLOCKS; n++) {
-        for (int i = 0; i < 4; i++) sums[n][i] = 0.0f;
+    FGN_UNROLL for (int n = 0; n < FGN_HIDDEN_BLOCKS; n++) {
+        FGN_UNROLL for (int i = 0; i < 4; i++) sums[n][i] = 0.0f;
     }
     for (int k = 16 * warp; k < depth; k += 16 * FGN_PARTS) {
         unsigned left[4];
-        for (int i = 0; i < 4; i++) {
+        FGN_UNROLL for (int i = 0; i < 4; i++) {
             const int here = row + 8 * (i % 2);
             const elem *from = a + here * stride + k + pair + 8 * (i / 2);
             left[i] = here < rows ? FGN_FRESH((const unsigned *)from) : 0u;
         }
-        for (int n = 0; n < FGN_HIDDEN_BLOCKS; n++) {
+        FGN_UNROLL for (int n = 0; n < FGN_HIDDEN_BLOCKS; n++) {
             if (8 * n < columns) {
                 const elem *from = weights + (8 * n + row) * (depth + FGN_PAD) + k + pair;
                 const unsigned right[2] = {*(const unsigned *)from, *(const unsigned *)(from + 8)};
@@ -61,7 +61,7 @@ FGN_FUNCTION void multiply(const elem *a, integer stride, int rows, int depth, c
             }
         }
     }
-    for (int n = 0; n < FGN_HIDDEN_BLOCKS; n++) {
+    FGN_UNROLL for (int n = 0; n < FGN_HIDDEN_BLOCKS; n++) {
         if (8 * n < columns) {
             real *to = parts + (warp * FGN_ROWS + row) * columns + 8 * n + pair;
             to[0] = sums[n][0];
@@ -86,7 +86,7 @@ FGN_FUNCTION void multiply(const elem *a, integer stride, int rows, int depth, c
     const int first_column = threadIdx.x % tiles / (FGN_ROWS / 4) * 4;
     const int working = part < FGN_PARTS_OF(columns);
     real sums[4][4];
-    for (int i = 0; i < 16; i++) sums[i / 4][i % 4] = (real)0;
+    FGN_UNROLL for (int i = 0; i < 16; i++) sums[i / 4][i % 4] = (real)0;
     for (int start = 0; start < depth; start += FGN_DEPTH) {
         const int here = depth - start < FGN_DEPTH ? depth - start : FGN_DEPTH;
         for (int n = threadIdx.x; n < FGN_ROWS * here; n += blockDim.x) {
@@ -97,11 +97,11 @@ FGN_FUNCTION void multiply(const elem *a, integer stride, int rows, int depth, c
         __syncthreads();
         for (int k = part; working && k < here; k += FGN_PARTS_OF(columns)) {
             real left[4], right[4];
-            for (int i = 0; i < 4; i++) {
+            FGN_UNROLL for (int i = 0; i < 4; i++) {
                 left[i] = staged[(first_row + i) * (FGN_DEPTH + 1) + k];
                 right[i] = weights[(first_column + i) * (depth + FGN_PAD) + start + k];
             }
-            for (int i = 0; i < 16; i++) sums[i / 4][i % 4] += left[i / 4] * right[i % 4];
+            FGN_UNROLL for (int i = 0; i < 16; i++) sums[i / 4][i % 4] += left[i / 4] * right[i % 4];
         }
         __syncthreads();
     }
@@ -159,7 +159,7 @@ FGN_KERNEL void fgn_persistent_forward(Run run) {
             multiply(fed + (integer)row * hidden, hidden, rows, hidden, of.weights, columns, of.staged, of.parts);
             for (int n = threadIdx.x; n < rows * FGN_UNITS_EACH; n += blockDim.x) {
                 const int u = n % FGN_UNITS_EACH, b = row + n / FGN_UNITS_EACH, unit = first_unit + u;
-                for (int g = 0; g < FGN_BLOCKS; g++) {
+                FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) {
                     if (hidden_place(g) >= 0) {
                         *pre_at(r, k, b, g, unit) += sum_of_parts(
                             of.parts, columns, n / FGN_UNITS_EACH, hidden_place(g) * FGN_UNITS_EACH + u);

@@ -64,7 +64,7 @@ FGN_FUNCTION void arguments_of(const Run *r, int k, int b, int unit, const Stati
 }
 
 FGN_FUNCTION void pre_statistics(const Run *r, int k, int b, Statistics *of) {
-    for (int g = 0; g < FGN_BLOCKS; g++) {
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) {
         if (normalised(g)) of[g] = statistics(r, pre_at(r, k, b, g, 0));
     }
 }
@@ -107,7 +107,7 @@ FGN_KERNEL void fgn_backward_rows(Run run) {
     const Run *r = &run;
     const int k = (int)r->step, b = blockIdx.x;
     if (k >= length_of(r, b)) {
-        for (int g = 0; g < FGN_BLOCKS; g++) {
+        FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) {
             FGN_UNITS store(d_pre_at(r, k, b, g, unit), (real)0);
         }
         return;
@@ -147,9 +147,9 @@ FGN_KERNEL void fgn_backward_rows(Run run) {
 #endif
         gradient_of(&at, (int)r->normalise_memory, &d, &by);
         hand_back(r, k, b, unit, &d, &by);
-        for (int g = 0; g < FGN_BLOCKS; g++) scratch_at(r, b, g)[unit] = by.pre[g];
+        FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) scratch_at(r, b, g)[unit] = by.pre[g];
     }
-    for (int g = 0; g < FGN_BLOCKS; g++) {
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) {
         const real *row = pre_at(r, k, b, g, 0);
         real *d_row = scratch_at(r, b, g), sum = (real)0, product = (real)0;
         const int here = r->normalise_pre && normalised(g);

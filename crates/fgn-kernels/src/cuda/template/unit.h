@@ -203,7 +203,7 @@ typedef struct {
 } At;
 
 FGN_FUNCTION void complete(const Run *r, int k, int b, int unit, const Statistics *of, At *at) {
-    for (int g = 0; g < FGN_BLOCKS; g++) {
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) {
         real pre = at->pre[g];
         if (of && normalised(g)) pre = normal(of + g, pre) * load(r->weights + r->gain[g] + unit);
         if (r->bias_input[g] >= 0) pre += load(r->weights + r->bias_input[g] + unit);
@@ -211,10 +211,10 @@ FGN_FUNCTION void complete(const Run *r, int k, int b, int unit, const Statistic
         at->pre[g] = pre;
     }
     const int reset = resets_at(r, k, b);
-    for (int s = 0; s < FGN_STATES; s++) {
+    FGN_UNROLL for (int s = 0; s < FGN_STATES; s++) {
         at->prev[s] = reset ? (real)0 : *state_at(r, k, s, b, unit);
     }
-    for (int v = 0; v < FGN_VECTORS; v++) at->vectors[v] = load(r->weights + r->vector[v] + unit);
+    FGN_UNROLL for (int v = 0; v < FGN_VECTORS; v++) at->vectors[v] = load(r->weights + r->vector[v] + unit);
 }
 
 /* Products of step k. */
@@ -224,11 +224,11 @@ FGN_FUNCTION real *pre_at(const Run *r, int k, int b, int block, int unit) {
 }
 
 FGN_FUNCTION void products_at(const Run *r, int k, int b, int unit, At *at) {
-    for (int g = 0; g < FGN_BLOCKS; g++) at->pre[g] = *pre_at(r, k, b, g, unit);
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) at->pre[g] = *pre_at(r, k, b, g, unit);
 }
 
 FGN_FUNCTION void count(const Run *r, int b, int unit, const At *at) {
-    for (int g = 0; g < FGN_BLOCKS; g++) {
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) {
         if (gate(g) >= 0) {
             double *sums = r->counts + ((integer)(b * FGN_GATES + gate(g)) * 3) * r->hidden + unit;
             const real value = fgn_sigmoid(at->pre[g]);
@@ -248,7 +248,7 @@ FGN_FUNCTION void step_unit(const Run *r, int k, int b, int unit, const At *at, 
 #endif
         cell_step(at->pre, at->prev, at->vectors, &at->seen, &output, next);
     if (r->counts) count(r, b, unit, at);
-    for (int s = 0; s < FGN_STATES; s++) {
+    FGN_UNROLL for (int s = 0; s < FGN_STATES; s++) {
         if (s == 0 && r->project) {
             store(r->unprojected + ((k % r->hidden_slots) * r->batch + b) * r->hidden + unit, next[s]);
             continue;
@@ -276,7 +276,7 @@ typedef struct { real output, next[FGN_STATES], kept[FGN_STATES]; } Results;
 
 FGN_FUNCTION void results_of(const Run *r, int k, int b, int unit, real d_fed, Results *d) {
     const integer place = (integer)b * r->hidden + unit;
-    for (int s = 0; s < FGN_STATES; s++) {
+    FGN_UNROLL for (int s = 0; s < FGN_STATES; s++) {
         d->kept[s] = (real)0;
         if (s == 0 && r->project) {
             d->next[s] = r->d_unprojected[place];
@@ -319,18 +319,19 @@ FGN_FUNCTION elem *d_pre_at(const Run *r, int k, int b, int block, int unit) {
 /* What a step hands back, but for the pre-activations. */
 FGN_FUNCTION void hand_back(const Run *r, int k, int b, int unit, const Results *d, const At *by) {
     const int reset = resets_at(r, k, b);
-    for (int s = r->project ? 1 : 0; s < FGN_STATES; s++) {
+    FGN_UNROLL for (int s = 0; s < FGN_STATES; s++) {
+        if (s == 0 && r->project) continue;
         r->d_states[((integer)s * r->batch + b) * r->hidden + unit] =
             reset ? (real)0 : by->prev[s] + d->kept[s];
     }
-    for (int g = 0; g < FGN_BLOCKS; g++) add_to_sum(r, b, g, unit, by->pre[g]);
-    for (int v = 0; v < FGN_VECTORS; v++) add_to_sum(r, b, FGN_SUM_VECTOR + v, unit, by->vectors[v]);
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) add_to_sum(r, b, g, unit, by->pre[g]);
+    FGN_UNROLL for (int v = 0; v < FGN_VECTORS; v++) add_to_sum(r, b, FGN_SUM_VECTOR + v, unit, by->vectors[v]);
 }
 
 /* One step back, without normalisation. */
 FGN_FUNCTION void back_unit(const Run *r, int k, int b, int unit, real d_fed) {
     if (k >= length_of(r, b)) {
-        for (int g = 0; g < FGN_BLOCKS; g++) store(d_pre_at(r, k, b, g, unit), (real)0);
+        FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) store(d_pre_at(r, k, b, g, unit), (real)0);
         return;
     }
     At at, by;
@@ -340,5 +341,5 @@ FGN_FUNCTION void back_unit(const Run *r, int k, int b, int unit, real d_fed) {
     results_of(r, k, b, unit, d_fed, &d);
     gradient_of(&at, 0, &d, &by);
     hand_back(r, k, b, unit, &d, &by);
-    for (int g = 0; g < FGN_BLOCKS; g++) store(d_pre_at(r, k, b, g, unit), by.pre[g]);
+    FGN_UNROLL for (int g = 0; g < FGN_BLOCKS; g++) store(d_pre_at(r, k, b, g, unit), by.pre[g]);
 }
