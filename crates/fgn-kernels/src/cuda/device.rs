@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::cuda_backend::cudarc::cublas::{result as cublas, sys as blas};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, CudaStream, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys,
+    CudaFunction, CudaSlice, CudaStream, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
-use candle_core::cuda_backend::{CudaDType, CudaFunc, WrapErr, gemm_reduced_precision_f32};
+use candle_core::cuda_backend::{CudaDType, WrapErr, gemm_reduced_precision_f32};
 use candle_core::{CudaDevice, CudaStorage, Result, bail};
 use fgn_core::AnyCell;
 
@@ -55,8 +55,9 @@ impl Device {
         Ok(Self { device: device.clone(), stream, number, module })
     }
 
-    fn function(&self, kernel: &str) -> Result<CudaFunc> {
-        self.device.get_or_load_custom_func(kernel, &self.module.name, &self.module.ptx)
+    fn function(&self, kernel: &str) -> Result<CudaFunction> {
+        let Module { name, ptx } = &self.module;
+        Ok(self.device.get_or_load_custom_func(kernel, name, ptx)?.into_cuda_function())
     }
 
     fn attribute(&self, attribute: sys::CUdevice_attribute) -> Result<usize> {
@@ -238,7 +239,7 @@ impl Gpu for Device {
             block_dim: (launch.threads as u32, 1, 1),
             shared_mem_bytes: launch.shared as u32,
         };
-        let mut builder = function.builder();
+        let mut builder = self.stream.launch_builder(&function);
         builder.arg(run);
         // SAFETY: the kernels take one `Run`, whose addresses are of memory alive on this stream, with the
         // sizes that the run has; the template's own source fails to compile if it were another size.

@@ -134,11 +134,11 @@ impl Place<'_> {
         let last_data = by.states.as_ref().map(Tensor::storage_and_layout);
         let (device, job) = self.device(cuda(&x_data.0)?)?;
         let stream = device.stream();
-        let (x_at, _x) = view::<N>(x_data, stream)?;
-        let (weights_at, _weights) = view::<N>(weights_data, stream)?;
-        let (states_at, _states) = view::<W>(states_data, stream)?;
-        let (output, _output) = view::<N>(output_data, stream)?;
-        let last = last_data.as_ref().map(|data| view::<W>(data, stream)).transpose()?;
+        let (x_at, _x) = view::<N, _>(x_data, stream)?;
+        let (weights_at, _weights) = view::<N, _>(weights_data, stream)?;
+        let (states_at, _states) = view::<W, _>(states_data, stream)?;
+        let (output, _output) = view::<N, _>(output_data, stream)?;
+        let last = last_data.as_ref().map(|data| view::<W, _>(data, stream)).transpose()?;
         let d = DerivativesAt { output, states: last.as_ref().map(|(address, _)| *address) };
         let inputs = Inputs { x: x_at, weights: weights_at, states: states_at };
         let d = run_backward(&device, &job, inputs, saved, d, with_x)?;
@@ -154,10 +154,10 @@ impl Place<'_> {
 }
 
 /// Where the numbers of a contiguous tensor lie, with what has to live while the address is in use.
-fn view<'a, T: CudaDType>(
-    (storage, layout): &'a (impl Deref<Target = Storage>, &Layout),
+fn view<'a, T: CudaDType + 'a, S: Deref<Target = Storage>>(
+    (storage, layout): &'a (S, &Layout),
     stream: &'a CudaStream,
-) -> Result<(u64, impl Sized + use<'a, T>)> {
+) -> Result<(u64, impl Sized + use<'a, T, S>)> {
     Ok(address(cuda(storage)?.as_cuda_slice::<T>()?, stream, layout.start_offset()))
 }
 
