@@ -135,6 +135,7 @@ pub(crate) fn setting<C: Cell>(shape: Shape, choice: Choice, seed: u64) -> Setti
     let scale = 1.0 / (hidden as f64).sqrt();
     let layout = Layout::of(&spec, form);
     let mut states = random(&mut rng, count * batch * hidden, 1.0);
+    spec.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
     // Of a projected hidden state, the rest is not there.
     states[..batch * hidden].chunks_mut(hidden).for_each(|row| row[size..].fill(0.0));
     let mut d_states = random(&mut rng, states.len(), 1.0);
