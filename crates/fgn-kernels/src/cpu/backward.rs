@@ -138,7 +138,7 @@ pub(crate) fn backward<E: Element>(
                 crew.run(&|part| isa.run(InputPart { run, panels, d_x, times, part, parts }));
             }
             // SAFETY: `d_pre` is alive, and nobody writes it now.
-            unsafe { weights.add(isa, g, arguments, saved, d_pre, (times, &run.members)) };
+            unsafe { weights.add(isa, arguments, run, times, crew) };
         }
         crew.run(&|part| isa.run(HiddenPart { run, after: 0, part, parts }));
         run.write_states(d_states);

@@ -16,7 +16,7 @@ const MAX_ROWS: usize = 6;
 /// How many registers wide a panel is where its width is free to choose.
 pub(super) const PANEL_VECTORS: usize = 4;
 /// How much of a matrix is used again and again before the next part: it stays in the nearest cache.
-const CHUNK_BYTES: usize = 32 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// How many rows a tile of `vectors` registers a row may have: its sums, one broadcast number a row
 /// and one register of weights fit into the register file.

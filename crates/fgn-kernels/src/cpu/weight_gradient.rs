@@ -1,14 +1,16 @@
 //! The gradients of a layer's parameters: products over rows of time and batch, column by column.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use fgn_core::TensorSlot;
 use rayon::prelude::*;
 
 use super::Arguments;
+use super::backward::Run;
 use super::buffer::{Buffer, Shared};
-use super::forward::Saved;
-use super::geometry::{Geometry, Steps};
+use super::crew::Crew;
+use super::geometry::Geometry;
 use super::isa::{Isa, Task};
 use super::schedule::Schedule;
 use super::simd::{Element, Simd};
@@ -78,21 +80,22 @@ impl<E: Element> WeightGradient<E> {
         Self { parts, sums }
     }
 
-    /// Adds what some sequences, the longest first, contribute in the steps of a block, given the
-    /// derivatives of their pre-activations. Threads that have nothing else to do take some of the columns.
+    /// Adds what a group's sequences contribute in the steps of a block, given the derivatives of their
+    /// pre-activations. The crew shares the columns; where it is one thread, others that have nothing else
+    /// to do take some.
     ///
     /// # Safety
-    /// `d_pre` holds the rows of the sequences for these steps, and nobody writes them.
+    /// The run's `d_pre` holds the rows of the sequences for these steps, and nobody writes them.
     pub(super) unsafe fn add(
         &mut self,
         isa: Isa,
-        g: &Geometry,
         arguments: &Arguments<'_, E>,
-        saved: &Saved<E>,
-        d_pre: Steps<E>,
-        (times, members): (Range<usize>, &[usize]),
+        run: &Run<'_, E>,
+        times: Range<usize>,
+        crew: &mut Crew,
     ) {
         let Arguments { shape, plan, x, .. } = *arguments;
+        let &Run { g, saved, d_pre, ref members, .. } = run;
         let schedule = &plan.schedule;
         let active = schedule.active(members, times.start);
         let one = E::from_f64(1.0);
@@ -143,7 +146,17 @@ impl<E: Element> WeightGradient<E> {
             rest = others;
             AddPart { part, rows: &feeds[part.feed as usize], sums }
         });
-        parts.collect::<Vec<_>>().into_par_iter().for_each(|part| isa.run(part));
+        let parts: Vec<_> = parts.collect();
+        if crew.threads() == 1 {
+            return parts.into_par_iter().for_each(|part| isa.run(part));
+        }
+        let parts = Mutex::new(parts);
+        let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        crew.run(&|_| {
+            while let Some(part) = next() {
+                isa.run(part);
+            }
+        });
     }
 
     /// Writes the gradient of the packed parameters: the sums of all groups, added in their order.
