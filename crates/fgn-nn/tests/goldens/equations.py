@@ -161,23 +161,6 @@ def ur_lstm(pre, states, weights, read):
     return m, [m, c]
 
 
-def positive(value):
-    """What keeps the candidate of minGRU and minLSTM above 0."""
-    return torch.where(value >= 0, value + 0.5, sigmoid(value))
-
-
-def min_gru(pre, states, weights, read):
-    z = sigmoid(pre.x(0))
-    h = (1 - z) * states[0] + z * positive(pre.x(1))
-    return h, [h]
-
-
-def min_lstm(pre, states, weights, read):
-    f, i = sigmoid(pre.x(0)), sigmoid(pre.x(1))
-    h = f / (f + i) * states[0] + i / (f + i) * positive(pre.x(2))
-    return h, [h]
-
-
 def sru(pre, states, weights, read):
     c = states[0]
     f = sigmoid(pre.x(0) + weights["v_f"] * c)

@@ -3,9 +3,10 @@ the parameters, the initial states, and what PyTorch makes of them in float64: o
 and the gradient by every number that went in.
 
     pip install -r requirements.txt
+    pip install --no-deps -r packages.txt
     python make.py
 
-writes the same files again, bit for bit. What a file holds:
+writes the same files again, on the same processor bit for bit. What a file holds:
 
     x                  [T, B, I]      the input
     weights.{name}                    the parameters, with PyTorch's names
@@ -20,8 +21,8 @@ A hidden state of P < H numbers is filled up with zeros. The loss of the gradien
 `place` that of layer and direction, so that no two numbers weigh the same. The metadata has the cell,
 the options and the layers, as JSON under `golden`.
 
-All that goes in is exact in float32. The cells that PyTorch has come from its own modules; the others
-are in equations.py, as plain loops.
+All that goes in is exact in float32. The cells that PyTorch has come from its own modules; the steps of
+some are those of well-known packages, in packages.py; the others are in equations.py.
 """
 
 import itertools
@@ -32,6 +33,7 @@ import torch
 from safetensors.torch import save_file
 
 import equations
+import packages
 
 FOLDER = pathlib.Path(__file__).parent
 STEPS, BATCH, INPUT, HIDDEN = 7, 3, 3, 5
@@ -114,9 +116,12 @@ def from_module(
     write(name, head, arguments, output, finals)
 
 
-def from_equations(name, cell, shapes, step, states=1, vectors=(), bi=None, **options):
+def from_equations(
+    name, cell, shapes, step, states=1, vectors=(), bi=None, positive=None, **options
+):
     """The golden of a step in plain tensor operations. `shapes` are the numbers of blocks in
-    weight_ih, weight_hh and bias_hh, `bi` that in bias_ih where it is not that in weight_ih."""
+    weight_ih, weight_hh and bias_hh, `bi` that in bias_ih where it is not that in weight_ih. The state
+    `positive` begins above 0.5."""
     generator = torch.Generator().manual_seed(1)
     norm = options.get("norm", {})
     ih, hh, bh = shapes
@@ -135,6 +140,10 @@ def from_equations(name, cell, shapes, step, states=1, vectors=(), bi=None, **op
     weights = {n: draw(generator, *s, scale=0.7) for n, s in sizes.items() if s[0]}
     x = draw(generator, STEPS, BATCH, INPUT)
     first = draw(generator, states, BATCH, HIDDEN)
+    if positive is not None:
+        first = first.detach()
+        first[positive] = (first[positive].abs() + 0.5).float().double()
+        first.requires_grad_()
 
     constants = {}
     if options.pop("resets", False):
@@ -186,8 +195,9 @@ def of_equations():
     from_equations("gru-equations", gru, (3, 3, 3), equations.gru)
     from_equations("mgu", {"name": "mgu"}, (2, 2, 1), equations.mgu)
     from_equations("ur-lstm", {"name": "ur-lstm"}, four, equations.ur_lstm, 2)
-    from_equations("min-gru", {"name": "min-gru"}, (2, 0, 0), equations.min_gru)
-    from_equations("min-lstm", {"name": "min-lstm"}, (3, 0, 0), equations.min_lstm)
+    from_equations("min-gru", {"name": "min-gru"}, (2, 0, 0), packages.min_gru)
+    from_equations("min-lstm", {"name": "min-lstm"}, (3, 0, 0), packages.min_lstm)
+    from_equations("slstm", {"name": "slstm"}, four, packages.slstm, 4, positive=2)
     from_equations("sru", {"name": "sru"}, (4, 0, 0), equations.sru, 1, ["v_f", "v_r"], bi=2)
     from_equations("ind-rnn", {"name": "ind-rnn"}, (1, 0, 0), equations.ind_rnn, 1, ["u"])
 
