@@ -164,6 +164,11 @@ impl Model {
         &self.parameters
     }
 
+    /// Where its parameters are.
+    pub fn device(&self) -> &Device {
+        self.parameters.first().map_or(&Device::Cpu, |(_, var)| var.device())
+    }
+
     /// How many numbers the parameters are.
     pub fn parameter_count(&self) -> usize {
         let counts = self.parameters.iter().map(|(_, var)| var.elem_count());

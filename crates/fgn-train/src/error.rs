@@ -243,6 +243,23 @@ pub enum Error {
     /// A picture that cannot be drawn.
     #[error("cannot draw the learning curves: {0}")]
     Curves(String),
+    /// A GPU asked for in a build that cannot use one.
+    #[error(
+        "this build computes on the CPU alone: build it with `--features cuda` to use a GPU, or leave out \
+         --device, or say --device cpu"
+    )]
+    NoCuda,
+    /// A GPU that is not there, or not usable.
+    #[error(
+        "cannot use GPU {number}: `nvidia-smi` lists the GPUs and tells whether the driver runs; --device cpu \
+         computes without"
+    )]
+    NoGpu {
+        /// Which, from 0.
+        number: usize,
+        /// What the driver says.
+        source: candle_core::Error,
+    },
     /// A thread pool that cannot be started.
     #[error("cannot start the threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),

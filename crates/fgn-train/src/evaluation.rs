@@ -1,6 +1,6 @@
 //! How good a model is: loss and accuracy, in all and class by class.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use fgn_data::{Batches, Order, Samples};
 use fgn_nn::{Mode, Model, cross_entropy};
 
@@ -48,7 +48,7 @@ impl Evaluation {
 pub fn evaluate(model: &Model, samples: &dyn Samples) -> Result<Evaluation> {
     let mut tally = Tally::new(model);
     let batch_size = BATCH_SIZE.min(samples.len());
-    for batch in Batches::new(samples, Order::AsGiven, batch_size, &Device::Cpu)? {
+    for batch in Batches::new(samples, Order::AsGiven, batch_size, model.device())? {
         let batch = batch?;
         let logits = model.forward(&batch.input, Mode::Eval)?;
         tally.add(&logits, &batch.target, &cross_entropy(&logits, &batch.target)?)?;
@@ -105,7 +105,7 @@ pub(crate) fn best(values: &[f32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
+    use candle_core::{DType, Device};
     use fgn_data::Subset;
 
     use super::*;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use candle_core::Device;
 use fgn_nn::{Mode, Model};
 use image::ImageReader;
 use serde::Serialize;
@@ -34,7 +33,7 @@ pub fn classify(model: &Model, file: &Path, invert: bool) -> Result<Prediction> 
         pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
     }
     let [height, width] = size;
-    let input = fgn_data::input([&pixels[..]], height, width, &Device::Cpu)?;
+    let input = fgn_data::input([&pixels[..]], height, width, model.device())?;
     let logits = model.forward(&input, Mode::Eval)?.flatten_all()?.to_vec1::<f32>()?;
     Ok(Prediction { class: best(&logits), probabilities: softmax(&logits) })
 }
@@ -61,7 +60,7 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
+    use candle_core::{DType, Device};
     use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
 
     use super::*;

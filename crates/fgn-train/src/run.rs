@@ -166,12 +166,12 @@ pub struct Run {
 }
 
 impl Run {
-    /// Opens the run in `folder`.
+    /// Opens the run in `folder`, its model on `device`.
     ///
     /// # Errors
     /// A folder without a run; a model file that is damaged, or of another architecture than
     /// `config.toml` beside it says.
-    pub fn open(folder: &Path) -> Result<Run> {
+    pub fn open(folder: &Path, device: &Device) -> Result<Run> {
         for file in [CONFIG, MODEL] {
             if !folder.join(file).is_file() {
                 return Err(Error::NoRun { folder: folder.to_owned(), file });
@@ -179,7 +179,7 @@ impl Run {
         }
         let config = Config::load(&folder.join(CONFIG).to_string_lossy(), &[])?;
         let file = folder.join(MODEL);
-        let model = Model::load(&file, &Device::Cpu)?;
+        let model = Model::load(&file, device)?;
         if *model.config() != config.model {
             return Err(Error::OtherModel { file });
         }
@@ -226,7 +226,7 @@ mod tests {
         let trained = train(&config, &dataset, &mut recorder).unwrap();
         recorder.finish(&trained.model, &trained.test).unwrap();
 
-        let run = Run::open(&folder).unwrap();
+        let run = Run::open(&folder, &Device::Cpu).unwrap();
         assert_eq!(run.config, config);
         assert_eq!(crate::evaluate(&run.model, &dataset.test).unwrap(), trained.test);
         let metrics = fs::read_to_string(folder.join(METRICS)).unwrap();
@@ -273,7 +273,7 @@ mod tests {
         config.model.recurrent.hidden_size += 1;
         let model = Model::new(&config.model, 1, candle_core::DType::F32, &Device::Cpu).unwrap();
         model.save(&folder.path().join(MODEL)).unwrap();
-        let error = Run::open(folder.path()).err().unwrap();
+        let error = Run::open(folder.path(), &Device::Cpu).err().unwrap();
         assert!(matches!(error, Error::OtherModel { .. }), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use candle_core::Device;
 use clap::Args;
 
 use super::{print, source};
@@ -18,8 +19,8 @@ pub(super) struct EvalArgs {
 }
 
 impl EvalArgs {
-    pub(super) fn run(self) -> Result<()> {
-        let mut run = Run::open(&self.run)?;
+    pub(super) fn run(self, device: &Device) -> Result<()> {
+        let mut run = Run::open(&self.run, device)?;
         if let Some(folder) = &self.data {
             run.config.data.source = source(folder)?;
         }

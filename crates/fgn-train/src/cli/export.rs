@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use candle_core::Device;
 use clap::Args;
 
 use super::print;
@@ -29,7 +30,7 @@ pub(super) struct ExportArgs {
 
 impl ExportArgs {
     pub(super) fn run(self) -> Result<()> {
-        let run = Run::open(&self.run)?;
+        let run = Run::open(&self.run, &Device::Cpu)?;
         if self.file.exists() && !self.force {
             return Err(Error::FileExists { file: self.file });
         }

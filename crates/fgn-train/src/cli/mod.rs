@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use crate::{Error, Result};
+use crate::{DeviceChoice, Error, Result};
 
 mod completions;
 mod data;
@@ -48,6 +48,9 @@ pub struct Cli {
     /// Threads to compute with; the results do not depend on it [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Where to compute: auto (a GPU, if the build and the machine have one), cpu, cuda or cuda:N
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
     /// Log what happens to standard error; -vv and -vvv log more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
@@ -102,11 +105,12 @@ impl Cli {
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
         }
+        let device = || self.device.open();
         match self.command {
-            Command::Train(args) => return args.run(),
-            Command::Predict(args) => return args.run(),
-            Command::Sweep(args) => return args.run(),
-            Command::Eval(args) => args.run()?,
+            Command::Train(args) => return args.run(&device()?),
+            Command::Predict(args) => return args.run(&device()?),
+            Command::Sweep(args) => return args.run(&device()?),
+            Command::Eval(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
             Command::Recipes(args) => args.run()?,
             Command::Data(args) => args.run()?,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use candle_core::Device;
 use clap::Args;
 use serde::Serialize;
 
@@ -32,8 +33,8 @@ pub(super) struct PredictArgs {
 
 impl PredictArgs {
     /// A bad image among several is told and passed over; the exit code is 1 then.
-    pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Run::open(&self.run)?;
+    pub(super) fn run(self, device: &Device) -> Result<ExitCode> {
+        let run = Run::open(&self.run, device)?;
         let mut code = ExitCode::SUCCESS;
         for file in &self.images {
             match classify(&run.model, file, self.invert) {

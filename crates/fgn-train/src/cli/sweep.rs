@@ -46,7 +46,7 @@ pub(super) struct SweepArgs {
 }
 
 impl SweepArgs {
-    pub(super) fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self, device: &Device) -> Result<ExitCode> {
         let text = fs::read_to_string(&self.file).map_err(Error::io("read", &self.file))?;
         let sweep = Sweep::open(&text, &self.file.to_string_lossy(), self.out.as_deref())?;
         let interrupt = interrupt::on_ctrl_c()?;
@@ -54,7 +54,7 @@ impl SweepArgs {
         let begin = |number: usize, folder: &std::path::Path| {
             print(&format!("\nRun {number} of {count}: {}\n", folder.display()))
         };
-        match sweep.run(&Device::Cpu, &interrupt, &mut Console::new(), begin)? {
+        match sweep.run(device, &interrupt, &mut Console::new(), begin)? {
             Some(table) => {
                 print(&format!("\n{table}\nThe sweep is in {}\n", sweep.folder().display()))?;
                 Ok(ExitCode::SUCCESS)

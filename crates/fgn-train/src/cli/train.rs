@@ -63,13 +63,12 @@ pub(super) struct TrainArgs {
 }
 
 impl TrainArgs {
-    pub(super) fn run(self) -> Result<ExitCode> {
-        let device = Device::Cpu;
+    pub(super) fn run(self, device: &Device) -> Result<ExitCode> {
         let session = match &self.resume {
-            Some(folder) => Session::resume(folder, self.last_good, &device)?,
+            Some(folder) => Session::resume(folder, self.last_good, device)?,
             None => {
                 let config = Config::load(&self.recipe, &self.overrides()?)?;
-                Session::begin(config, self.out.as_deref(), &device)?
+                Session::begin(config, self.out.as_deref(), device)?
             }
         };
         let Ended { folder, step, end, trained } =

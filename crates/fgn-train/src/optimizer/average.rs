@@ -28,7 +28,10 @@ impl Average {
         let steps = steps as f64;
         let keep = self.decay.min((1.0 + steps) / (10.0 + steps));
         for (average, (_, var)) in self.values.iter().zip(parameters) {
-            average.inplace_op2(var, &Blend { keep })?;
+            match average.device().is_cpu() {
+                true => average.inplace_op2(var, &Blend { keep })?,
+                false => average.set(&blended(average, var, keep)?)?,
+            }
         }
         Ok(())
     }
@@ -54,6 +57,11 @@ impl Average {
     pub(crate) fn values(&self) -> impl Iterator<Item = &Tensor> {
         self.values.iter().map(Var::as_tensor)
     }
+}
+
+/// The same in another device's memory.
+fn blended(average: &Tensor, weights: &Tensor, keep: f64) -> candle_core::Result<Tensor> {
+    (average * keep)? + (weights * (1.0 - keep))?
 }
 
 /// `average = keep · average + (1 − keep) · weights`, in place.
@@ -107,8 +115,13 @@ mod tests {
         for step in 1..200 {
             let weights = [f64::from(step).sin(), f64::from(step)];
             var.set(&Tensor::new(&weights, &Device::Cpu).unwrap()).unwrap();
+            let before = average.values[0].copy().unwrap();
             average.follow(&parameters, step as u64).unwrap();
             let keep = f64::min(0.9, f64::from(1 + step) / f64::from(10 + step));
+            let same = blended(&before, &var, keep).unwrap().to_vec1::<f64>().unwrap();
+            for (found, expected) in average.values[0].to_vec1::<f64>().unwrap().iter().zip(same) {
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
             for (expected, weight) in expected.iter_mut().zip(weights) {
                 *expected = keep * *expected + (1.0 - keep) * weight;
             }

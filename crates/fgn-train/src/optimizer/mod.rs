@@ -1,4 +1,4 @@
-//! Optimizers: one pass over memory for each parameter, in place, in a fixed order.
+//! Optimizers: on the CPU one pass over memory for each parameter, in place, in a fixed order.
 //!
 //! The formulas are those of `torch.optim`; results do not depend on how many threads there are.
 
@@ -12,6 +12,7 @@ use update::{Moments, Rule, square_sum, update};
 
 mod average;
 pub(crate) mod config;
+mod elsewhere;
 mod groups;
 #[cfg(test)]
 mod tests;
@@ -123,7 +124,7 @@ impl Gradients {
     /// Their Euclidean norm together, after `clip.value`, before `clip.norm`.
     ///
     /// # Errors
-    /// A gradient that is neither f32 nor f64, or not in the computer's memory.
+    /// A gradient that is neither f32 nor f64.
     pub fn norm(&self, clip: Clip) -> Result<f64> {
         let mut sum = 0.0;
         for gradient in self.0.iter().flatten() {

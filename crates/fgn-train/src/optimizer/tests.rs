@@ -256,6 +256,44 @@ fn f32_follows_f64() {
     }
 }
 
+/// What another device's memory is updated by does the same in the computer's own.
+#[test]
+fn operations_of_candle_do_what_the_loops_do() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let clip = Clip { norm: Some(20.0), value: Some(1.5) };
+    let group = Group { parameters: "*:phi".into(), learning_rate: Some(0.03), weight_decay: None };
+    let rows = [NamedRows { parameter: "w".into(), name: "phi".into(), rows: 2..4 }];
+    for config in all(0.01, 0.1) {
+        let start = random(&mut rng, 21);
+        let matrix = || {
+            let var = Var::from_slice(&start, (7, 3), &Device::Cpu).unwrap();
+            [("w".to_owned(), var)]
+        };
+        let (loops, operations) = (matrix(), matrix());
+        let groups = [group.clone()];
+        let optimizer = |of| Optimizer::new(&config, &groups, of, &rows).unwrap();
+        let (mut by_loops, mut by_operations) = (optimizer(&loops), optimizer(&operations));
+        by_operations.parameters[0].moments = Moments::Elsewhere([None, None]);
+        for t in 1..=9 {
+            let pull = random(&mut rng, 21);
+            let given = gradients(&loops, &[&pull]);
+            let norm = by_loops.step(&given, clip, 1.0 / f64::from(t)).unwrap();
+            by_operations.step(&given, clip, 1.0 / f64::from(t)).unwrap();
+            close(&values(&operations), &values(&loops));
+            let gradient = given.0[0].as_ref().unwrap();
+            let squares = elsewhere::square_sum(gradient, clip.limit()).unwrap();
+            close(&[squares.sqrt()], &[norm]);
+        }
+        for (found, expected) in
+            by_operations.moments().unwrap().iter().zip(by_loops.moments().unwrap())
+        {
+            assert_eq!((&found.0, found.1.dims()), (&expected.0, expected.1.dims()));
+            let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            close(&flat(&found.1), &flat(&expected.1));
+        }
+    }
+}
+
 #[test]
 fn it_goes_on_from_what_it_remembered() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);

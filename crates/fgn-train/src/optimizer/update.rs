@@ -1,4 +1,5 @@
-//! The arithmetic of an optimizer's step: plain loops over the numbers of one parameter.
+//! The arithmetic of an optimizer's step: plain loops over the numbers of one parameter, where these are
+//! in the computer's memory.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -7,9 +8,10 @@ use candle_core::{
     CpuStorage, DType, Device, InplaceOp2, Layout, Storage, Tensor, Var, WithDType, bail,
 };
 
+use super::elsewhere;
 use crate::{Error, OptimizerConfig, Result};
 
-/// Updates `var` in place: one pass over its memory, by `rules[n].1` in the range `rules[n].0` of its
+/// Updates `var`; in the computer's memory in place, in one pass over it: by `rules[n].1` in the range `rules[n].0` of its
 /// numbers.
 ///
 /// # Errors
@@ -20,14 +22,21 @@ pub(super) fn update(
     moments: &mut Moments,
     rules: &[(Range<usize>, Rule)],
 ) -> Result<()> {
-    Ok(var.inplace_op2(gradient, &Update { rules, moments: RefCell::new(moments) })?)
+    match moments {
+        Moments::Elsewhere(moments) => elsewhere::update(var, gradient, moments, rules)?,
+        _ => var.inplace_op2(gradient, &Update { rules, moments: RefCell::new(moments) })?,
+    }
+    Ok(())
 }
 
 /// The sum of squares, each number clamped to `limit` on both sides before, in a fixed order.
 ///
 /// # Errors
-/// A gradient that is neither f32 nor f64, or not in the computer's memory.
+/// A gradient that is neither f32 nor f64.
 pub(super) fn square_sum(gradient: &Tensor, limit: f64) -> Result<f64> {
+    if !gradient.device().is_cpu() {
+        return Ok(elsewhere::square_sum(gradient, limit)?);
+    }
     let (storage, layout) = gradient.storage_and_layout();
     let range = range(layout)?;
     match &*storage {
@@ -41,12 +50,17 @@ pub(super) fn square_sum(gradient: &Tensor, limit: f64) -> Result<f64> {
 pub(super) enum Moments {
     F32([Vec<f32>; 2]),
     F64([Vec<f64>; 2]),
+    /// Of a parameter in another device's memory; none is zeros.
+    Elsewhere(elsewhere::Moments),
 }
 
 impl Moments {
     pub(super) fn zeros(count: usize, var: &Var) -> Result<Moments> {
         let len = |nth| if nth < count { var.elem_count() } else { 0 };
         match var.dtype() {
+            DType::F32 | DType::F64 if !var.device().is_cpu() => {
+                Ok(Moments::Elsewhere([None, None]))
+            }
             DType::F32 => Ok(Moments::F32([vec![0.0; len(0)], vec![0.0; len(1)]])),
             DType::F64 => Ok(Moments::F64([vec![0.0; len(0)], vec![0.0; len(1)]])),
             other => Err(Error::Optimizer(format!("a parameter of {other:?}"))),
@@ -58,6 +72,10 @@ impl Moments {
         Ok(match self {
             Moments::F32(lists) => Tensor::from_slice(&lists[nth], var.shape(), &Device::Cpu)?,
             Moments::F64(lists) => Tensor::from_slice(&lists[nth], var.shape(), &Device::Cpu)?,
+            Moments::Elsewhere(lists) => match &lists[nth] {
+                Some(list) => list.reshape(var.shape())?,
+                None => var.zeros_like()?,
+            },
         })
     }
 
@@ -67,6 +85,7 @@ impl Moments {
         match self {
             Moments::F32(lists) => lists[nth] = values.to_vec1()?,
             Moments::F64(lists) => lists[nth] = values.to_vec1()?,
+            Moments::Elsewhere(lists) => lists[nth] = Some(values),
         }
         Ok(())
     }
@@ -76,17 +95,17 @@ impl Moments {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     /// Gradients are clamped to this on both sides, then scaled.
-    limit: f64,
-    scale: f64,
+    pub(super) limit: f64,
+    pub(super) scale: f64,
     /// The weights times this are added to the gradient.
-    l2: f64,
+    pub(super) l2: f64,
     /// The weights are multiplied by this.
-    keep: f64,
-    kind: Kind,
+    pub(super) keep: f64,
+    pub(super) kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(super) enum Kind {
     Sgd {
         momentum: f64,
         rate: f64,

@@ -38,6 +38,12 @@ fn unknown_names_and_impossible_values_are_told_before_any_work() {
         (&["train", "--epochs", "0"], &["training.epochs is 0, expected at least 1"]),
         (&["train", "--epochs", "many"], &["invalid value 'many' for '--epochs <N>'"]),
         (&["train", "--threads", "0"], &["invalid value '0' for '--threads <N>'"]),
+        (
+            &["train", "--device", "gpu"],
+            &["--device is \"gpu\", expected auto, cpu, cuda or cuda:N"],
+        ),
+        #[cfg(not(feature = "cuda"))]
+        (&["train", "--device", "cuda:1"], &["on the CPU alone", "--features cuda"]),
         (&["train", "--epoch", "1"], &["unexpected argument '--epoch'"]),
         (&["train", "--set", "data.source=mnits"], &["\"mnits\"", "did you mean \"mnist\"?"]),
         (&["train", "--data", "nowhere"], &["nowhere"]),
