@@ -61,8 +61,11 @@ fn options(request: &Request) -> Result<Options> {
     let plain = Options::default();
     Ok(match request.option.as_str() {
         "" => plain,
-        // As long as the batch, all of them.
-        "lengths" => Options { lengths: Some(vec![steps; batch]), ..plain },
+        // As long as the batch, and one step less, in turn.
+        "lengths" => {
+            let length = |b: usize| (steps - b % 2).max(1);
+            Options { lengths: Some((0..batch).map(length).collect()), ..plain }
+        }
         // From the shortest to the longest, half as long in the mean.
         "half-lengths" => {
             let length = |b: usize| (b * steps / batch).max(1);

@@ -8,7 +8,7 @@ use fgn_core::oracle::Shape;
 pub(crate) struct Schedule {
     steps: usize,
     batch: usize,
-    /// The length of each sequence, if they differ from `steps`.
+    /// The length of each sequence, if any differs from `steps`.
     lengths: Option<Vec<usize>>,
     /// The sequences, the longest first.
     sorted: Vec<usize>,
@@ -25,6 +25,7 @@ impl Schedule {
         reverse: bool,
         resets: Option<Vec<bool>>,
     ) -> Self {
+        let lengths = lengths.filter(|lengths| lengths.iter().any(|&len| len < shape.steps));
         let mut sorted: Vec<_> = (0..shape.batch).collect();
         if let Some(lengths) = &lengths {
             sorted.sort_by_key(|&b| std::cmp::Reverse(lengths[b]));
@@ -83,7 +84,7 @@ impl Schedule {
         self.resets.as_ref().is_some_and(|resets| resets[self.place(k, b)])
     }
 
-    /// The length of each sequence, if they differ from the steps of all.
+    /// The length of each sequence, if any differs from the steps of all.
     #[cfg(any(test, feature = "cuda"))]
     pub(crate) fn lengths(&self) -> Option<&[usize]> {
         self.lengths.as_deref()
