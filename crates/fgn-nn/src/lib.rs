@@ -58,7 +58,7 @@ pub use config::{DenseConfig, InputConfig, ModelConfig, Scale};
 pub use dense::{Dense, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
-pub use fgn_kernels::{Emit, Gate, Isa, Precision};
+pub use fgn_kernels::{Emit, Gate, GateTrace, Isa, Precision, Trace};
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
 pub use input::InputLayer;
 pub use keras::Keras;
@@ -66,5 +66,6 @@ pub use loss::{cross_entropy, smoothed_cross_entropy, squared_error, unpadded};
 pub use model::{Given, Model, Told};
 pub use parameters::Parameters;
 pub use recurrent::{
-    Outputs, Recurrent, RecurrentConfig, Run, SequenceDropout, State, Stream, StreamWeights,
+    LayerTrace, Outputs, Recurrent, RecurrentConfig, Run, SequenceDropout, State, Stream,
+    StreamWeights,
 };

@@ -6,8 +6,8 @@ use fgn_kernels::Emit;
 use crate::input::Scaling;
 use crate::weights::{self, ModelFile};
 use crate::{
-    Dense, Error, InputConfig, InputLayer, Linear, Mode, ModelConfig, Parameters, Recurrent,
-    Result, Run, State, smoothed_cross_entropy, squared_error, unpadded,
+    Dense, Error, InputConfig, InputLayer, LayerTrace, Linear, Mode, ModelConfig, Parameters,
+    Recurrent, Result, Run, State, smoothed_cross_entropy, squared_error, unpadded,
 };
 
 /// A model of sequences: an input layer makes a sequence of each sample, a recurrent layer runs over it,
@@ -72,19 +72,8 @@ impl Model {
     /// [`Error::Shape`] for samples of another shape or a batch of none, [`Error::DType`] for another
     /// type of number; lengths or a state that do not fit.
     pub fn run(&self, input: &Tensor, given: &Given<'_>, mut mode: Mode<'_>) -> Result<Told> {
-        let expected = match self.config.input {
-            InputConfig::Symbols { .. } => DType::U32,
-            _ => self.dtype,
-        };
-        if input.dtype() != expected {
-            let (what, found) = ("the model's inputs", input.dtype());
-            return Err(Error::DType { what, found, expected: expected.as_str() });
-        }
-        let mut x = self.input.forward(input)?;
-        if let Some(dense) = &self.dense {
-            x = dense.forward(&x, &mut mode)?;
-        }
-        let emit = if self.config.each_step { Emit::All } else { Emit::Last };
+        let x = self.sequence(input, &mut mode)?;
+        let emit = self.emit();
         let seed = self.recurrent.seed(&mut mode);
         let (lengths, state) = (given.lengths, given.state);
         let run = Run { emit, seed, lengths, state, ..Run::default() };
@@ -100,6 +89,63 @@ impl Model {
                 Ok(Told { output, state: ran.state.detach() })
             }
         }
+    }
+
+    /// Runs as [`run`](Self::run) does in use, and gives the output with what the gates of each recurrent
+    /// layer and direction did, as [`Recurrent::trace`] does. With `steps` only so many of each sample's
+    /// first steps are run over, as if there were no more: a bound on the time and memory that long samples
+    /// take.
+    ///
+    /// # Errors
+    /// As there; `steps` of 0.
+    pub fn trace(
+        &self,
+        input: &Tensor,
+        given: &Given<'_>,
+        steps: Option<usize>,
+    ) -> Result<(Tensor, Vec<LayerTrace>)> {
+        let mut x = self.features(input)?;
+        let all = x.dim(0)?;
+        let kept = steps.map_or(all, |steps| steps.min(all));
+        x = x.narrow(0, 0, kept)?;
+        let cut = |lengths: &[usize]| lengths.iter().map(|&length| length.min(kept)).collect();
+        let lengths: Option<Vec<usize>> = given.lengths.map(cut);
+        let run = Run {
+            emit: self.emit(),
+            lengths: lengths.as_deref(),
+            state: given.state,
+            ..Run::default()
+        };
+        let (output, traces) = self.recurrent.detached().trace(&x, &run)?;
+        Ok((self.tell(&output)?.detach(), traces))
+    }
+
+    /// Samples as the recurrent layer sees them in use: `[T, B, I]`, outside the computation graph.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run), of samples that do not fit.
+    pub fn features(&self, input: &Tensor) -> Result<Tensor> {
+        Ok(self.sequence(input, &mut Mode::Eval)?.detach())
+    }
+
+    fn sequence(&self, input: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        let expected = match self.config.input {
+            InputConfig::Symbols { .. } => DType::U32,
+            _ => self.dtype,
+        };
+        if input.dtype() != expected {
+            let (what, found) = ("the model's inputs", input.dtype());
+            return Err(Error::DType { what, found, expected: expected.as_str() });
+        }
+        let x = self.input.forward(input)?;
+        match &self.dense {
+            Some(dense) => dense.forward(&x, mode),
+            None => Ok(x),
+        }
+    }
+
+    fn emit(&self) -> Emit {
+        if self.config.each_step { Emit::All } else { Emit::Last }
     }
 
     /// Outputs `[B, H]` or `[T, B, H]` of the recurrent layer, as classes or numbers.

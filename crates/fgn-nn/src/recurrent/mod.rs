@@ -6,6 +6,7 @@ mod layer;
 mod masks;
 mod state;
 mod stream;
+mod trace;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use masks::Masks;
 use rand::RngCore;
 pub use state::State;
 pub use stream::{Stream, StreamWeights};
+pub use trace::LayerTrace;
 
 use crate::config::width;
 use crate::{Mode, Parameters, Result, init};
@@ -199,41 +201,21 @@ impl Recurrent {
     /// do not fit, [`Candle`](crate::Error::Candle) for lengths that do not or a size of zero,
     /// [`NotANumber`](crate::Error::NotANumber) if looked for.
     pub fn forward(&self, x: &Tensor, run: &Run<'_>) -> Result<Outputs> {
-        let mut x = self.checked_input(x)?;
-        let initial = match run.state {
-            Some(state) => self.checked_state(state, &x)?,
-            None => self.zero_state(x.dim(1)?)?,
-        };
-        let resets = run.resets.map(|resets| self.checked_resets(resets, &x)).transpose()?;
+        let (x, given) = self.checked(x, run)?;
         let masks = run.seed.map(Masks::new);
         let mut ended = Ended::default();
-        for layer in self.layers.chunks(self.config.directions()) {
-            let seen = match masks {
-                Some(masks) => {
-                    masks.inputs(self.dropout_before(layer), &x, layer[0].place.layer)?
-                }
-                None => x.clone(),
-            };
-            let mut outputs = Vec::new();
-            for way in layer {
-                let mut options = self.config.options();
-                options.emit = self.emit(run, way.place);
-                options.reverse = way.place.reverse;
-                options.lengths = run.lengths.map(<[_]>::to_vec);
-                options.resets = resets.clone();
-                options.telemetry = run.telemetry;
-                options.seed = masks.map(|masks| masks.inside(way.place));
-                let weights = way.packed(self.config.weight_drop, masks)?;
-                let initial = &initial.tensors[ended.states.len()];
-                let ran = sequence(self.config.cell, &seen, &weights, initial, &options)?;
-                outputs.push(ended.note(ran, &options, self.config.visible())?);
-            }
-            let output = Tensor::cat(&outputs, D::Minus1)?;
-            let residual = self.config.residual && layer[0].place.layer > 0;
-            x = if residual { (x + output)? } else { output };
-        }
+        let mut x = self.stacked(x, masks, |way, seen| {
+            let mut options = self.options(run, &given, way.place);
+            options.emit = self.emit(run, way.place);
+            options.telemetry = run.telemetry;
+            options.seed = masks.map(|masks| masks.inside(way.place));
+            let weights = way.packed(self.config.weight_drop, masks)?;
+            let initial = &given.initial.tensors[ended.states.len()];
+            let ran = sequence(self.config.cell, seen, &weights, initial, &options)?;
+            ended.note(ran, &options, self.config.visible())
+        })?;
         if run.find_nan {
-            self.find_nan(&initial, &ended.all, run.lengths)?;
+            self.find_nan(&given.initial, &ended.all, run.lengths)?;
         }
         if run.emit == Emit::Last && x.rank() == 3 {
             x = self.ends(&x, run.lengths)?;
@@ -249,6 +231,50 @@ impl Recurrent {
             },
             gates: ended.gates,
         })
+    }
+
+    /// The input with steps first, and what a run is given beside it.
+    fn checked(&self, x: &Tensor, run: &Run<'_>) -> Result<(Tensor, Checked)> {
+        let x = self.checked_input(x)?;
+        let initial = match run.state {
+            Some(state) => self.checked_state(state, &x)?,
+            None => self.zero_state(x.dim(1)?)?,
+        };
+        let resets = run.resets.map(|resets| self.checked_resets(resets, &x)).transpose()?;
+        Ok((x, Checked { initial, resets }))
+    }
+
+    /// Runs layer upon layer over `x: [T, B, I]`, each direction by `run_way`, which takes what the layer
+    /// sees; gives the outputs of the last.
+    fn stacked(
+        &self,
+        mut x: Tensor,
+        masks: Option<Masks>,
+        mut run_way: impl FnMut(&Layer, &Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        for layer in self.layers.chunks(self.config.directions()) {
+            let seen = match masks {
+                Some(masks) => {
+                    masks.inputs(self.dropout_before(layer), &x, layer[0].place.layer)?
+                }
+                None => x.clone(),
+            };
+            let ways = layer.iter().map(|way| run_way(way, &seen));
+            let output = Tensor::cat(&ways.collect::<Result<Vec<_>>>()?, D::Minus1)?;
+            let residual = self.config.residual && layer[0].place.layer > 0;
+            x = if residual { (x + output)? } else { output };
+        }
+        Ok(x)
+    }
+
+    /// What the kernels do in any run of that layer and direction.
+    fn options(&self, run: &Run<'_>, given: &Checked, place: Place) -> Options {
+        Options {
+            reverse: place.reverse,
+            lengths: run.lengths.map(<[_]>::to_vec),
+            resets: given.resets.clone(),
+            ..self.config.options()
+        }
     }
 
     /// What the kernels are asked for: of a last output alone, no other is kept, unless it is needed.
@@ -288,6 +314,13 @@ impl Recurrent {
             false => Ok(tensor.clone()),
         }
     }
+}
+
+/// What a run is given beside its input, looked through.
+struct Checked {
+    initial: State,
+    /// `[T, B]`.
+    resets: Option<Tensor>,
 }
 
 /// What is left of the layers that have run.

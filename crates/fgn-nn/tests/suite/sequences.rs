@@ -203,3 +203,42 @@ fn a_file_gives_the_same_model() {
     let told = |model: &Model| flat(&model.forward(&input, Mode::Eval).unwrap());
     assert_eq!(told(&loaded), told(&saved));
 }
+
+#[test]
+fn a_trace_tells_what_a_run_tells() {
+    let dense = Some(DenseConfig { size: 3, dropout: 0.2 });
+    let embedding = InputConfig::Symbols { symbols: 5, size: 3 };
+    for each_step in [false, true] {
+        for config in [
+            numbers(series()),
+            ModelConfig { dense: dense.clone(), ..classes(series()) },
+            classes(embedding.clone()),
+        ] {
+            let config = ModelConfig { each_step, ..config };
+            let model = model(&config);
+            let input = match config.input {
+                InputConfig::Symbols { .. } => symbols(),
+                _ => random(&[3, 4, 2], 5),
+            };
+            let told = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
+            let (output, traces) = model.trace(&input, &given(&LENGTHS), None).unwrap();
+            assert_close(&output, &told.output);
+            assert!(!output.track_op());
+            assert_eq!(traces.len(), 1);
+            assert_eq!(traces[0].trace.shape, [4, 3, 4]);
+            assert_eq!(traces[0].trace.lengths, LENGTHS);
+
+            // Cut short, it is the trace of shorter samples.
+            let (cut, traces) = model.trace(&input, &given(&LENGTHS), Some(2)).unwrap();
+            let short = input.narrow(1, 0, 2).unwrap().contiguous().unwrap();
+            let (expected, same) = model.trace(&short, &given(&[2, 1, 2]), None).unwrap();
+            assert_close(&cut, &expected);
+            assert_eq!(traces, same);
+        }
+    }
+    let model = model(&classes(series()));
+    let input = random(&[3, 4, 2], 5);
+    assert!(model.trace(&input, &Given::default(), Some(0)).is_err());
+    let single = input.to_dtype(DType::F32).unwrap();
+    assert!(matches!(model.trace(&single, &Given::default(), None), Err(Error::DType { .. })));
+}

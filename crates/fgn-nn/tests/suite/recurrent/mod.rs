@@ -5,6 +5,7 @@ mod stack;
 mod state;
 mod stream;
 mod table;
+mod trace;
 
 use candle_core::Tensor;
 use fgn_nn::{Recurrent, RecurrentConfig};
