@@ -39,6 +39,9 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
     /// How often to save, and what to keep.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
+    /// What is looked at while it learns.
+    #[serde(default)]
+    pub report: ReportConfig,
     /// What learns.
     pub model: M,
 }
@@ -103,6 +106,16 @@ pub struct CheckpointConfig {
     pub keep: usize,
 }
 
+/// What is looked at while a model learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportConfig {
+    /// How many samples the gates are looked at on after each epoch, held-out ones where there are some;
+    /// none with 0; 64 if left out.
+    #[serde(default = "looked_at")]
+    pub gate_samples: usize,
+}
+
 /// All of a [`Config`] that a trainer needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -138,6 +151,12 @@ impl Default for CheckpointConfig {
     }
 }
 
+impl Default for ReportConfig {
+    fn default() -> Self {
+        ReportConfig { gate_samples: looked_at() }
+    }
+}
+
 impl<M, D> Config<M, D> {
     /// A training with everything as if left out, but for what has no default.
     pub fn new(name: &str, data: D, training: TrainingConfig, model: M) -> Config<M, D> {
@@ -151,6 +170,7 @@ impl<M, D> Config<M, D> {
             groups: Vec::new(),
             early_stopping: None,
             checkpoint: CheckpointConfig::default(),
+            report: ReportConfig::default(),
             model,
         }
     }
@@ -301,6 +321,10 @@ fn one<T: From<u8>>() -> T {
 
 fn two() -> usize {
     2
+}
+
+fn looked_at() -> usize {
+    64
 }
 
 #[cfg(test)]

@@ -18,40 +18,52 @@ pub fn draw_curves(history: &[EpochMetrics]) -> Result<String> {
 }
 
 const SIZE: (u32, u32) = (960, 380);
-const INK: RGBColor = RGBColor(40, 44, 52);
-const GRID: RGBColor = RGBColor(228, 230, 235);
-const TRAIN: RGBColor = RGBColor(31, 119, 180);
-const VALID: RGBColor = RGBColor(214, 93, 14);
+pub(crate) const INK: RGBColor = RGBColor(40, 44, 52);
+pub(crate) const GRID: RGBColor = RGBColor(228, 230, 235);
+pub(crate) const TRAIN: RGBColor = RGBColor(31, 119, 180);
+pub(crate) const VALID: RGBColor = RGBColor(214, 93, 14);
 
-type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
+pub(crate) type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Curve = Vec<(i32, f64)>;
 
 fn draw(svg: &mut String, history: &[EpochMetrics]) -> Drawn {
-    let curve = |value: fn(&EpochMetrics) -> Option<f64>| -> Curve {
-        let values = (1..).zip(history).map(|(epoch, metrics)| (epoch, value(metrics)));
-        values.filter_map(|(epoch, value)| Some((epoch, value?))).collect()
-    };
-    let loss = [curve(|epoch| Some(epoch.train_loss)), curve(|epoch| epoch.valid_loss)];
-    let accuracy = [
-        curve(|epoch| epoch.train_accuracy.map(|accuracy| 100.0 * accuracy)),
-        curve(|epoch| epoch.valid_accuracy.map(|accuracy| 100.0 * accuracy)),
-    ];
-    let highest = values(&loss).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
-    let lowest = values(&accuracy).fold(100.0, f64::min);
-    let below = (lowest - 0.1 * (100.0 - lowest)).clamp(0.0, 99.0);
-
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(SIZE.0 / 2);
-    panel(&left, "Cross entropy", &loss, 0.0..1.05 * highest, SeriesLabelPosition::UpperRight)?;
-    panel(&right, "Accuracy (%)", &accuracy, below..100.0, SeriesLabelPosition::LowerRight)?;
+    draw_losses(&left, "Cross entropy", history)?;
+    draw_accuracies(&right, "Accuracy (%)", history)?;
     root.present()?;
     Ok(())
 }
 
+/// Draws the losses over the epochs.
+pub(crate) fn draw_losses(area: &Area<'_>, title: &str, history: &[EpochMetrics]) -> Drawn {
+    let loss =
+        [curve(history, |epoch| Some(epoch.train_loss)), curve(history, |epoch| epoch.valid_loss)];
+    let highest = values(&loss).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    panel(area, title, &loss, 0.0..1.05 * highest, SeriesLabelPosition::UpperRight)
+}
+
+/// Draws the accuracies over the epochs, in percent.
+pub(crate) fn draw_accuracies(area: &Area<'_>, title: &str, history: &[EpochMetrics]) -> Drawn {
+    let accuracy = [
+        curve(history, |epoch| epoch.train_accuracy.map(|accuracy| 100.0 * accuracy)),
+        curve(history, |epoch| epoch.valid_accuracy.map(|accuracy| 100.0 * accuracy)),
+    ];
+    let lowest = values(&accuracy).fold(100.0, f64::min);
+    let below = (lowest - 0.1 * (100.0 - lowest)).clamp(0.0, 99.0);
+    panel(area, title, &accuracy, below..100.0, SeriesLabelPosition::LowerRight)
+}
+
+fn curve(history: &[EpochMetrics], value: fn(&EpochMetrics) -> Option<f64>) -> Curve {
+    let values = (1..).zip(history).map(|(epoch, metrics)| (epoch, value(metrics)));
+    values.filter_map(|(epoch, value)| Some((epoch, value?))).collect()
+}
+
 /// One picture of two curves, training and validation.
 fn panel(
-    area: &DrawingArea<SVGBackend<'_>, Shift>,
+    area: &Area<'_>,
     title: &str,
     curves: &[Curve; 2],
     range: Range<f64>,
@@ -96,7 +108,7 @@ fn panel(
         .position(legend)
         .margin(12)
         .label_font(font(13))
-        .background_style(WHITE)
+        .background_style(WHITE.mix(0.8))
         .border_style(GRID)
         .draw()?;
     Ok(())

@@ -260,6 +260,9 @@ pub enum Error {
         /// What the driver says.
         source: candle_core::Error,
     },
+    /// A report that cannot be made.
+    #[error("cannot make the report: {0}")]
+    Report(String),
     /// A thread pool that cannot be started.
     #[error("cannot start the threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),

@@ -51,7 +51,7 @@ fn read(file: &Path, [height, width]: [usize; 2]) -> Result<Vec<u8>> {
 }
 
 /// In f64, so that the sum is 1 to the last digit of an f32.
-fn softmax(logits: &[f32]) -> Vec<f32> {
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
     let sum: f64 = powers.iter().sum();

@@ -16,9 +16,11 @@ use crate::{
 };
 
 const CONFIG: &str = "config.toml";
-const METRICS: &str = "metrics.jsonl";
+pub(crate) const METRICS: &str = "metrics.jsonl";
 const MODEL: &str = "model.safetensors";
 const CURVES: &str = "curves.svg";
+pub(crate) const GATES: &str = "gates.jsonl";
+pub(crate) const REPORT: &str = "report.html";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// Where runs are kept if nobody says otherwise.
@@ -192,7 +194,8 @@ fn claim(folder: &Path) -> Result<PathBuf> {
     // Without a checkpoint in it, that folder is what is left of a run killed as it began.
     let saved = checkpoint::steps(&folder.join(CHECKPOINTS)).is_ok_and(|steps| !steps.is_empty());
     let saved = saved.then_some(CHECKPOINTS);
-    if let Some(file) = [CONFIG, METRICS, MODEL, CURVES].into_iter().find(there).or(saved) {
+    let files = [CONFIG, METRICS, MODEL, CURVES, GATES, REPORT];
+    if let Some(file) = files.into_iter().find(there).or(saved) {
         return Err(Error::RunExists { folder: folder.to_owned(), file });
     }
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -252,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_folder_with_any_part_of_a_run_is_left_alone() {
-        for file in [CONFIG, METRICS, MODEL, CURVES] {
+        for file in [CONFIG, METRICS, MODEL, CURVES, GATES, REPORT] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(file), "precious").unwrap();
             let error = Recorder::create(Some(folder.path()), &testing::config()).err().unwrap();

@@ -8,7 +8,10 @@ use candle_core::{DType, Device};
 use fgn_data::Dataset;
 use fgn_nn::Model;
 
-use crate::{Checkpoint, Config, End, Observer, Recorder, Result, Resumed, Trained, Trainer};
+use crate::{
+    Checkpoint, Config, End, GateRecorder, Observer, Recorder, Result, Resumed, Trained, Trainer,
+    write_report,
+};
 
 /// A training in a run folder, about to begin or to go on.
 pub struct Session {
@@ -70,22 +73,24 @@ impl Session {
         &self.dataset
     }
 
-    /// Trains to the end and measures the model on the test samples; or, once `interrupt` is set, to the
-    /// end of a step.
+    /// Trains to the end, measures the model on the test samples and writes the report; or, once
+    /// `interrupt` is set, trains to the end of a step.
     ///
     /// # Errors
     /// Those of [`Trainer::run`], and files that cannot be written.
     pub fn run(self, interrupt: Arc<AtomicBool>, observer: &mut dyn Observer) -> Result<Ended> {
-        let Session { dataset, mut trainer, recorder, .. } = self;
+        let Session { config, dataset, mut trainer, recorder } = self;
         let folder = recorder.folder().to_owned();
         trainer.interrupt_on(interrupt);
-        let mut observers = (recorder, observer);
+        let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
+        let mut observers = (recorder, (gates, observer));
         let end = trainer.run(&dataset, &mut observers)?;
         let step = trainer.progress().step();
         let mut trained = None;
         if end != End::Interrupted {
             let measured = trainer.measured(&dataset)?;
             observers.0.finish(&measured.model, &measured.test)?;
+            write_report(&folder, &config, &measured.model, &dataset)?;
             trained = Some(measured);
         }
         Ok(Ended { folder, step, end, trained })

@@ -16,6 +16,7 @@ mod interrupt;
 mod logging;
 mod predict;
 mod recipes;
+mod report;
 mod sweep;
 mod train;
 
@@ -81,6 +82,9 @@ enum Command {
     /// Write the weights of a run to a file that other programs read
     #[command(after_help = export::HELP)]
     Export(export::ExportArgs),
+    /// Write the report of a run: report.html
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
     /// List the recipes, or show one
     #[command(after_help = recipes::HELP)]
     Recipes(recipes::RecipesArgs),
@@ -112,6 +116,7 @@ impl Cli {
             Command::Sweep(args) => return args.run(&device()?),
             Command::Eval(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
+            Command::Report(args) => args.run(&device()?)?,
             Command::Recipes(args) => args.run()?,
             Command::Data(args) => args.run()?,
             Command::Completions(args) => args.run()?,

@@ -123,8 +123,8 @@ fn summary(folder: &Path, end: End, trained: &Trained) -> String {
     let folder = folder.display();
     format!(
         "{early}\nTest accuracy = {accuracy:.2} %  (loss {loss:.4}, {images} images)\n\n\
-         The run is in {folder}: config.toml, metrics.jsonl, model.safetensors, curves.svg\n\
-         Next:\n  {program} eval {folder}                 measure it class by class\n  \
+         The run is in {folder}: config.toml, metrics.jsonl, model.safetensors, curves.svg, report.html\n\
+         Next:\n  open {folder}/report.html in a browser\n  {program} eval {folder}                 measure it class by class\n  \
          {program} predict {folder} digit.png    classify your own images\n"
     )
 }

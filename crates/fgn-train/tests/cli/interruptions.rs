@@ -24,7 +24,7 @@ fn resume(run: &str) -> Vec<String> {
     ["train", "--resume", run].map(str::to_owned).to_vec()
 }
 
-/// The model's bytes, and what is measured in its run but for the time that it took.
+/// The model's bytes, and what is measured in its run but for the time that it took, gates included.
 fn result(run: &Path) -> (Vec<u8>, Vec<Value>) {
     let metrics = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let mut lines: Vec<Value> =
@@ -34,6 +34,8 @@ fn result(run: &Path) -> (Vec<u8>, Vec<Value>) {
             line.as_object_mut().unwrap().remove(timed);
         }
     }
+    let gates = fs::read_to_string(run.join("gates.jsonl")).unwrap();
+    lines.extend(gates.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
     (fs::read(run.join("model.safetensors")).unwrap(), lines)
 }
 
@@ -51,7 +53,7 @@ fn killed_runs_end_in_the_same_bits() {
     run(&place, &args("whole"));
     let took = start.elapsed();
     let whole = result(&place.path("whole"));
-    assert_eq!(whole.1.len(), 4);
+    assert_eq!(whole.1.len(), 4 + 3);
 
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let (mut killed, mut during) = (0, [0; 3]);

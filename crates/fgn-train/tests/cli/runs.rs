@@ -14,9 +14,24 @@ fn a_run_is_trained_measured_and_used() {
         assert!(done.out.contains(part), "no {part:?} in {}", done.out);
     }
     assert_eq!(done.out.matches("Test accuracy = ").count(), 1);
-    let files = ["checkpoints", "config.toml", "curves.svg", "metrics.jsonl", "model.safetensors"];
+    let files = [
+        "checkpoints",
+        "config.toml",
+        "curves.svg",
+        "gates.jsonl",
+        "metrics.jsonl",
+        "model.safetensors",
+        "report.html",
+    ];
     assert_eq!(place.list("run"), files);
     assert!(place.read("run/curves.svg").starts_with("<svg"));
+    let gates = place.read("run/gates.jsonl");
+    for (epoch, line) in (1..).zip(gates.lines()) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["epoch"], &line["samples"]), (&epoch.into(), &40.into()));
+        assert_eq!(line["layers"][0]["gates"][3]["name"], "phi");
+    }
+    assert_eq!(gates.lines().count(), 6);
 
     let metrics = place.read("run/metrics.jsonl");
     let lines: Vec<Value> =
@@ -63,6 +78,22 @@ fn a_run_is_trained_measured_and_used() {
     let probabilities = found["probabilities"].as_array().unwrap();
     let sum: f64 = probabilities.iter().map(|value| value.as_f64().unwrap()).sum();
     assert!(probabilities.len() == 10 && (sum - 1.0).abs() < 1e-5, "{}", done.out);
+}
+
+#[test]
+fn a_report_is_written_and_written_anew() {
+    let place = Place::new();
+    place.train(2, &["--out", "run"]).succeeds();
+    let first = place.read("run/report.html");
+    for part in ["<h1>mnist-rows</h1>", "Confusion matrix", "hidden_size = 8", "of 50 test samples"]
+    {
+        assert!(first.contains(part), "no {part:?}");
+    }
+    fs::remove_file(place.path("run/report.html")).unwrap();
+    let done = place.fgn(&["report", "run"]).succeeds();
+    assert_eq!(done.out, "run/report.html\n");
+    assert!(place.read("run/report.html") == first, "the same run gave another report");
+    place.fgn(&["report", "data"]).fails_with(&["data is no run folder"]);
 }
 
 #[test]

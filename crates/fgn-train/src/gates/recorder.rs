@@ -1,0 +1,210 @@
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use fgn_data::{Dataset, Samples};
+use fgn_nn::Model;
+use tracing::{debug, warn};
+
+use super::{GateRecord, gates_after, has_gates};
+use crate::checkpoint::durable::replace;
+use crate::run::GATES;
+use crate::{EpochMetrics, Error, Observer, Plan, Result};
+
+/// An observer that looks at a model's gates after each epoch, on the first of the held-out samples, or of
+/// the training samples where none are held out, and writes a [`GateRecord`] a line to `gates.jsonl` in the
+/// run folder. For a model without gates it does nothing.
+pub struct GateRecorder {
+    file: PathBuf,
+    samples: Arc<dyn Samples>,
+    count: usize,
+}
+
+impl GateRecorder {
+    /// Looks at `count` samples of `dataset`, with none at nothing; writes into `folder`.
+    pub fn new(folder: &Path, dataset: &Dataset, count: usize) -> GateRecorder {
+        let samples = dataset.valid.as_ref().unwrap_or(&dataset.train).clone();
+        GateRecorder { file: folder.join(GATES), samples, count }
+    }
+}
+
+impl Observer<Model> for GateRecorder {
+    /// What was written after the checkpoint that the training goes on from is written again.
+    fn start(&mut self, plan: &Plan) -> Result<()> {
+        let Some(text) = read(&self.file)? else {
+            return Ok(());
+        };
+        let mut kept = String::new();
+        for record in records(&text, &self.file) {
+            if record.epoch <= plan.history.len() {
+                kept += &line(&record, &self.file)?;
+            }
+        }
+        if kept == text { Ok(()) } else { replace(&self.file, kept.as_bytes()) }
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics, model: &Model) -> Result<()> {
+        if self.count == 0 || !has_gates(model) {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let record = gates_after(metrics.epoch, model, &*self.samples, self.count)?;
+        let line = line(&record, &self.file)?;
+        // In one piece, so that whoever reads meets whole lines.
+        let file = OpenOptions::new().append(true).create(true).open(&self.file);
+        let written = file.and_then(|mut file| {
+            file.write_all(line.as_bytes())?;
+            file.sync_data()
+        });
+        written.map_err(Error::io("write", &self.file))?;
+        let share = start.elapsed().as_secs_f64() / metrics.seconds;
+        debug!("looked at the gates of {} samples: {share:.4} of the epoch", record.samples);
+        Ok(())
+    }
+}
+
+/// The records in a run folder, epoch by epoch; none if it has no file of them.
+pub(crate) fn read_gates(folder: &Path) -> Result<Vec<GateRecord>> {
+    let file = folder.join(GATES);
+    let text = read(&file)?;
+    Ok(text.map_or_else(Vec::new, |text| records(&text, &file)))
+}
+
+fn read(file: &Path) -> Result<Option<String>> {
+    match fs::read(file) {
+        // A kill can leave half of a line.
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", file)(error)),
+    }
+}
+
+/// The records of whole lines, of each epoch the first, as long as these come in their order.
+fn records(text: &str, file: &Path) -> Vec<GateRecord> {
+    let mut records: Vec<GateRecord> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        match serde_json::from_str::<GateRecord>(line) {
+            Ok(record) if records.last().is_none_or(|last| last.epoch < record.epoch) => {
+                records.push(record);
+            }
+            Ok(record) => warn!("{}:{number}: epoch {} again", file.display(), record.epoch),
+            Err(error) => warn!("{}:{number} is left out: {error}", file.display()),
+        }
+    }
+    records
+}
+
+fn line(record: &GateRecord, file: &Path) -> Result<String> {
+    let line = serde_json::to_string(record);
+    Ok(line.map_err(|error| Error::io("write", file)(error.into()))? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Checkpoint, Config, Trained, Trainer, testing, train};
+
+    fn recorder(folder: &Path, config: &Config) -> GateRecorder {
+        let (count, seed) = (config.data.validation, config.training.seed);
+        let dataset = testing::dataset().hold_out(count, seed).unwrap();
+        GateRecorder::new(folder, &dataset, 8)
+    }
+
+    fn trained(folder: &Path, config: &Config) -> Trained {
+        train(config, &testing::dataset(), &mut recorder(folder, config)).unwrap()
+    }
+
+    #[test]
+    fn each_epoch_has_a_line_with_each_gate() {
+        for cell in ["fgn", "gru"] {
+            let folder = tempfile::tempdir().unwrap();
+            let more = [
+                &format!("model.recurrent.cell.name={cell}"),
+                "model.recurrent.layers=2",
+                "model.recurrent.bidirectional=true",
+                "training.epochs=2",
+            ];
+            let config = testing::load(&more).unwrap();
+            let trained = trained(folder.path(), &config);
+            let records = read_gates(folder.path()).unwrap();
+            let epochs: Vec<_> = records.iter().map(|record| record.epoch).collect();
+            assert_eq!(epochs, [1, 2]);
+            for record in &records {
+                assert_eq!((record.samples, record.steps), (8, 8 * 6));
+                let places: Vec<_> =
+                    record.layers.iter().map(|layer| (layer.layer, layer.reverse)).collect();
+                assert_eq!(places, [(0, false), (0, true), (1, false), (1, true)]);
+                for layer in &record.layers {
+                    let names: Vec<_> = layer.gates.iter().map(|gate| &gate.name[..]).collect();
+                    let expected =
+                        if cell == "fgn" { vec!["i", "f", "o", "phi"] } else { vec!["r", "z"] };
+                    assert_eq!(names, expected);
+                    let spreads = layer.gates.iter().map(|gate| &gate.spread).chain(&layer.carried);
+                    for spread in spreads {
+                        assert!((0.0..=1.0).contains(&spread.mean), "{spread:?}");
+                        assert_eq!(spread.histogram.iter().sum::<u64>(), 8 * 6 * 6);
+                    }
+                    assert_eq!(layer.memory.as_ref().map(Vec::len), Some(6));
+                }
+            }
+            // The last line is of the model that the training gave.
+            let dataset = testing::dataset().hold_out(20, 1).unwrap();
+            let last = gates_after(2, &trained.model, &**dataset.valid.as_ref().unwrap(), 8);
+            assert_eq!(records[1], last.unwrap());
+        }
+    }
+
+    #[test]
+    fn a_cell_without_gates_and_a_count_of_none_leave_nothing() {
+        let config =
+            testing::load(&["model.recurrent.cell.name=rnn", "training.epochs=1"]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        trained(folder.path(), &config);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let none = GateRecorder::new(folder.path(), &testing::dataset(), 0);
+        train(&testing::config(), &testing::dataset(), &mut { none }).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn going_on_writes_each_line_once() {
+        let config = testing::config();
+        let [whole, cut] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let mut observers = (recorder(whole.path(), &config), testing::Saved::default());
+        train(&config, &testing::dataset(), &mut observers).unwrap();
+        let expected = fs::read_to_string(whole.path().join(GATES)).unwrap();
+        assert_eq!(expected.lines().count(), 4);
+
+        // Killed in the middle of the third epoch's line, after the checkpoint of the second.
+        let checkpoint: &Checkpoint =
+            observers.1.0.iter().find(|saved| saved.progress.history().len() == 2).unwrap();
+        let cuts = expected.match_indices('\n').map(|(at, _)| at + 1).collect::<Vec<_>>();
+        for left in [cuts[1], cuts[2], cuts[2] - 1, cuts[1] + 9, cuts[3]] {
+            fs::write(cut.path().join(GATES), &expected[..left]).unwrap();
+            let dataset = testing::dataset().hold_out(20, config.training.seed).unwrap();
+            let model =
+                Model::new(&config.model, 1, candle_core::DType::F32, &candle_core::Device::Cpu)
+                    .unwrap();
+            let mut trainer = Trainer::new(&config, model).unwrap();
+            trainer.restore(checkpoint).unwrap();
+            trainer.run(&dataset, &mut recorder(cut.path(), &config)).unwrap();
+            assert_eq!(fs::read_to_string(cut.path().join(GATES)).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn of_a_damaged_file_the_whole_lines_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_gates(folder.path()).unwrap(), []);
+        trained(folder.path(), &testing::load(&["training.epochs=2"]).unwrap());
+        let expected = read_gates(folder.path()).unwrap();
+        let file = folder.path().join(GATES);
+        let mut bytes = fs::read(&file).unwrap();
+        bytes.extend([b'{', 0xff, b'\n']);
+        bytes.extend(fs::read(&file).unwrap());
+        fs::write(&file, bytes).unwrap();
+        assert_eq!(read_gates(folder.path()).unwrap(), expected);
+    }
+}
