@@ -103,7 +103,7 @@ pub(crate) fn gates_after(
     Ok(tally.record(epoch))
 }
 
-/// What one look at the gates may cost: about half a second.
+/// What one look at the gates may cost: a second or two.
 const MOST_UNIT_STEPS: usize = 1 << 22;
 
 /// The units of all layers and directions.
