@@ -7,18 +7,27 @@
 use std::fs;
 use std::path::{Component, Path};
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use fgn_data::{
-    ImageOptions, Missing, OpenOptions, Samples, Series, SeriesOptions, Task, open_path, read_idx,
+    Dataset, ImageOptions, Images, Missing, OpenOptions, Samples, Series, SeriesOptions, Task,
+    open_path, read_idx,
 };
-use fgn_train::Config;
+use fgn_train::{Config, Model, Store, Trainer};
+use sha2::{Digest as _, Sha256};
 
 /// A reader's bytes to it.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folder in the corpus.
-pub const TARGETS: &[(&str, Target)] =
-    &[("idx", idx), ("csv", csv), ("images", images), ("recipe", recipe), ("model", model)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("idx", idx),
+    ("csv", csv),
+    ("parquet", parquet),
+    ("images", images),
+    ("recipe", recipe),
+    ("model", model),
+    ("checkpoint", checkpoint),
+];
 
 /// A pair of IDX files: two bytes say how long the first is.
 pub fn idx(data: &[u8]) {
@@ -33,11 +42,21 @@ pub fn idx(data: &[u8]) {
     });
 }
 
-/// A table: the bits of the first byte choose among the options.
+/// A table of text: the bits of the first byte choose among the options.
 pub fn csv(data: &[u8]) {
-    let Some((&bits, text)) = data.split_first() else {
+    table("table.csv", data);
+}
+
+/// A table in Parquet's form, with options as of a text.
+pub fn parquet(data: &[u8]) {
+    table("table.parquet", data);
+}
+
+fn table(name: &str, data: &[u8]) {
+    let Some((&bits, table)) = data.split_first() else {
         return;
     };
+    let file = name;
     let bit = |at: u8| bits >> at & 1 == 1;
     let name = |header: &str, number: &str| if bit(0) { header.into() } else { number.into() };
     let options = SeriesOptions {
@@ -54,8 +73,8 @@ pub fn csv(data: &[u8]) {
         memory: if bit(6) { 64 } else { 1 << 20 },
         ..SeriesOptions::default()
     };
-    with_files(&[("table.csv", text)], |folder| {
-        if let Ok(series) = Series::read(&folder.join("table.csv"), &options, None, &mut |_| ()) {
+    with_files(&[(file, table)], |folder| {
+        if let Ok(series) = Series::read(&folder.join(file), &options, None, &mut |_| ()) {
             use_samples(&series);
         }
     });
@@ -68,11 +87,7 @@ pub fn images(data: &[u8]) {
         return;
     };
     let mut files = Vec::new();
-    let mut rest = listing;
-    while !rest.is_empty() {
-        let end = find(rest, b"\n--\n");
-        let file = &rest[..end.unwrap_or(rest.len())];
-        rest = end.map_or(&[], |end| &rest[end + 4..]);
+    for file in parted(listing) {
         let line = find(file, b"\n").unwrap_or(file.len());
         if let Ok(path) = std::str::from_utf8(&file[..line])
             && path.len() < 100
@@ -112,6 +127,68 @@ pub fn model(data: &[u8]) {
     });
 }
 
+/// The files of a checkpoint, with `--` on a line of its own between them: configuration, progress, what
+/// is trained with, weights. Their checksums are right where there is no fifth. A training goes on from
+/// what is read.
+pub fn checkpoint(data: &[u8]) {
+    goes_on(data);
+}
+
+/// Whether a training goes on from that checkpoint.
+pub fn goes_on(data: &[u8]) -> bool {
+    let names = ["config.toml", "progress.json", "training.safetensors", "weights.safetensors"];
+    let parts = parted(data);
+    let files = names.iter().zip(&parts);
+    let sum = |(name, bytes): (&&str, &&[u8])| {
+        let digest = Sha256::digest(bytes);
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{digits}  {name}\n")
+    };
+    let sums: String = files.clone().map(sum).collect();
+    let sums = parts.get(names.len()).copied().unwrap_or(sums.as_bytes());
+    let within = |name: &str| format!("step-000000005/{name}");
+    let mut all: Vec<_> = files.map(|(name, bytes)| (within(name), *bytes)).collect();
+    all.push((within("SHA256SUMS"), sums));
+    let all: Vec<_> = all.iter().map(|(name, bytes)| (&name[..], *bytes)).collect();
+    let mut restored = false;
+    with_files(&all, |folder| {
+        let store = Store::open(folder, 1).expect("nobody else has it");
+        let Ok(Some(checkpoint)) = store.last(false) else {
+            return;
+        };
+        let (config, dataset) = small();
+        let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).expect("it is a model");
+        let mut trainer = Trainer::new(&config, model).expect("it is a training");
+        restored = trainer.restore(&checkpoint).is_ok();
+        if restored {
+            let _ = trainer.run(&dataset, &mut ());
+        }
+    });
+    restored
+}
+
+/// The training that the corpus' checkpoints are of: two epochs of four steps.
+pub fn small() -> (Config, Dataset) {
+    let settings = [
+        "training.epochs=2",
+        "training.batch_size=2",
+        "training.average=0.9",
+        "early_stopping={ patience = 2 }",
+        "checkpoint.every_steps=1",
+        "data.validation=0",
+        "model.classes=2",
+        "model.input.height=2",
+        "model.input.width=2",
+        "model.recurrent.hidden_size=2",
+    ];
+    let settings: Result<Vec<_>, _> = settings.iter().map(|text| text.parse()).collect();
+    let settings = settings.expect("they are TOML");
+    let config = Config::load("mnist-rows", &settings).expect("it is a recipe");
+    let images = Images::new("small", 2, 2, 2, (0..32).collect(), vec![0, 1, 0, 1, 0, 1, 0, 1]);
+    let images = images.expect("sizes and labels fit");
+    (config, Dataset { train: images.clone(), valid: None, test: images }.shared())
+}
+
 /// The first sample, the last one, and both.
 fn use_samples(samples: &dyn Samples) {
     let last = samples.len() as u32 - 1;
@@ -131,6 +208,17 @@ fn with_files(files: &[(&str, &[u8])], read: impl FnOnce(&Path)) {
         }
     }
     read(folder.path());
+}
+
+/// What stands between lines of `--`; of nothing, nothing.
+fn parted(data: &[u8]) -> Vec<&[u8]> {
+    let (mut parts, mut rest) = (Vec::new(), data);
+    while !rest.is_empty() {
+        let end = find(rest, b"\n--\n");
+        parts.push(&rest[..end.unwrap_or(rest.len())]);
+        rest = end.map_or(&[], |end| &rest[end + 4..]);
+    }
+    parts
 }
 
 fn find(data: &[u8], what: &[u8]) -> Option<usize> {

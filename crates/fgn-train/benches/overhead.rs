@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::load("mnist-rows", &["training.epochs=1".parse()?])?;
     let seed = config.training.seed;
     // Measuring the held-out part is work of its own, and none of the trainer's.
-    let dataset = config.data.open()?.hold_out(config.data.validation, seed)?;
+    let dataset = config.data.divide(config.data.open()?, seed)?;
     let dataset = Dataset { valid: None, ..dataset };
     let order = Order::Shuffled { seed, epoch: 1 };
     let batches = Batches::new(&dataset.train, order, config.training.batch_size, &Device::Cpu)?;

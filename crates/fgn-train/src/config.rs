@@ -1,9 +1,10 @@
 //! The configuration of a training: what a recipe says, checked before any work.
 
-use fgn_data::{Dataset, Input, Samples, Target};
-use fgn_nn::{InputConfig, Isa, ModelConfig};
+use fgn_data::{Dataset, Samples as _};
+use fgn_nn::{Isa, ModelConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::data::{DataConfig, fits};
 use crate::optimizer::config::{decay, expect};
 use crate::{Clip, EarlyStopping, Error, Group, NonFinite, OptimizerConfig, Result, Schedule};
 
@@ -44,18 +45,6 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
     pub report: ReportConfig,
     /// What learns.
     pub model: M,
-}
-
-/// What to learn from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DataConfig {
-    /// A data set's name, `mnist` say; with a `/` in it, the path of a folder with the four files of a
-    /// set in MNIST's form.
-    pub source: String,
-    /// How many training images are held out, drawn by the seed, to measure each epoch with. With 0 an
-    /// epoch has no validation numbers.
-    pub validation: usize,
 }
 
 /// How long to learn, and in what steps.
@@ -244,6 +233,7 @@ impl Config {
     /// The first value that no training can have.
     pub fn check(&self) -> Result<()> {
         self.check_settings()?;
+        self.data.check()?;
         Ok(self.model.validate()?)
     }
 
@@ -257,7 +247,10 @@ impl Config {
         Isa::active()?;
         fits(&self.model, dataset)?;
         let count = dataset.train.len();
-        let valid = if dataset.valid.is_some() { 0 } else { self.data.validation };
+        let valid = match dataset.valid {
+            Some(_) => 0,
+            None => self.data.held_out(count)?,
+        };
         let expected = format!("less than {count}, the number of training samples");
         expect(valid < count, "data.validation", valid, expected)?;
         let expected = "0 with training.carry_state: what is held out is drawn at random, and streams are \
@@ -267,51 +260,6 @@ impl Config {
         let expected = format!("1 to {left}, the number of samples to train on");
         let batch_size = self.training.batch_size;
         expect(batch_size <= left, "training.batch_size", batch_size, expected)
-    }
-}
-
-impl DataConfig {
-    /// Reads the data set.
-    ///
-    /// # Errors
-    /// An unknown name, and files that are missing or damaged.
-    pub fn open(&self) -> Result<Dataset> {
-        if self.source.contains(['/', std::path::MAIN_SEPARATOR]) {
-            Ok(fgn_data::read_idx_folder(self.source.as_ref())?.shared())
-        } else {
-            Ok(fgn_data::open(&self.source)?)
-        }
-    }
-}
-
-/// # Errors
-/// Images of another size than the model's, or labels that it has no class for.
-pub(crate) fn fits(model: &ModelConfig, dataset: &Dataset) -> Result<()> {
-    let parts = [Some(&dataset.train), dataset.valid.as_ref(), Some(&dataset.test)];
-    parts.into_iter().flatten().try_for_each(|part| part_fits(model, part))
-}
-
-fn part_fits(model: &ModelConfig, samples: &dyn Samples) -> Result<()> {
-    let form = samples.form();
-    let expected = match model.input {
-        InputConfig::ImageConv { height, width, .. }
-        | InputConfig::ImageRows { height, width }
-        | InputConfig::ImagePixels { height, width, .. } => {
-            Input::Image { height, width, channels: 1 }
-        }
-        InputConfig::Series { features, .. } => Input::Series { features },
-        InputConfig::Symbols { symbols, .. } => Input::Symbols { symbols },
-    };
-    if form.input != expected {
-        let found = form.input.to_string();
-        return Err(Error::Mismatch { found, expected: format!("{expected} (model.input)") });
-    }
-    match &form.target {
-        Target::Classes(names) if names.len() <= model.classes => Ok(()),
-        target => Err(Error::Mismatch {
-            found: target.to_string(),
-            expected: format!("at most {} (model.classes)", model.classes),
-        }),
     }
 }
 
@@ -329,7 +277,6 @@ fn looked_at() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::testing;
 
     #[test]
@@ -371,14 +318,5 @@ mod tests {
             assert!(message.contains(expected), "{bad}: {message}");
         }
         testing::load(&["training.batch_size=70"]).unwrap().check_with(&dataset).unwrap();
-    }
-
-    #[test]
-    fn a_source_with_a_slash_is_a_folder() {
-        let open = |source: &str| DataConfig { source: source.into(), validation: 0 }.open();
-        let message = open("./mnist").unwrap_err().to_string();
-        assert!(message.contains("./mnist"), "{message}");
-        let message = open("mnits").unwrap_err().to_string();
-        assert!(message.contains("did you mean \"mnist\""), "{message}");
     }
 }

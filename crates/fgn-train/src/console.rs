@@ -129,14 +129,15 @@ fn epoch_bar(epoch: usize, plan: &Plan) -> ProgressBar {
 
 /// `Epoch: 1 cost = 0.495` and what follows it.
 fn epoch_line(metrics: &EpochMetrics) -> String {
-    let valid = metrics
-        .valid_accuracy
-        .map(|accuracy| format!("validation accuracy = {:.2} %  ", 100.0 * accuracy));
+    let valid = match (metrics.valid_accuracy, metrics.valid_loss) {
+        (Some(accuracy), _) => format!("validation accuracy = {:.2} %  ", 100.0 * accuracy),
+        (None, Some(loss)) => format!("validation cost = {loss:.3}  "),
+        (None, None) => String::new(),
+    };
     format!(
-        "Epoch: {} cost = {:.3}  {}{} samples/s",
+        "Epoch: {} cost = {:.3}  {valid}{} samples/s",
         metrics.epoch,
         metrics.train_loss,
-        valid.unwrap_or_default(),
         grouped(metrics.samples_per_second.round() as usize),
     )
 }
@@ -174,6 +175,9 @@ mod tests {
         let line = "Epoch: 1 cost = 0.495  validation accuracy = 97.61 %  12,346 samples/s";
         assert_eq!(epoch_line(&metrics), line);
         metrics.valid_accuracy = None;
+        let line = "Epoch: 1 cost = 0.495  validation cost = 0.100  12,346 samples/s";
+        assert_eq!(epoch_line(&metrics), line);
+        metrics.valid_loss = None;
         assert_eq!(epoch_line(&metrics), "Epoch: 1 cost = 0.495  12,346 samples/s");
     }
 

@@ -30,9 +30,13 @@ type Curve = Vec<(i32, f64)>;
 fn draw(svg: &mut String, history: &[EpochMetrics]) -> Drawn {
     let root = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
-    let (left, right) = root.split_horizontally(SIZE.0 / 2);
-    draw_losses(&left, "Cross entropy", history)?;
-    draw_accuracies(&right, "Accuracy (%)", history)?;
+    if history.iter().all(|epoch| epoch.train_accuracy.is_none()) {
+        draw_losses(&root, "Loss", history)?;
+    } else {
+        let (left, right) = root.split_horizontally(SIZE.0 / 2);
+        draw_losses(&left, "Loss", history)?;
+        draw_accuracies(&right, "Accuracy (%)", history)?;
+    }
     root.present()?;
     Ok(())
 }
@@ -150,13 +154,24 @@ mod tests {
                 let svg = draw_curves(&history(epochs, valid)).unwrap();
                 // Each curve has a point an epoch.
                 assert_eq!(svg.matches("<circle").count(), curves * epochs, "{epochs} {valid}");
-                for text in ["Cross entropy", "Accuracy (%)", "Epoch", "training"] {
+                for text in ["Loss", "Accuracy (%)", "Epoch", "training"] {
                     assert!(svg.contains(text), "{text}");
                 }
                 assert_eq!(svg.contains("validation"), valid);
                 assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
             }
         }
+    }
+
+    #[test]
+    fn numbers_have_a_loss_alone() {
+        let mut history = history(4, true);
+        for metrics in &mut history {
+            (metrics.train_accuracy, metrics.valid_accuracy) = (None, None);
+        }
+        let svg = draw_curves(&history).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 2 * 4);
+        assert!(!svg.contains("Accuracy"), "{svg}");
     }
 
     #[test]

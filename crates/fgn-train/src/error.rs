@@ -206,26 +206,13 @@ pub enum Error {
         /// The model file.
         file: PathBuf,
     },
-    /// An image that cannot be read.
-    #[error("{}: cannot read the image; PNG, JPEG, BMP and PNM are known", file.display())]
-    Image {
-        /// The image file.
+    /// A file that the model cannot be used on.
+    #[error("{}: the model does not read such files, expected {expected}", file.display())]
+    NotThisFile {
+        /// The file.
         file: PathBuf,
-        /// What the decoder said.
-        source: image::ImageError,
-    },
-    /// An image of another size than the model's.
-    #[error(
-        "{}: an image of {} x {} pixels, expected {} x {} (width x height): scale it first",
-        file.display(), found.0, found.1, expected.0, expected.1
-    )]
-    ImageSize {
-        /// The image file.
-        file: PathBuf,
-        /// Its width and height.
-        found: (usize, usize),
-        /// The model's width and height.
-        expected: (usize, usize),
+        /// What it reads.
+        expected: String,
     },
     /// A file or folder that cannot be read or written.
     #[error("cannot {action} {}", path.display())]

@@ -1,43 +1,55 @@
-//! How good a model is: loss and accuracy, in all and class by class.
+//! How good a model is: its loss; in all and class by class, or number by number.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use fgn_data::{Batches, Order, Samples};
-use fgn_nn::{Mode, Model, cross_entropy};
+use fgn_nn::{Given, Mode, Model};
 
 use crate::Result;
 
-/// How a model does on a set of images.
+/// How a model does on a set of samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross entropy.
+    /// Mean loss over all targets: cross entropy of classes; of numbers the mean squared error, scaled by
+    /// the model's scale of its targets.
     pub loss: f64,
-    /// One entry a class.
+    /// How many targets were told: one a sample, or one a step.
+    pub targets: usize,
+    /// One entry a class; none in a model that tells numbers.
     pub classes: Vec<ClassScore>,
+    /// One entry a number that is told; none in a model that tells classes.
+    pub numbers: Vec<NumberScore>,
 }
 
-/// How a model does on the images of one class.
+/// How a model does on the samples of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassScore {
-    /// Images of the class.
-    pub images: usize,
+    /// Targets of the class.
+    pub targets: usize,
     /// Those that the model has right.
     pub correct: usize,
 }
 
-impl Evaluation {
-    /// Images of all classes.
-    pub fn images(&self) -> usize {
-        self.classes.iter().map(|class| class.images).sum()
-    }
+/// How a model does on one of the numbers that it tells, in the number's own unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct NumberScore {
+    /// The mean of the differences, all taken as positive.
+    pub mean_absolute_error: f64,
+    /// The root of the mean of their squares.
+    pub root_mean_square_error: f64,
+    /// The share of the number's variance that is told, at most 1; 0 is that of always telling the mean.
+    /// Not a number where the targets are all the same.
+    pub r_squared: f64,
+}
 
-    /// Those that the model has right.
+impl Evaluation {
+    /// Targets that the model has right; none of numbers.
     pub fn correct(&self) -> usize {
         self.classes.iter().map(|class| class.correct).sum()
     }
 
-    /// The share of images that the model has right, 0 to 1.
-    pub fn accuracy(&self) -> f64 {
-        self.correct() as f64 / self.images() as f64
+    /// The share of targets that the model has right, 0 to 1; none of numbers, which are never just right.
+    pub fn accuracy(&self) -> Option<f64> {
+        (!self.classes.is_empty()).then(|| self.correct() as f64 / self.targets as f64)
     }
 }
 
@@ -46,48 +58,105 @@ impl Evaluation {
 /// # Errors
 /// Samples that the model cannot read.
 pub fn evaluate(model: &Model, samples: &dyn Samples) -> Result<Evaluation> {
-    let mut tally = Tally::new(model);
+    let mut sums = Sums::new(model);
     let batch_size = BATCH_SIZE.min(samples.len());
     for batch in Batches::new(samples, Order::AsGiven, batch_size, model.device())? {
         let batch = batch?;
-        let logits = model.forward(&batch.input, Mode::Eval)?;
-        tally.add(&logits, &batch.target, &cross_entropy(&logits, &batch.target)?)?;
+        let lengths = batch.lengths.as_deref();
+        let output = model.run(&batch.input, &Given { lengths, state: None }, Mode::Eval)?.output;
+        let loss = model.loss(&output, &batch.target, lengths, 0.0)?;
+        let (output, target) = model.rows(&output, &batch.target, lengths)?;
+        sums.add(&output, &target, &loss)?;
     }
-    Ok(tally.mean())
+    Ok(sums.evaluation())
 }
 
-/// One size, so that the same model and images always give the same numbers.
+/// One size, so that the same model and samples always give the same numbers.
 const BATCH_SIZE: usize = 100;
 
 /// Sums over the batches of a pass.
-pub(crate) struct Tally {
-    /// The loss is a sum over images here.
-    sums: Evaluation,
+struct Sums {
+    loss: f64,
+    targets: usize,
+    classes: Vec<ClassScore>,
+    numbers: Vec<Errors>,
 }
 
-impl Tally {
-    pub(crate) fn new(model: &Model) -> Tally {
-        let classes = vec![ClassScore::default(); model.config().classes];
-        Tally { sums: Evaluation { loss: 0.0, classes } }
+/// Sums over the targets of one number.
+#[derive(Clone, Copy, Default)]
+struct Errors {
+    absolute: f64,
+    squares: f64,
+    /// Of the targets: their mean, and the sum of squared differences from it (Welford 1962).
+    mean: f64,
+    spread: f64,
+}
+
+impl Sums {
+    fn new(model: &Model) -> Sums {
+        let config = model.config();
+        Sums {
+            loss: 0.0,
+            targets: 0,
+            classes: vec![ClassScore::default(); config.classes],
+            numbers: vec![Errors::default(); config.numbers],
+        }
     }
 
-    /// Adds a batch: `logits: [B, classes]`, `target: [B]`, and their mean `loss`, which it returns.
-    pub(crate) fn add(&mut self, logits: &Tensor, target: &Tensor, loss: &Tensor) -> Result<f64> {
-        let loss = f64::from(loss.to_scalar::<f32>()?);
-        let (logits, target) = (logits.to_vec2::<f32>()?, target.to_vec1::<u32>()?);
-        self.sums.loss += loss * target.len() as f64;
-        for (logits, target) in logits.iter().zip(target) {
-            if let Some(class) = self.sums.classes.get_mut(target as usize) {
-                class.images += 1;
-                class.correct += usize::from(best(logits) == target as usize);
+    /// Adds a batch: `output: [N, classes]` and `target: [N]`, or both `[N, numbers]`; and their mean
+    /// `loss`.
+    fn add(&mut self, output: &Tensor, target: &Tensor, loss: &Tensor) -> Result<()> {
+        let count = target.dim(0)?;
+        self.loss += loss.to_dtype(DType::F64)?.to_scalar::<f64>()? * count as f64;
+        if self.numbers.is_empty() {
+            let (logits, target) = (rows(output)?, target.to_vec1::<u32>()?);
+            for (logits, target) in logits.iter().zip(target) {
+                if let Some(class) = self.classes.get_mut(target as usize) {
+                    class.targets += 1;
+                    class.correct += usize::from(best(logits) == target as usize);
+                }
+            }
+            self.targets += count;
+            return Ok(());
+        }
+        for (told, target) in rows(output)?.iter().zip(rows(target)?) {
+            self.targets += 1;
+            for ((errors, told), target) in self.numbers.iter_mut().zip(told).zip(target) {
+                errors.add(f64::from(*told), f64::from(target), self.targets);
             }
         }
-        Ok(loss)
+        Ok(())
     }
 
-    pub(crate) fn mean(self) -> Evaluation {
-        Evaluation { loss: self.sums.loss / self.sums.images() as f64, ..self.sums }
+    fn evaluation(self) -> Evaluation {
+        let count = self.targets as f64;
+        let score = |errors: Errors| NumberScore {
+            mean_absolute_error: errors.absolute / count,
+            root_mean_square_error: (errors.squares / count).sqrt(),
+            r_squared: 1.0 - errors.squares / errors.spread,
+        };
+        Evaluation {
+            loss: self.loss / count,
+            targets: self.targets,
+            classes: self.classes,
+            numbers: self.numbers.into_iter().map(score).collect(),
+        }
     }
+}
+
+impl Errors {
+    /// Adds the `count`-th target.
+    fn add(&mut self, told: f64, target: f64, count: usize) {
+        self.absolute += (told - target).abs();
+        self.squares += (told - target).powi(2);
+        let before = target - self.mean;
+        self.mean += before / count as f64;
+        self.spread += before * (target - self.mean);
+    }
+}
+
+fn rows(tensor: &Tensor) -> Result<Vec<Vec<f32>>> {
+    Ok(tensor.to_dtype(DType::F32)?.to_vec2()?)
 }
 
 /// How many of `logits: [B, classes]` are largest at their `target: [B]`.
@@ -105,36 +174,61 @@ pub(crate) fn best(values: &[f32]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use fgn_data::Subset;
+    use fgn_nn::ModelConfig;
 
     use super::*;
     use crate::testing;
 
+    fn model(config: &ModelConfig) -> Model {
+        Model::new(config, 1, DType::F32, &Device::Cpu).unwrap()
+    }
+
+    fn tensor<const N: usize>(rows: &[[f32; N]]) -> Tensor {
+        Tensor::from_slice(rows.as_flattened(), (rows.len(), N), &Device::Cpu).unwrap()
+    }
+
     #[test]
-    fn losses_and_hits_are_summed_by_image() {
-        let model = Model::new(&testing::config().model, 1, DType::F32, &Device::Cpu).unwrap();
-        let mut tally = Tally::new(&model);
+    fn losses_and_hits_are_summed_by_sample() {
+        let mut sums = Sums::new(&model(&testing::config().model));
         let mut add = |logits: &[[f32; 3]], target: &[u32], loss: f32| {
-            let tensor = |values: &[u32]| Tensor::new(values, &Device::Cpu).unwrap();
-            let logits =
-                Tensor::from_slice(logits.as_flattened(), (logits.len(), 3), &Device::Cpu).unwrap();
-            tally.add(&logits, &tensor(target), &Tensor::new(loss, &Device::Cpu).unwrap()).unwrap();
+            let target = Tensor::new(target, &Device::Cpu).unwrap();
+            sums.add(&tensor(logits), &target, &Tensor::new(loss, &Device::Cpu).unwrap()).unwrap();
         };
         add(&[[1.0, 2.0, 0.0], [3.0, 3.0, 0.0], [0.0, 1.0, 2.0]], &[1, 1, 2], 0.5);
         add(&[[0.0, 0.0, -1.0]], &[0], 2.5);
-        let found = tally.mean();
-        assert_eq!((found.loss, found.images(), found.correct()), (1.0, 4, 3));
-        assert_eq!(found.accuracy(), 0.75);
-        assert_eq!(found.classes[1], ClassScore { images: 2, correct: 1 });
+        let found = sums.evaluation();
+        assert_eq!((found.loss, found.targets, found.correct()), (1.0, 4, 3));
+        assert_eq!(found.accuracy(), Some(0.75));
+        assert_eq!(found.classes[1], ClassScore { targets: 2, correct: 1 });
+    }
+
+    #[test]
+    fn errors_of_numbers_are_in_their_own_unit() {
+        let config = ModelConfig { classes: 0, numbers: 2, ..testing::config().model };
+        let mut sums = Sums::new(&model(&config));
+        let loss = Tensor::new(1.5f32, &Device::Cpu).unwrap();
+        let told = [[1.0, 7.0], [2.0, 7.0], [6.0, 7.0]];
+        let targets = [[1.0, 7.0], [4.0, 7.0], [7.0, 7.0]];
+        sums.add(&tensor(&told[..1]), &tensor(&targets[..1]), &loss).unwrap();
+        sums.add(&tensor(&told[1..]), &tensor(&targets[1..]), &loss).unwrap();
+        let found = sums.evaluation();
+        assert_eq!((found.loss, found.targets, found.accuracy()), (1.5, 3, None));
+        let [first, second] = found.numbers[..] else { panic!("{found:?}") };
+        assert!((first.mean_absolute_error - 1.0).abs() < 1e-12);
+        assert!((first.root_mean_square_error - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
+        // The targets' squared differences from their mean, 4, sum up to 18.
+        assert!((first.r_squared - (1.0 - 5.0 / 18.0)).abs() < 1e-12);
+        assert_eq!((second.mean_absolute_error, second.r_squared.is_nan()), (0.0, true));
     }
 
     #[test]
     fn a_set_is_measured_whole() {
         let images = testing::dataset().train;
-        let model = Model::new(&testing::config().model, 1, DType::F32, &Device::Cpu).unwrap();
+        let model = model(&testing::config().model);
         let whole = evaluate(&model, &images).unwrap();
-        assert_eq!(whole.images(), images.len());
+        assert_eq!(whole.targets, images.len());
         let parts = [0..7, 7..images.len() as u32].map(|part| {
             evaluate(&model, &Subset::new(images.clone(), part.collect()).unwrap()).unwrap()
         });

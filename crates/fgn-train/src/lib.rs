@@ -3,7 +3,7 @@
 //! A [`Config`] says everything about a training: which data, which model, how the one learns from
 //! the other. [`train`] does it and tells an [`Observer`] how it goes. A [`Recorder`] is the observer
 //! that writes a run folder, and a [`Run`] is such a folder opened again: to [`evaluate`] its model,
-//! or to [`classify`] images with it.
+//! or to tell what images and tables are with it ([`predict_image`], [`predict_table`]).
 //!
 //! ```
 //! use candle_core::{DType, Device};
@@ -34,13 +34,16 @@
 
 mod checkpoint;
 pub mod cli;
+mod completion;
 mod config;
 mod console;
 mod curves;
+mod data;
 mod device;
 mod error;
 mod evaluation;
 mod gates;
+mod inspect;
 mod optimizer;
 mod predict;
 mod recipe;
@@ -49,21 +52,24 @@ mod run;
 mod schedule;
 mod session;
 mod sweep;
+mod tensorboard;
 #[cfg(test)]
 mod testing;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Store};
-pub use config::{CheckpointConfig, Config, DataConfig, ReportConfig, TrainingConfig};
+pub use config::{CheckpointConfig, Config, ReportConfig, TrainingConfig};
 pub use console::Console;
 pub use curves::draw_curves;
+pub use data::DataConfig;
 pub use device::DeviceChoice;
 pub use error::{Error, Result};
-pub use evaluation::{ClassScore, Evaluation, evaluate};
+pub use evaluation::{ClassScore, Evaluation, NumberScore, evaluate};
 pub use fgn_nn::{Model, ModelConfig};
 pub use gates::{GATE_BINS, GateRecord, GateRecorder, LayerGates, NamedSpread, Spread};
+pub use inspect::{ParameterSummary, summarize_parameters};
 pub use optimizer::{Clip, Gradients, Group, NamedRows, Optimizer, OptimizerConfig};
-pub use predict::{Prediction, classify};
+pub use predict::{Prediction, predict_image, predict_table};
 pub use recipe::{Override, RECIPES};
 pub use report::write_report;
 pub use run::{Recorder, Resumed, Run};

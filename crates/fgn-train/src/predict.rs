@@ -1,53 +1,107 @@
-//! Classifying image files.
+//! What a model makes of files: images, and tables of series.
 
 use std::path::Path;
 
-use fgn_nn::{Mode, Model};
-use image::ImageReader;
+use candle_core::DType;
+use fgn_data::{Batches, Known, Order, Picture, Samples as _, Series};
+use fgn_nn::{Given, InputConfig, Mode, Model};
 use serde::Serialize;
 
 use crate::evaluation::best;
-use crate::{Error, Result};
+use crate::{DataConfig, Error, Result};
 
-/// What a model makes of an image.
+/// What a model makes of a sample.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Prediction {
-    /// The most probable class.
-    pub class: usize,
-    /// One entry a class; their sum is 1.
-    pub probabilities: Vec<f32>,
+#[serde(untagged)]
+pub enum Prediction {
+    /// Of a model that tells classes.
+    Class {
+        /// The most probable class.
+        class: usize,
+        /// What it is called.
+        name: String,
+        /// One entry a class; their sum is 1.
+        probabilities: Vec<f32>,
+    },
+    /// Of a model that tells numbers.
+    Numbers {
+        /// In the order of the model's `names`.
+        numbers: Vec<f32>,
+    },
 }
 
-/// Classifies the image in `file`: PNG, JPEG, BMP or PNM; colours become shades of grey. With `invert`
-/// it is read as a negative, which makes dark strokes on a light ground the light on dark of MNIST.
+/// Tells what is on the image in `file`: PNG, JPEG, BMP or PNM; colours become shades of grey. An image of
+/// another size than the model's is resized if those that it learned from were (`data.images.size`). With
+/// `invert` it is read as a negative, which makes dark strokes on a light ground the light on dark of MNIST.
 ///
 /// # Errors
-/// A file that cannot be read or is no image, and an image of another size than the model's.
-pub fn classify(model: &Model, file: &Path, invert: bool) -> Result<Prediction> {
+/// A model of no images; a file that cannot be read or is no image; an image of another size where none are
+/// resized.
+pub fn predict_image(
+    model: &Model,
+    data: &DataConfig,
+    file: &Path,
+    invert: bool,
+) -> Result<Prediction> {
     let Some(size) = model.config().input.image_size() else {
-        let found = format!("an image, {}", file.display());
-        return Err(Error::Mismatch { found, expected: "series".into() });
+        return Err(Error::NotThisFile {
+            file: file.to_owned(),
+            expected: "a table of series, .csv, .tsv or .parquet".into(),
+        });
     };
-    let mut pixels = read(file, size)?;
+    let resize = data.images.size.is_some();
+    let picture = Picture { size, colour: false, resize };
+    let mut pixels = picture.read(file)?;
     if invert {
         pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
     }
-    let [height, width] = size;
-    let input = fgn_data::input([&pixels[..]], height, width, model.device())?;
-    let logits = model.forward(&input, Mode::Eval)?.flatten_all()?.to_vec1::<f32>()?;
-    Ok(Prediction { class: best(&logits), probabilities: softmax(&logits) })
+    let input = picture.input(&[pixels], model.device())?;
+    let output = model.forward(&input, Mode::Eval)?.to_dtype(DType::F32)?;
+    Ok(Prediction::of(model, &output.flatten_all()?.to_vec1()?))
 }
 
-/// Gives the pixels row by row, 0 (black) to 255 (white).
-fn read(file: &Path, [height, width]: [usize; 2]) -> Result<Vec<u8>> {
-    let reader = ImageReader::open(file).map_err(Error::io("read", file))?;
-    let reader = reader.with_guessed_format().map_err(Error::io("read", file))?;
-    let image = reader.decode().map_err(|source| Error::Image { file: file.to_owned(), source })?;
-    let found = (image.width() as usize, image.height() as usize);
-    if found != (width, height) {
-        return Err(Error::ImageSize { file: file.to_owned(), found, expected: (width, height) });
+/// Tells what the series of the table in `file` are, calling `each` with what a series is called and what
+/// the model makes of it: of each sequence, or of each window to forecast from. The table has the columns
+/// that the model learned from, `data.series.features` and `data.series.id`; it need not have the target.
+///
+/// # Errors
+/// A model of no series; a table that cannot be read or lacks a column; whatever `each` returns.
+pub fn predict_table(
+    model: &Model,
+    data: &DataConfig,
+    file: &Path,
+    each: &mut dyn FnMut(String, Prediction) -> Result<()>,
+) -> Result<()> {
+    if !matches!(model.config().input, InputConfig::Series { .. }) {
+        return Err(Error::NotThisFile { file: file.to_owned(), expected: "images".into() });
     }
-    Ok(image.to_luma8().into_raw())
+    let known = Known { features: data.series.features.clone(), target: None };
+    let series = Series::read(file, &data.series, Some(&known), &mut |_| ())?;
+    let mut place = 0;
+    let size = BATCH_SIZE.min(series.len());
+    for batch in Batches::new(&series, Order::AsGiven, size, model.device())? {
+        let batch = batch?;
+        let given = Given { lengths: batch.lengths.as_deref(), state: None };
+        let output = model.run(&batch.input, &given, Mode::Eval)?.output.to_dtype(DType::F32)?;
+        for output in output.to_vec2()? {
+            each(series.title(place), Prediction::of(model, &output))?;
+            place += 1;
+        }
+    }
+    Ok(())
+}
+
+const BATCH_SIZE: usize = 100;
+
+impl Prediction {
+    fn of(model: &Model, output: &[f32]) -> Prediction {
+        if model.config().numbers > 0 {
+            return Prediction::Numbers { numbers: output.to_vec() };
+        }
+        let class = best(output);
+        let name = model.config().name(class);
+        Prediction::Class { class, name, probabilities: softmax(output) }
+    }
 }
 
 /// In f64, so that the sum is 1 to the last digit of an f32.
@@ -60,7 +114,7 @@ pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage};
 
     use super::*;
@@ -68,6 +122,10 @@ mod tests {
 
     fn model() -> Model {
         Model::new(&testing::config().model, 1, DType::F32, &Device::Cpu).unwrap()
+    }
+
+    fn predict(file: &Path, invert: bool) -> Result<Prediction> {
+        predict_image(&model(), &testing::config().data, file, invert)
     }
 
     /// A picture of the testing model's size.
@@ -80,35 +138,38 @@ mod tests {
         let (model, folder) = (model(), tempfile::tempdir().unwrap());
         let input = fgn_data::input([&picture().into_raw()[..]], 6, 4, &Device::Cpu).unwrap();
         let logits = model.forward(&input, Mode::Eval).unwrap().to_vec2::<f32>().unwrap();
-        let expected = Prediction { class: best(&logits[0]), probabilities: softmax(&logits[0]) };
+        let expected = Prediction::of(&model, &logits[0]);
         let formats =
             [("a.png", ImageFormat::Png), ("a.bmp", ImageFormat::Bmp), ("a.pgm", ImageFormat::Pnm)];
         for (name, format) in formats {
             let file = folder.path().join(name);
             picture().save_with_format(&file, format).unwrap();
-            assert_eq!(classify(&model, &file, false).unwrap(), expected, "{name}");
+            assert_eq!(predict(&file, false).unwrap(), expected, "{name}");
         }
         // The format is found by content, and grey in colour is grey.
         let file = folder.path().join("colour-without-extension");
         let colour = RgbImage::from_fn(4, 6, |x, y| Rgb([picture().get_pixel(x, y)[0]; 3]));
         colour.save_with_format(&file, ImageFormat::Png).unwrap();
-        assert_eq!(classify(&model, &file, false).unwrap(), expected);
+        assert_eq!(predict(&file, false).unwrap(), expected);
         // A negative, read as one.
         let mut negative = DynamicImage::from(picture());
         negative.invert();
         negative.save_with_format(&file, ImageFormat::Png).unwrap();
-        assert_eq!(classify(&model, &file, true).unwrap(), expected);
-        assert_ne!(classify(&model, &file, false).unwrap(), expected);
+        assert_eq!(predict(&file, true).unwrap(), expected);
+        assert_ne!(predict(&file, false).unwrap(), expected);
     }
 
     #[test]
     fn what_is_no_image_of_the_models_size_is_refused() {
-        let (model, folder) = (model(), tempfile::tempdir().unwrap());
+        let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.png");
-        let message = || classify(&model, &file, false).unwrap_err().to_string();
+        let message = || predict(&file, false).unwrap_err().to_string();
         assert!(message().starts_with("cannot read "), "{}", message());
         GrayImage::new(6, 4).save(&file).unwrap();
-        assert!(message().contains("6 x 4 pixels, expected 4 x 6"), "{}", message());
+        assert!(message().contains("4 x 6 pixels, expected 6 x 4"), "{}", message());
+        let mut data = testing::config().data;
+        data.images.size = Some([6, 4]);
+        predict_image(&model(), &data, &file, false).unwrap();
         std::fs::write(&file, "no image").unwrap();
         assert!(message().contains("PNG, JPEG, BMP and PNM are known"), "{}", message());
         let whole = {
@@ -117,6 +178,8 @@ mod tests {
         };
         std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
         assert!(message().contains("cannot read the image"), "{}", message());
+        let error = predict_table(&model(), &data, &file, &mut |_, _| Ok(())).unwrap_err();
+        assert!(error.to_string().contains("expected images"), "{error}");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Recipes: configurations in TOML, embedded or from a file, with overrides laid over them.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::str::FromStr;
 
+use fgn_data::Dataset;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::completion::complete;
 use crate::error::nearest;
 use crate::{Config, Error, Result};
 
@@ -16,6 +19,8 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("mnist-rows", include_str!("../recipes/mnist-rows.toml")),
     ("mnist-pixels", include_str!("../recipes/mnist-pixels.toml")),
     ("mnist-permuted", include_str!("../recipes/mnist-permuted.toml")),
+    ("series", include_str!("../recipes/series.toml")),
+    ("images", include_str!("../recipes/images.toml")),
 ];
 
 impl Config {
@@ -46,24 +51,44 @@ impl Config {
     }
 
     /// The recipe of that name, or in that file if it ends in `.toml`, with `overrides` laid over it
-    /// in their order; checked.
+    /// in their order; checked. What it leaves out of the model is taken from the data, which is read then.
     ///
     /// # Errors
     /// An unknown recipe; a file that cannot be read or is no TOML; an unknown key or a value that
-    /// does not fit, with the nearest known one; whatever [`Config::check`] refuses.
+    /// does not fit, with the nearest known one; whatever [`Config::check`] refuses; data that is needed and
+    /// cannot be read.
     pub fn load(recipe: &str, overrides: &[Override]) -> Result<Config> {
-        let config = match RECIPES.iter().find(|(name, _)| *name == recipe) {
-            Some((_, text)) => Config::parse(text, recipe, overrides),
+        Ok(Config::open(recipe, overrides)?.0)
+    }
+
+    /// As [`load`](Self::load), with the data set, if it had to be read: whole, as
+    /// [`DataConfig::open`](crate::DataConfig::open) gives it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(recipe: &str, overrides: &[Override]) -> Result<(Config, Option<Dataset>)> {
+        let text: Cow<'_, str> = match RECIPES.iter().find(|(name, _)| *name == recipe) {
+            Some((_, text)) => (*text).into(),
             None if Path::new(recipe).extension().is_some_and(|extension| extension == "toml") => {
-                let text = std::fs::read_to_string(recipe).map_err(Error::io("read", recipe))?;
-                Config::parse(&text, recipe, overrides)
+                std::fs::read_to_string(recipe).map_err(Error::io("read", recipe))?.into()
             }
-            None => Err(unknown(recipe)),
-        }?;
+            None => return Err(unknown(recipe)),
+        };
+        let (config, dataset) = match Config::parse(&text, recipe, overrides) {
+            Err(Error::Recipe { message, .. }) if message.starts_with(MISSING) => {
+                let open = Config::parse(&text, recipe, overrides)?;
+                let (config, dataset) = complete(&open, recipe)?;
+                (config, Some(dataset))
+            }
+            parsed => (parsed?, None),
+        };
         config.check()?;
-        Ok(config)
+        Ok((config, dataset))
     }
 }
+
+/// How serde begins to say that something is left out.
+const MISSING: &str = "missing field";
 
 impl<M: DeserializeOwned, D: DeserializeOwned> Config<M, D> {
     /// A recipe's text with `overrides` laid over it in their order; `origin` names it in errors. Nothing
@@ -114,7 +139,7 @@ impl Override {
 
     /// # Errors
     /// A part of the key, not the last, that is there and is no table.
-    fn apply(&self, table: &mut Table) -> Result<()> {
+    pub(crate) fn apply(&self, table: &mut Table) -> Result<()> {
         let mut table = table;
         let mut parts = self.key.split('.').peekable();
         while let Some(part) = parts.next() {
@@ -182,7 +207,7 @@ fn in_file(problem: &toml::de::Error, text: &str, origin: &str) -> Error {
     explain(problem, format!("{origin}, line {line}"))
 }
 
-fn explain(problem: &toml::de::Error, origin: String) -> Error {
+pub(crate) fn explain(problem: &toml::de::Error, origin: String) -> Error {
     let message = problem.message();
     let known = message.split('`').skip(3).step_by(2);
     let nearest = unknown_name(message).and_then(|name| nearest(name, known));
@@ -218,11 +243,18 @@ mod tests {
     #[test]
     fn every_recipe_is_right_and_survives_being_written() {
         for (name, text) in RECIPES {
-            let config = Config::recipe(name).unwrap();
-            assert_eq!(config.name, *name);
-            let again =
-                Config::<ModelConfig>::parse(&config.to_toml().unwrap(), "written", &[]).unwrap();
-            assert_eq!(config, again);
+            let text = *text;
+            if ["series", "images"].contains(name) {
+                // Their data is the user's: the tests of the command line train them.
+                let config = Config::<Table>::parse(text, name, &[]).unwrap();
+                assert_eq!(config.name, *name);
+            } else {
+                let config = Config::recipe(name).unwrap();
+                assert_eq!(config.name, *name);
+                let written = config.to_toml().unwrap();
+                let again = Config::<ModelConfig>::parse(&written, "written", &[]).unwrap();
+                assert_eq!(config, again);
+            }
             assert!(text.starts_with("# "), "{name} opens with a line that says what it is");
         }
     }
@@ -301,7 +333,10 @@ mod tests {
     #[test]
     fn unknown_recipes_are_told_with_the_known() {
         let message = load("mnist-row", &[]).unwrap_err().to_string();
-        assert!(message.contains("mnist, mnist-rows, mnist-pixels, mnist-permuted"), "{message}");
+        assert!(
+            message.contains("mnist, mnist-rows, mnist-pixels, mnist-permuted, series"),
+            "{message}"
+        );
         assert!(message.ends_with("did you mean \"mnist-rows\"?"), "{message}");
         let message = load("no/such.toml", &[]).unwrap_err().to_string();
         assert_eq!(message, "cannot read no/such.toml");

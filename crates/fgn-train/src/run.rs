@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{self, durable::replace};
+use crate::tensorboard::Events;
 use crate::{
     Checkpoint, Config, DataConfig, EpochMetrics, Error, Evaluation, Learner, Observer, Plan,
-    Result, Store, draw_curves,
+    Result, Step, Store, draw_curves,
 };
 
 const CONFIG: &str = "config.toml";
@@ -32,11 +33,17 @@ const RUNS: &str = "runs";
 ///   `{"final": true, "test_loss": …, "test_accuracy": …}`;
 /// - `model.safetensors`: the model after the last finished epoch;
 /// - `curves.svg`: loss and accuracy over the epochs;
+/// - `events.out.tfevents.…`: the same, and the steps between, for TensorBoard; a file more each time that
+///   the run goes on;
 /// - `checkpoints`: what the run goes on from when it was interrupted.
 pub struct Recorder {
     folder: PathBuf,
     store: Store,
     history: Vec<EpochMetrics>,
+    /// The configuration, as TOML.
+    config: String,
+    /// From the start of the training on.
+    events: Option<Events>,
 }
 
 /// An interrupted run, ready to go on.
@@ -65,7 +72,7 @@ impl Recorder {
         };
         let store = Store::open(&folder.join(CHECKPOINTS), config.checkpoint.keep)?;
         replace(&folder.join(CONFIG), text.as_bytes())?;
-        Ok(Recorder { folder, store, history: Vec::new() })
+        Ok(Recorder::new(folder, store, text))
     }
 
     /// Goes on with the run in `folder`, from its last checkpoint; with `last_good`, from the last that is
@@ -102,8 +109,12 @@ impl Recorder {
         let config = Config::<M, D>::parse(&text, &file.to_string_lossy(), &[])?;
         config.check_settings()?;
         store.keep(config.checkpoint.keep);
-        let recorder = Recorder { folder: folder.to_owned(), store, history: Vec::new() };
+        let recorder = Recorder::new(folder.to_owned(), store, text);
         Ok(Resumed { recorder, config, checkpoint })
+    }
+
+    fn new(folder: PathBuf, store: Store, config: String) -> Recorder {
+        Recorder { folder, store, history: Vec::new(), config, events: None }
     }
 
     /// Where the run is.
@@ -120,9 +131,11 @@ impl Recorder {
         struct Final {
             r#final: bool,
             test_loss: f64,
-            test_accuracy: f64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            test_accuracy: Option<f64>,
         }
         model.save(&self.folder.join(MODEL))?;
+        self.events.as_mut().map_or(Ok(()), |events| events.finish(test))?;
         self.line(&Final { r#final: true, test_loss: test.loss, test_accuracy: test.accuracy() })
     }
 
@@ -144,11 +157,18 @@ impl<M: Learner> Observer<M> for Recorder {
         let lines = self.history.iter().map(serde_json::to_string);
         let lines = lines.map(|line| Ok(line? + "\n")).collect::<serde_json::Result<String>>();
         let path = self.folder.join(METRICS);
-        replace(&path, lines.map_err(|error| Error::io("write", &path)(error.into()))?.as_bytes())
+        replace(&path, lines.map_err(|error| Error::io("write", &path)(error.into()))?.as_bytes())?;
+        self.events = Some(Events::begin(&self.folder, plan, &self.config)?);
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        self.events.as_mut().map_or(Ok(()), |events| events.step(step))
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, model: &M) -> Result<()> {
         self.line(metrics)?;
+        self.events.as_mut().map_or(Ok(()), |events| events.epoch(metrics))?;
         self.history.push(*metrics);
         model.save(&self.folder.join(MODEL))?;
         replace(&self.folder.join(CURVES), draw_curves(&self.history)?.as_bytes())
@@ -218,6 +238,7 @@ fn first_free(parent: &Path, name: &str) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensorboard::is_event_file;
     use crate::{testing, train};
 
     #[test]
@@ -238,10 +259,12 @@ mod tests {
         assert!(epochs.lines().eq(expected), "{epochs}");
         let last: serde_json::Value = serde_json::from_str(last).unwrap();
         assert_eq!(last["final"], true);
-        assert_eq!(last["test_accuracy"], trained.test.accuracy());
+        assert_eq!(last["test_accuracy"].as_f64(), trained.test.accuracy());
         let mut files: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         files.sort();
+        let events = files.remove(3);
+        assert!(events.to_str().is_some_and(is_event_file), "{events:?}");
         assert_eq!(files, [CHECKPOINTS, CONFIG, CURVES, METRICS, MODEL]);
     }
 

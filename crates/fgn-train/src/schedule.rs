@@ -162,6 +162,11 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    /// How many epochs it has waited.
+    pub(crate) fn waited(&self) -> usize {
+        self.waited
+    }
+
     /// Whether more than `patience` epochs, this one included, have passed without a lower loss; it
     /// begins to count anew then.
     pub(crate) fn is_lost(&mut self, loss: f64, patience: usize, min_delta: f64) -> bool {

@@ -40,7 +40,22 @@ impl Session {
     /// A configuration that does not fit the data, before anything is written; a folder that holds a run
     /// already, or cannot be written.
     pub fn begin(config: Config, folder: Option<&Path>, device: &Device) -> Result<Session> {
-        let (dataset, trainer) = prepare(&config, device)?;
+        let dataset = config.data.open()?;
+        Session::begin_on(dataset, config, folder, device)
+    }
+
+    /// As [`begin`](Self::begin), on a data set that was read already, as [`Config::open`] gives it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_on(
+        dataset: Dataset,
+        mut config: Config,
+        folder: Option<&Path>,
+        device: &Device,
+    ) -> Result<Session> {
+        config.data.settle(&dataset)?;
+        let (dataset, trainer) = prepare(dataset, &config, device)?;
         let recorder = Recorder::create(folder, &config)?;
         Ok(Session { config, dataset, trainer, recorder })
     }
@@ -51,8 +66,9 @@ impl Session {
     /// # Errors
     /// Those of [`Recorder::resume`]; data that is no longer what it was.
     pub fn resume(folder: &Path, last_good: bool, device: &Device) -> Result<Session> {
-        let Resumed { recorder, config, checkpoint } = Recorder::resume(folder, last_good)?;
-        let (dataset, mut trainer) = prepare(&config, device)?;
+        let resumed: Resumed = Recorder::resume(folder, last_good)?;
+        let Resumed { recorder, config, checkpoint } = resumed;
+        let (dataset, mut trainer) = prepare(config.data.open()?, &config, device)?;
         let restore = |checkpoint: &Checkpoint| trainer.restore(checkpoint);
         checkpoint.as_ref().map_or(Ok(()), restore)?;
         Ok(Session { config, dataset, trainer, recorder })
@@ -97,10 +113,13 @@ impl Session {
     }
 }
 
-fn prepare(config: &Config, device: &Device) -> Result<(Dataset, Trainer<Model>)> {
-    let dataset = config.data.open()?;
+fn prepare(
+    dataset: Dataset,
+    config: &Config,
+    device: &Device,
+) -> Result<(Dataset, Trainer<Model>)> {
     config.check_with(&dataset)?;
-    let dataset = dataset.hold_out(config.data.validation, config.training.seed)?;
+    let dataset = config.data.divide(dataset, config.training.seed)?;
     let model = Model::new(&config.model, config.training.seed, DType::F32, device)?;
     Ok((dataset, Trainer::new(config, model)?))
 }

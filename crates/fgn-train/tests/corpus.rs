@@ -12,15 +12,20 @@ mod targets;
 
 use std::fs;
 use std::panic::catch_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use candle_core::{DType, Device};
+use fgn_train::{Checkpoint, Model, Observer, Trainer};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+fn corpus(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)
+}
+
 fn inputs(target: &str) -> Vec<Vec<u8>> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
-    let folder = corpus.join(target);
+    let folder = corpus(target);
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 3, "{} has few inputs", folder.display());
@@ -40,6 +45,40 @@ fn try_one(name: &str, target: targets::Target, input: &[u8]) {
 fn no_input_of_the_corpus_panics() {
     for &(name, target) in targets::TARGETS {
         inputs(name).iter().for_each(|input| try_one(name, target, input));
+    }
+}
+
+/// The corpus' checkpoints, made anew when their form changes, by
+/// `cargo test -p fgn-train --test corpus -- --ignored`.
+#[test]
+#[ignore = "it writes into the corpus"]
+fn checkpoints_for_the_corpus() {
+    let (config, dataset) = targets::small();
+    let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    let mut saved = Saved(Vec::new());
+    Trainer::new(&config, model).unwrap().run(&dataset, &mut saved).unwrap();
+    for (name, place) in [("first-step", 0), ("first-epoch", 3), ("last", saved.0.len() - 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        saved.0[place].write(folder.path()).unwrap();
+        let files = ["config.toml", "progress.json", "training.safetensors", "weights.safetensors"];
+        let parts = files.map(|file| fs::read(folder.path().join(file)).unwrap());
+        fs::write(corpus("checkpoint").join(name), parts.join(&b"\n--\n"[..])).unwrap();
+    }
+}
+
+#[test]
+fn trainings_go_on_from_the_corpus_checkpoints() {
+    for name in ["first-step", "first-epoch", "last"] {
+        assert!(targets::goes_on(&fs::read(corpus("checkpoint").join(name)).unwrap()), "{name}");
+    }
+}
+
+struct Saved(Vec<Checkpoint>);
+
+impl Observer for Saved {
+    fn save(&mut self, checkpoint: &Checkpoint) -> fgn_train::Result<()> {
+        self.0.push(checkpoint.clone());
+        Ok(())
     }
 }
 

@@ -6,38 +6,52 @@ use candle_core::Device;
 use clap::Args;
 use fgn_data::{Batches, Dataset, Order, Samples, Target};
 
-use super::{print, source};
+use super::print;
 use crate::console::grouped;
+use crate::data::{absolute, is_table};
 use crate::{DataConfig, Result};
 
 pub(super) const HELP: &str = "\
 Examples:
   fgn data                    the data sets that are built in
   fgn data mnist
-  fgn data fashion-mnist/     a folder of your own, looked through as `fgn train --data` would";
+  fgn data fashion-mnist/     a folder of your own, looked through as `fgn train --data` would
+  fgn data steps.csv --set data.series.id=who --set data.series.target=kind";
 
 #[derive(Debug, Args)]
 pub(super) struct DataArgs {
-    /// A data set's name, or a folder
+    /// A data set's name, a folder, or a table (.csv, .tsv, .parquet)
     source: Option<String>,
+    /// Sets any key of a recipe's [data]; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", requires = "source")]
+    set: Vec<String>,
 }
 
 impl DataArgs {
     pub(super) fn run(self) -> Result<()> {
-        let Some(named) = self.source else {
+        let Some(mut source) = self.source else {
             let names: Vec<_> = fgn_data::names().collect();
             return print(&(names.join("\n") + "\n"));
         };
-        let is_folder = Path::new(&named).is_dir() || named.contains(std::path::MAIN_SEPARATOR);
-        let source = if is_folder { source(Path::new(&named))? } else { named };
-        let dataset = DataConfig { source, validation: 0 }.open()?;
-        print(&described(&dataset)?)
+        let path = Path::new(&source);
+        if path.is_dir() || is_table(path) {
+            source = absolute(path)?;
+        }
+        let settings = self.set.iter().map(|text| text.parse());
+        let settings = settings.collect::<Result<Vec<_>>>()?;
+        print(&described(&DataConfig::new(source).with(&settings)?.open()?)?)
     }
 }
 
 fn described(dataset: &Dataset) -> Result<String> {
     let form = dataset.train.form();
     let mut text = format!("input   {}\ntarget  {}\n", form.input, form.target);
+    if let Target::Numbers(names) = &form.target {
+        text = text.trim_end().to_owned() + &format!(": {}\n", names.join(", "));
+    }
+    if !dataset.train.features().is_empty() {
+        text += &format!("steps   {}\n", dataset.train.features().join(", "));
+    }
     let parts = [
         ("train", Some(&dataset.train)),
         ("valid", dataset.valid.as_ref()),

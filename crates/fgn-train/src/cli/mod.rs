@@ -1,7 +1,6 @@
 //! The command line: what was typed, and what it does.
 
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
@@ -12,12 +11,14 @@ mod completions;
 mod data;
 mod eval;
 mod export;
+mod inspect;
 mod interrupt;
 mod logging;
 mod predict;
 mod recipes;
 mod report;
 mod sweep;
+mod table;
 mod train;
 
 /// Reads the arguments, does what they say, prints an error if there is one.
@@ -74,11 +75,14 @@ enum Command {
     #[command(after_help = train::HELP)]
     Train(train::TrainArgs),
     /// Measure the model of a run on the test samples, class by class
-    #[command(after_help = "Example:\n  fgn eval runs/mnist-1")]
+    #[command(after_help = eval::HELP)]
     Eval(eval::EvalArgs),
-    /// Classify image files with the model of a run
+    /// Tell what image files or tables of series are, with the model of a run
     #[command(after_help = predict::HELP)]
     Predict(predict::PredictArgs),
+    /// Show what the parameters of a run's model hold, and what its gates do
+    #[command(after_help = inspect::HELP)]
+    Inspect(inspect::InspectArgs),
     /// Write the weights of a run to a file that other programs read
     #[command(after_help = export::HELP)]
     Export(export::ExportArgs),
@@ -117,22 +121,13 @@ impl Cli {
             Command::Eval(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
             Command::Report(args) => args.run(&device()?)?,
+            Command::Inspect(args) => args.run()?,
             Command::Recipes(args) => args.run()?,
             Command::Data(args) => args.run()?,
             Command::Completions(args) => args.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// A folder as `data.source`: absolute, so that the run can be evaluated from anywhere.
-fn source(folder: &Path) -> Result<String> {
-    let absolute = std::path::absolute(folder).map_err(Error::io("find", folder))?;
-    absolute.into_os_string().into_string().map_err(|found| Error::Value {
-        key: "data.source",
-        found: format!("{found:?}"),
-        expected: "a path in UTF-8".into(),
-    })
 }
 
 /// How the program was called, for hints that can be copied.

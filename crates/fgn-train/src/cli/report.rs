@@ -24,8 +24,8 @@ impl ReportArgs {
     pub(super) fn run(self, device: &Device) -> Result<()> {
         let Run { config, model } = Run::open(&self.run, device)?;
         let dataset = config.data.open()?;
-        crate::config::fits(&config.model, &dataset)?;
-        let dataset = dataset.hold_out(config.data.validation, config.training.seed)?;
+        crate::data::fits(&config.model, &dataset)?;
+        let dataset = config.data.divide(dataset, config.training.seed)?;
         let file = write_report(&self.run, &config, &model, &dataset)?;
         print(&format!("{}\n", file.display()))
     }

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Args;
 
-use super::{interrupt, print, program, source};
+use super::{interrupt, print, program};
 use crate::console::grouped;
+use crate::data::absolute;
 use crate::{Config, Console, End, Ended, Override, RECIPES, Result, Session, Trained};
 
 pub(super) const HELP: &str = "\
@@ -15,6 +16,8 @@ Examples:
   fgn train
   fgn train mnist-rows --epochs 3 --seed 7
   fgn train --data fashion-mnist/ --out runs/fashion
+  fgn train images --data photos/         a folder for each class
+  fgn train series --data steps.csv --set data.series.id=who --set data.series.target=kind
   fgn train --set model.recurrent.cell.z=linear --set data.validation=0
   fgn train --set optimizer.name=lion --set optimizer.learning_rate=3e-4
   fgn train --set checkpoint.every_steps=100 --set early_stopping.patience=3
@@ -46,8 +49,9 @@ pub(super) struct TrainArgs {
     /// The run folder [default: the first of runs/RECIPE-1, runs/RECIPE-2, … that is free]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// A folder with the four files of a data set in MNIST's (IDX) form, plain or gzipped
-    #[arg(long, value_name = "DIR")]
+    /// Your own data: a table (.csv, .tsv, .parquet), a folder with a folder of images for each class, or a
+    /// folder with four files in MNIST's (IDX) form
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Sets any key of the recipe; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
@@ -67,8 +71,9 @@ impl TrainArgs {
         let session = match &self.resume {
             Some(folder) => Session::resume(folder, self.last_good, device)?,
             None => {
-                let config = Config::load(&self.recipe, &self.overrides()?)?;
-                Session::begin(config, self.out.as_deref(), device)?
+                let (config, dataset) = Config::open(&self.recipe, &self.overrides()?)?;
+                let dataset = dataset.map_or_else(|| config.data.open(), Ok)?;
+                Session::begin_on(dataset, config, self.out.as_deref(), device)?
             }
         };
         let Ended { folder, step, end, trained } =
@@ -94,7 +99,7 @@ impl TrainArgs {
         overrides.extend(self.learning_rate.map(|x| Override::new("optimizer.learning_rate", x)));
         overrides.extend(self.seed.map(|n| Override::new("training.seed", n)));
         if let Some(folder) = &self.data {
-            overrides.push(Override::new("data.source", source(folder)?));
+            overrides.push(Override::new("data.source", absolute(folder)?));
         }
         for text in &self.set {
             overrides.push(text.parse()?);
@@ -119,13 +124,23 @@ fn summary(folder: &Path, end: End, trained: &Trained) -> String {
         }
         _ => "",
     };
-    let (accuracy, loss, images) = (100.0 * test.accuracy(), test.loss, grouped(test.images()));
+    let (loss, samples) = (test.loss, grouped(test.targets));
+    let measured = match test.accuracy() {
+        Some(accuracy) => {
+            format!(
+                "Test accuracy = {:.2} %  (loss {loss:.4}, {samples} samples)",
+                100.0 * accuracy
+            )
+        }
+        None => format!("Test loss = {loss:.4}  ({samples} samples)"),
+    };
+    let by = if test.numbers.is_empty() { "class by class" } else { "number by number" };
     let folder = folder.display();
     format!(
-        "{early}\nTest accuracy = {accuracy:.2} %  (loss {loss:.4}, {images} images)\n\n\
+        "{early}\n{measured}\n\n\
          The run is in {folder}: config.toml, metrics.jsonl, model.safetensors, curves.svg, report.html\n\
-         Next:\n  open {folder}/report.html in a browser\n  {program} eval {folder}                 measure it class by class\n  \
-         {program} predict {folder} digit.png    classify your own images\n"
+         Next:\n  open {folder}/report.html in a browser\n  {program} eval {folder}            measure it {by}\n  \
+         {program} predict {folder} FILE    use it on an image or table of your own\n"
     )
 }
 
@@ -137,6 +152,7 @@ fn recipes() -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use fgn_data::Share;
 
     use super::*;
     use crate::cli::{Cli, Command};
@@ -153,7 +169,10 @@ mod tests {
         assert_eq!(config.name, "mnist");
         let training = &config.training;
         assert_eq!((training.epochs, training.batch_size, training.seed), (3, 7, 8));
-        assert_eq!((config.optimizer.learning_rate(), config.data.validation), (0.5, 6));
+        assert_eq!(
+            (config.optimizer.learning_rate(), config.data.validation),
+            (0.5, Share::Count(6))
+        );
         assert!(config.data.source.ends_with("/somewhere"), "{}", config.data.source);
         assert!(Path::new(&config.data.source).is_absolute());
     }

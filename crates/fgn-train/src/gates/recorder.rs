@@ -107,8 +107,7 @@ mod tests {
     use crate::{Checkpoint, Config, Trained, Trainer, testing, train};
 
     fn recorder(folder: &Path, config: &Config) -> GateRecorder {
-        let (count, seed) = (config.data.validation, config.training.seed);
-        let dataset = testing::dataset().hold_out(count, seed).unwrap();
+        let dataset = config.data.divide(testing::dataset(), config.training.seed).unwrap();
         GateRecorder::new(folder, &dataset, 8)
     }
 

@@ -22,7 +22,7 @@ const PARTS: [&str; 8] =
 fn report(config: &Config, dataset: Dataset) -> String {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("run");
-    let dataset = dataset.hold_out(config.data.validation, config.training.seed).unwrap();
+    let dataset = config.data.divide(dataset, config.training.seed).unwrap();
     let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
     let mut trainer = Trainer::new(config, model).unwrap();
     let recorder = Recorder::create(Some(&folder), config).unwrap();
@@ -91,7 +91,7 @@ fn config(input: InputConfig, model: impl FnOnce(&mut ModelConfig)) -> Config {
     let mut config = testing::load(&["training.epochs=2", "training.batch_size=4"]).unwrap();
     let recurrent = RecurrentConfig::new(AnyCell::FGN, 4);
     config.model = ModelConfig::classifier(3, input, recurrent);
-    config.data.validation = 6;
+    config.data.validation = fgn_data::Share::Count(6);
     model(&mut config.model);
     config
 }

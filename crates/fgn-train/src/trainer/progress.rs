@@ -58,6 +58,9 @@ pub(crate) struct Tally {
 
 pub(crate) const FORMAT: u32 = 1;
 
+/// More steps or samples than any training has, and few enough to be multiplied.
+const MOST: usize = 1 << 40;
+
 impl Progress {
     pub(crate) fn new(isa: &str) -> Progress {
         Progress {
@@ -92,6 +95,44 @@ impl Progress {
     /// After which step the model was best, by [`EpochMetrics::loss`].
     pub fn best_step(&self) -> Option<usize> {
         self.best.map(|best| best.step)
+    }
+
+    /// Whether it is one that a training could have come to.
+    ///
+    /// # Errors
+    /// What it says that cannot be.
+    pub(crate) fn check(&self) -> Result<()> {
+        let wrong = |what: &str, found: String, expected: String| {
+            Err(Error::OtherTraining { what: format!("its {what}"), found, expected })
+        };
+        if self.format != FORMAT {
+            return wrong("format", self.format.to_string(), FORMAT.to_string());
+        }
+        if self.epoch != self.history.len() + 1 {
+            let expected = format!("{}, as that many are measured", self.history.len() + 1);
+            return wrong("epoch", self.epoch.to_string(), expected);
+        }
+        let counts = [self.tally.samples, self.tally.targets, self.tally.correct.unwrap_or(0)];
+        let largest = counts.into_iter().fold(self.step, usize::max);
+        if largest > MOST {
+            return wrong(
+                "count of steps or samples",
+                largest.to_string(),
+                format!("at most {MOST}"),
+            );
+        }
+        let waited = self.plateau.waited().max(self.stopping.waited());
+        for (what, found, most) in [
+            ("step within the epoch", self.epoch_step, self.step),
+            ("count of updates", usize::try_from(self.updates).unwrap_or(usize::MAX), self.step),
+            ("count of epochs waited", waited, self.history.len()),
+            ("count of lowered rates", self.lowered.unsigned_abs() as usize, self.history.len()),
+        ] {
+            if found > most {
+                return wrong(what, found.to_string(), format!("at most {most}"));
+            }
+        }
+        Ok(())
     }
 
     /// Ends an epoch.

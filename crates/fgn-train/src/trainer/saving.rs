@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use candle_core::{Tensor, Var};
 use tracing::warn;
 
-use super::{Learner, Progress, Trainer, progress};
-use crate::{Checkpoint, Error, Result};
+use super::{Learner, Progress, Trainer};
+use crate::{Checkpoint, Result};
 
 impl<M: Learner> Trainer<M> {
     /// All that is needed to go on from here; copies, which later steps do not change.
@@ -43,13 +43,7 @@ impl<M: Learner> Trainer<M> {
     /// A checkpoint of another model or another optimizer; the trainer is of no use then.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let Checkpoint { config, progress, weights, training } = checkpoint;
-        if progress.format != progress::FORMAT {
-            return Err(Error::OtherTraining {
-                what: "the checkpoint's format".into(),
-                found: progress.format.to_string(),
-                expected: progress::FORMAT.to_string(),
-            });
-        }
+        progress.check()?;
         if *config != self.config {
             warn!("going on with another configuration than before");
         }

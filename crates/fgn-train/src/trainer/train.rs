@@ -36,14 +36,14 @@ use crate::{Config, EpochMetrics, Evaluation, Observer, Result, Trainer, evaluat
 /// let settings: Vec<Override> = settings.map(str::parse).into_iter().collect::<Result<_, _>>()?;
 /// let trained = train(&Config::load("mnist-rows", &settings)?, &dataset, &mut ())?;
 /// assert_eq!(trained.history.len(), 10);
-/// assert_eq!(trained.test.accuracy(), 1.0);
+/// assert_eq!(trained.test.accuracy(), Some(1.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn train(config: &Config, dataset: &Dataset, observer: &mut dyn Observer) -> Result<Trained> {
     config.check_with(dataset)?;
     let seed = config.training.seed;
     let model = Model::new(&config.model, seed, DType::F32, &Device::Cpu)?;
-    let dataset = dataset.clone().hold_out(config.data.validation, seed)?;
+    let dataset = config.data.divide(dataset.clone(), seed)?;
     let mut trainer = Trainer::new(config, model)?;
     trainer.run(&dataset, observer)?;
     trainer.measured(&dataset)

@@ -152,6 +152,8 @@ fn a_run_is_never_overwritten_and_a_damaged_one_never_used() {
 
     // An image of another size, and none at all.
     image::GrayImage::new(20, 28).save(place.path("small.png")).unwrap();
-    place.fgn(&["predict", "run", "small.png"]).fails_with(&["20 x 28 pixels, expected 28 x 28"]);
+    place
+        .fgn(&["predict", "run", "small.png"])
+        .fails_with(&["28 x 20 pixels, expected 28 x 28 (height x width"]);
     place.fgn(&["predict", "run", "none.png"]).fails_with(&["cannot read none.png: No such file"]);
 }

@@ -160,6 +160,38 @@ fn a_full_disk_loses_nothing() {
     assert!(result(&place.path("run")) == whole);
 }
 
+/// Whoever may write everywhere, as root, is not kept from it: then there is nothing to test.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_told_and_left_as_it_was() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::new();
+    run(&place, &args("run"));
+    let whole = result(&place.path("run"));
+    let permit = |name: &str, mode: u32| {
+        fs::set_permissions(place.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    fs::create_dir(place.path("shut")).unwrap();
+    for name in ["shut", "run/checkpoints", "run"] {
+        permit(name, 0o555);
+    }
+    if fs::write(place.path("shut/probe"), "").is_ok() {
+        println!("skipped: this user may write everywhere");
+    } else {
+        place.train(1, &["--out", "shut/run"]).fails_with(&["cannot create shut/run", "ermission"]);
+        let told = place.fgn(&["train", "--resume", "run"]);
+        told.fails_with(&["cannot ", "run/", "ermission denied"]);
+        assert!(result(&place.path("run")) == whole);
+        place.fgn(&["eval", "run"]).succeeds();
+    }
+    for name in ["shut", "run", "run/checkpoints"] {
+        permit(name, 0o755);
+    }
+    run(&place, &resume("run"));
+    assert!(result(&place.path("run")) == whole);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {

@@ -1,0 +1,175 @@
+//! It goes on bit for bit, or says why it does not.
+
+use super::*;
+
+/// From every checkpoint, through the disk, to the same bits.
+fn goes_on_bit_for_bit(settings: &[&str]) {
+    let config = testing::load(settings).unwrap();
+    let dataset = held_out(&config);
+    let mut saved = Saved::default();
+    let mut whole = trainer(&config);
+    whole.run(&dataset, &mut saved).unwrap();
+    assert!(saved.0.len() > config.training.epochs.min(3), "{settings:?}");
+    let same = |one: &EpochMetrics, other: &EpochMetrics| {
+        let timeless = |metrics| EpochMetrics { seconds: 0.0, samples_per_second: 0.0, ..metrics };
+        timeless(*one) == timeless(*other)
+    };
+    for checkpoint in &saved.0 {
+        let folder = tempfile::tempdir().unwrap();
+        checkpoint.write(folder.path()).unwrap();
+        let mut again = trainer(&config);
+        again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
+        let mut notes = Notes::default();
+        again.run(&dataset, &mut notes).unwrap();
+        let step = checkpoint.progress.step();
+        assert!(weights(again.model()) == weights(whole.model()), "{settings:?} from step {step}");
+        let (found, expected) = (again.progress().history(), whole.progress().history());
+        assert!(found.len() == expected.len());
+        assert!(found.iter().zip(expected).all(|(one, other)| same(one, other)), "{settings:?}");
+        assert_eq!(notes.plans[0].done, step);
+        assert_eq!(notes.steps.first().map_or(step + 1, |first| first.total), step + 1);
+    }
+}
+
+#[test]
+fn it_goes_on_bit_for_bit_with_every_optimizer() {
+    for name in ["sgd", "rmsprop", "adam", "adamw", "lion"] {
+        let momentum = if ["sgd", "rmsprop"].contains(&name) { "momentum = 0.9, " } else { "" };
+        let optimizer =
+            format!("optimizer={{ name = \"{name}\", {momentum}learning_rate = 0.003 }}");
+        goes_on_bit_for_bit(&[&optimizer, "checkpoint.every_steps=7", "training.epochs=2"]);
+    }
+}
+
+#[test]
+fn it_goes_on_bit_for_bit_with_all_that_is_remembered() {
+    goes_on_bit_for_bit(&[
+        "training.average=0.9",
+        "training.accumulate=2",
+        "training.warmup_steps=3",
+        "training.label_smoothing=0.1",
+        "schedule.name=plateau",
+        "schedule.patience=1",
+        "early_stopping.patience=2",
+        "optimizer.learning_rate=0.3",
+        "clip.value=0.01",
+        "checkpoint.every_steps=3",
+        "model.dense={ size = 5, dropout = 0.3 }",
+        "training.epochs=6",
+    ]);
+}
+
+/// Each batch begins with the states that the one before left, and those are in the checkpoint.
+#[test]
+fn it_goes_on_bit_for_bit_with_carried_states() {
+    let streams = ["training.carry_state=true", "data.validation=0", "training.epochs=2"];
+    goes_on_bit_for_bit(&[&streams[..], &["checkpoint.every_steps=4"]].concat());
+    let trained = |settings: &[&str]| {
+        let (config, mut saved) = (testing::load(settings).unwrap(), Saved::default());
+        let every = crate::CheckpointConfig { every_steps: Some(4), keep: 1 };
+        let config = Config { checkpoint: every, ..config };
+        trainer(&config).run(&held_out(&config), &mut saved).unwrap();
+        saved.0.swap_remove(0).training
+    };
+    assert!(trained(&streams).contains_key("carried/0"));
+    assert!(!trained(&streams[1..]).contains_key("carried/0"));
+}
+
+#[test]
+fn a_progress_that_no_training_comes_to_is_refused() {
+    let config = testing::load(&["training.epochs=1"]).unwrap();
+    let mut saved = Saved::default();
+    trainer(&config).run(&held_out(&config), &mut saved).unwrap();
+    type Change = fn(&mut Progress);
+    let changes: [(&str, Change); 6] = [
+        ("its format is 7, expected 1", |progress| progress.format = 7),
+        ("its epoch is 0, expected 2", |progress| progress.epoch = 0),
+        ("its count of steps", |progress| progress.step = usize::MAX),
+        ("its step within the epoch is 10, expected at most 9", |progress| {
+            progress.epoch_step = 10;
+        }),
+        ("its count of updates", |progress| progress.updates = u64::MAX),
+        ("its count of lowered rates", |progress| progress.lowered = -2),
+    ];
+    for (expected, change) in changes {
+        let mut checkpoint = saved.0[0].clone();
+        change(&mut checkpoint.progress);
+        let message = trainer(&config).restore(&checkpoint).err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn another_data_set_is_not_gone_on_with() {
+    let config = testing::load(&["training.epochs=1"]).unwrap();
+    let mut saved = Saved::default();
+    trainer(&config).run(&held_out(&config), &mut saved).unwrap();
+    let mut again = trainer(&config);
+    again.restore(&saved.0[0]).unwrap();
+    let error = again.run(&testing::dataset(), &mut ()).err().unwrap();
+    assert!(matches!(error, Error::OtherTraining { .. }), "{error}");
+
+    let wider = testing::load(&["model.recurrent.hidden_size=7"]).unwrap();
+    let error = trainer(&wider).restore(&saved.0[0]).err().unwrap();
+    assert!(matches!(error, Error::OtherTraining { .. }), "{error}");
+}
+
+/// Interrupts after so many steps.
+struct Interrupts(Arc<AtomicBool>, usize);
+
+impl<M> Observer<M> for Interrupts {
+    fn step(&mut self, step: &Step) -> Result<()> {
+        self.0.store(step.total == self.1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[test]
+fn it_is_interrupted_saved() {
+    let config = testing::load(&["training.epochs=2"]).unwrap();
+    let dataset = held_out(&config);
+    let mut whole = trainer(&config);
+    whole.run(&dataset, &mut ()).unwrap();
+    // 70 samples in batches of 8: 9 steps an epoch.
+    for (step, end) in [(5, End::Interrupted), (9, End::Interrupted), (18, End::Finished)] {
+        let mut trainer = trainer(&config);
+        let flag = Arc::new(AtomicBool::new(false));
+        trainer.interrupt_on(flag.clone());
+        let mut observer = (Interrupts(flag, step), Saved::default());
+        assert_eq!(trainer.run(&dataset, &mut observer).unwrap(), end, "{step}");
+        let last = observer.1.0.last().unwrap();
+        assert_eq!(last.progress.step(), step);
+        let mut again = super::trainer(&config);
+        again.restore(last).unwrap();
+        assert_eq!(again.run(&dataset, &mut ()).unwrap(), End::Finished);
+        assert_eq!(weights(again.model()), weights(whole.model()));
+    }
+}
+
+/// Whatever is left out, each step takes its own batches.
+#[test]
+fn it_goes_on_bit_for_bit_past_a_step_that_was_left_out() {
+    for broken in 0..12 {
+        let trainer = || {
+            own(|config| {
+                config.training.batch_size = 1;
+                config.training.accumulate = 3;
+                config.training.non_finite = NonFinite::Skip;
+                config.checkpoint.every_steps = Some(1);
+            })
+        };
+        let mut saved = Saved::default();
+        let mut whole = trainer();
+        whole.run(&numbers(Some(broken)), &mut saved).unwrap();
+        assert_eq!(saved.0.len(), 8);
+        let bits = |trainer: &Trainer<Mean>| {
+            trainer.model().parameters[0].1.to_scalar::<f64>().unwrap().to_bits()
+        };
+        for checkpoint in &saved.0 {
+            let mut again = trainer();
+            again.restore(checkpoint).unwrap();
+            again.run(&numbers(Some(broken)), &mut ()).unwrap();
+            assert_eq!(bits(&again), bits(&whole));
+        }
+    }
+}
