@@ -60,6 +60,10 @@ pub(crate) fn draw_accuracies(area: &Area<'_>, title: &str, history: &[EpochMetr
     panel(area, title, &accuracy, below..100.0, SeriesLabelPosition::LowerRight)
 }
 
+pub(crate) fn font(size: i32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
+}
+
 fn curve(history: &[EpochMetrics], value: fn(&EpochMetrics) -> Option<f64>) -> Curve {
     let values = (1..).zip(history).map(|(epoch, metrics)| (epoch, value(metrics)));
     values.filter_map(|(epoch, value)| Some((epoch, value?))).collect()
@@ -73,7 +77,6 @@ fn panel(
     range: Range<f64>,
     legend: SeriesLabelPosition,
 ) -> Drawn {
-    let font = |size: i32| ("sans-serif", size).into_font().color(&INK);
     // An axis needs two epochs to be one.
     let epochs = curves[0].len().max(2) as i32;
     let mut chart = ChartBuilder::on(area)

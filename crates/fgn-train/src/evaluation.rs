@@ -72,7 +72,7 @@ pub fn evaluate(model: &Model, samples: &dyn Samples) -> Result<Evaluation> {
 }
 
 /// One size, so that the same model and samples always give the same numbers.
-const BATCH_SIZE: usize = 100;
+pub(crate) const BATCH_SIZE: usize = 100;
 
 /// Sums over the batches of a pass.
 struct Sums {

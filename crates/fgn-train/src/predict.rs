@@ -7,7 +7,7 @@ use fgn_data::{Batches, Known, Order, Picture, Samples as _, Series};
 use fgn_nn::{Given, InputConfig, Mode, Model};
 use serde::Serialize;
 
-use crate::evaluation::best;
+use crate::evaluation::{BATCH_SIZE, best};
 use crate::{DataConfig, Error, Result};
 
 /// What a model makes of a sample.
@@ -90,8 +90,6 @@ pub fn predict_table(
     }
     Ok(())
 }
-
-const BATCH_SIZE: usize = 100;
 
 impl Prediction {
     fn of(model: &Model, output: &[f32]) -> Prediction {

@@ -15,7 +15,8 @@ use super::simd::{Element, Simd};
 const MAX_ROWS: usize = 6;
 /// How many registers wide a panel is where its width is free to choose.
 pub(super) const PANEL_VECTORS: usize = 4;
-/// How much of a matrix is used again and again before the next part: it stays in the nearest cache.
+/// How much of a panel is used for all rows before its next part. Smaller parts would stay in the nearest
+/// cache, but each is another pass over the sums: measured, these cost more.
 const CHUNK_BYTES: usize = 128 << 10;
 
 /// How many rows a tile of `vectors` registers a row may have: its sums, one broadcast number a row

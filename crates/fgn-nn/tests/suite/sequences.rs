@@ -37,6 +37,14 @@ fn symbols() -> Tensor {
     Tensor::new(&[[1u32, 2, 0, 4], [3, 0, 0, 0], [4, 4, 1, 0]], &Device::Cpu).unwrap()
 }
 
+/// Three sequences for a model of series or symbols.
+fn input(config: &ModelConfig) -> Tensor {
+    match config.input {
+        InputConfig::Symbols { .. } => symbols(),
+        _ => random(&[3, 4, 2], 5),
+    }
+}
+
 fn given(lengths: &[usize]) -> Given<'_> {
     Given { lengths: Some(lengths), state: None }
 }
@@ -61,10 +69,7 @@ fn a_short_sequence_among_longer_ones_is_told_as_alone() {
         ] {
             let config = ModelConfig { each_step, ..config };
             let model = model(&config);
-            let input = match config.input {
-                InputConfig::Symbols { .. } => symbols(),
-                _ => random(&[3, 4, 2], 5),
-            };
+            let input = input(&config);
             let together = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
             for (at, &length) in LENGTHS.iter().enumerate() {
                 let alone = input.narrow(0, at, 1).unwrap().narrow(1, 0, length).unwrap();
@@ -216,10 +221,7 @@ fn a_trace_tells_what_a_run_tells() {
         ] {
             let config = ModelConfig { each_step, ..config };
             let model = model(&config);
-            let input = match config.input {
-                InputConfig::Symbols { .. } => symbols(),
-                _ => random(&[3, 4, 2], 5),
-            };
+            let input = input(&config);
             let told = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
             let (output, traces) = model.trace(&input, &given(&LENGTHS), None).unwrap();
             assert_close(&output, &told.output);

@@ -58,11 +58,11 @@ struct Gates {
 }
 
 impl InspectArgs {
-    pub(super) fn run(self) -> Result<()> {
+    pub(super) fn run(self, device: &Device) -> Result<()> {
         let (model, gates) = match self.run.is_file() {
-            true => (Model::load(&self.run, &Device::Cpu)?, None),
+            true => (Model::load(&self.run, device)?, None),
             false => {
-                let run = Run::open(&self.run, &Device::Cpu)?;
+                let run = Run::open(&self.run, device)?;
                 let gates = gates(&run, self.samples).unwrap_or_else(|error| {
                     warn!("the gates are not looked at: {error}");
                     None

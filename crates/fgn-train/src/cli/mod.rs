@@ -121,7 +121,7 @@ impl Cli {
             Command::Eval(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
             Command::Report(args) => args.run(&device()?)?,
-            Command::Inspect(args) => args.run()?,
+            Command::Inspect(args) => args.run(&device()?)?,
             Command::Recipes(args) => args.run()?,
             Command::Data(args) => args.run()?,
             Command::Completions(args) => args.run()?,

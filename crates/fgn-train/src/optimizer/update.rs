@@ -11,8 +11,8 @@ use candle_core::{
 use super::elsewhere;
 use crate::{Error, OptimizerConfig, Result};
 
-/// Updates `var`; in the computer's memory in place, in one pass over it: by `rules[n].1` in the range `rules[n].0` of its
-/// numbers.
+/// Updates `var` by `rules[n].1` in the range `rules[n].0` of its numbers: in the computer's memory in place, in
+/// one pass over it.
 ///
 /// # Errors
 /// A gradient of another type or shape than the parameter's.

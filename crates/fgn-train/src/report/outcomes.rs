@@ -7,7 +7,7 @@ use fgn_data::{Batches, Order, Samples};
 use fgn_nn::{Given, Mode, Model};
 
 use crate::Result;
-use crate::evaluation::best;
+use crate::evaluation::{BATCH_SIZE, best};
 use crate::predict::softmax;
 
 /// How a model did on the test samples.
@@ -68,7 +68,6 @@ const MISTAKES: usize = 24;
 const EXAMPLES: usize = 6;
 /// Points of a picture of residuals.
 const PAIRS: usize = 800;
-const BATCH_SIZE: usize = 100;
 
 /// Goes through all of `samples`.
 ///

@@ -10,7 +10,7 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-use crate::curves::{Drawn, GRID, INK};
+use crate::curves::{Drawn, GRID, INK, font};
 use crate::{Error, Result};
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -130,10 +130,6 @@ pub(super) fn inside<X: Ranged, Y: Ranged>(
 /// No numbers at an axis.
 pub(super) fn nothing(_: &f64) -> String {
     String::new()
-}
-
-pub(super) fn font(size: i32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&INK)
 }
 
 /// A number of an axis that counts: nothing where it is none.
