@@ -1,14 +1,16 @@
 //! What the trainer costs beside the steps themselves: `cargo xtask bench --trainer`.
 //!
-//! The same steps of `mnist-rows` twice, in turns: by a [`Trainer`] with everything that `fgn train` does
-//! (batches, metrics, progress, run folder, events for TensorBoard, a look at the gates, checkpoint, curves),
-//! and as bare steps: forward, backward and optimizer on batches made before. A turn is a tenth of an epoch,
-//! so that both halves of a pair meet the same machine; the median of the pairs' differences is taken. What
-//! is done once an epoch is timed apart, and counted once an epoch.
+//! Two models of `mnist-rows` learn in turns, a step each: one by a [`Trainer`] with everything that `fgn train`
+//! does (batches, metrics, progress, run folder, events for TensorBoard, a look at the gates, checkpoint, curves),
+//! one by bare steps: forward, backward and optimizer on batches made before. Both steps of a pair meet the same
+//! machine; the median of the pairs' differences is taken. What is done once an epoch is timed apart, and counted
+//! once an epoch.
 
 use std::error::Error;
+use std::iter::Cycle;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use std::vec::IntoIter;
 
 use candle_core::{DType, Device};
 use fgn_data::{Batch, Batches, Dataset, Order, Samples, Subset};
@@ -23,8 +25,8 @@ use rand_chacha::rand_core::SeedableRng;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const TURNS: usize = 40;
-/// Turns that an epoch has.
+/// Runs of the trainer, each over a tenth of an epoch's samples.
+const RUNS: usize = 20;
 const PARTS: usize = 10;
 /// Of a step: what the trainer may cost.
 const LIMIT: f64 = 0.03;
@@ -40,23 +42,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let order = Order::Shuffled { seed, epoch: 1 };
     let batches = Batches::new(&dataset.train, order, config.training.batch_size, &Device::Cpu)?;
     let batches = batches.collect::<Result<Vec<_>, _>>()?;
+    let steps = batches.len();
 
-    let steps = batches.len() as f64;
+    let mut bare = Bare::new(&config, batches)?;
     let (mut alone, mut beside, mut each_epoch) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        let bare = bare(&config, &batches)?.as_secs_f64();
-        let whole = whole(&config, &dataset, &looked_at)?;
-        alone.push(1e3 * bare / steps);
-        beside.push(1e3 * (whole.steps.as_secs_f64() - bare) / steps);
-        each_epoch.push(1e3 * whole.epoch.as_secs_f64());
+    for _ in 0..RUNS {
+        let took = run(&config, &dataset, &looked_at, &mut bare)?;
+        for [by_trainer, by_hand] in took.steps {
+            alone.push(by_hand);
+            beside.push(by_trainer - by_hand);
+        }
+        each_epoch.push(took.epoch);
     }
     let [alone, beside, each_epoch] = [alone, beside, each_epoch].map(median);
-    let epoch = steps * PARTS as f64;
+    let epoch = (steps * PARTS) as f64;
     let all = beside + each_epoch / epoch;
     println!(
-        "mnist-rows, median of {TURNS} turns of {steps} steps: a step alone {alone:.3} ms; beside it the \
-         trainer's loop {beside:.3} ms, and {each_epoch:.1} ms once an epoch of {epoch} steps: {all:.3} ms a \
-         step, {:.2} % of it, at most {:.0} %",
+        "mnist-rows, median of {} pairs of steps: a step alone {alone:.3} ms; beside it the trainer's loop \
+         {beside:.3} ms, and {each_epoch:.1} ms once an epoch of {epoch} steps: {all:.3} ms a step, {:.2} % of \
+         it, at most {:.0} %",
+        RUNS * steps,
         100.0 * all / alone,
         100.0 * LIMIT,
     );
@@ -72,49 +77,72 @@ fn model(config: &Config) -> Result<Model, Box<dyn Error>> {
     Ok(Model::new(&config.model, config.training.seed, DType::F32, &Device::Cpu)?)
 }
 
-fn bare(config: &Config, batches: &[Batch]) -> Result<Duration, Box<dyn Error>> {
-    let model = model(config)?;
-    let mut optimizer = Optimizer::new(&config.optimizer, &[], model.parameters(), &[])?;
-    let mut dropout = ChaCha8Rng::seed_from_u64(1);
-    let start = Instant::now();
-    for batch in batches {
-        let logits = model.forward(&batch.input, Mode::Train(&mut dropout))?;
-        let loss = cross_entropy(&logits, &batch.target)?;
-        let gradients = Gradients::new(model.parameters(), &loss.backward()?)?;
-        optimizer.step(&gradients, config.clip, 1.0)?;
+/// Steps without a trainer.
+struct Bare<'a> {
+    config: &'a Config,
+    model: Model,
+    optimizer: Optimizer,
+    dropout: ChaCha8Rng,
+    batches: Cycle<IntoIter<Batch>>,
+}
+
+impl<'a> Bare<'a> {
+    fn new(config: &'a Config, batches: Vec<Batch>) -> Result<Self, Box<dyn Error>> {
+        let model = model(config)?;
+        let optimizer = Optimizer::new(&config.optimizer, &[], model.parameters(), &[])?;
+        let dropout = ChaCha8Rng::seed_from_u64(1);
+        Ok(Self { config, model, optimizer, dropout, batches: batches.into_iter().cycle() })
     }
-    Ok(start.elapsed())
+
+    fn step(&mut self) -> fgn_train::Result<()> {
+        let Some(batch) = self.batches.next() else { return Ok(()) };
+        let logits = self.model.forward(&batch.input, Mode::Train(&mut self.dropout))?;
+        let loss = cross_entropy(&logits, &batch.target)?;
+        let gradients = Gradients::new(self.model.parameters(), &loss.backward()?)?;
+        self.optimizer.step(&gradients, self.config.clip, 1.0)?;
+        Ok(())
+    }
 }
 
-/// What an epoch took: its steps with all that is done at each, and what is done at its end.
+/// What a run took, in ms.
 struct Took {
-    steps: Duration,
-    epoch: Duration,
+    /// For each step: by the trainer, and the bare one behind it.
+    steps: Vec<[f64; 2]>,
+    /// What is done once an epoch.
+    epoch: f64,
 }
 
-fn whole(config: &Config, dataset: &Dataset, looked_at: &Dataset) -> Result<Took, Box<dyn Error>> {
+fn run(
+    config: &Config,
+    dataset: &Dataset,
+    looked_at: &Dataset,
+    bare: &mut Bare<'_>,
+) -> Result<Took, Box<dyn Error>> {
     let parent = tempfile::tempdir()?;
     let folder = parent.path().join("run");
     let mut trainer = Trainer::new(config, model(config)?)?;
     let recorder = Recorder::create(Some(&folder), config)?;
     let gates = GateRecorder::new(&folder, looked_at, config.report.gate_samples);
-    let mut timed = Timed {
-        observer: (recorder, (gates, Console::new())),
-        begun: Instant::now(),
-        last_step: Instant::now(),
-    };
-    trainer.run(dataset, &mut timed)?;
-    Ok(Took { steps: timed.last_step - timed.begun, epoch: timed.last_step.elapsed() })
+    let observer = (recorder, (gates, Console::new()));
+    let mut turns = Turns { observer, bare, begun: Instant::now(), steps: Vec::new() };
+    trainer.run(dataset, &mut turns)?;
+    Ok(Took { epoch: ms(turns.begun), steps: turns.steps })
 }
 
-/// Notes when the first step begins, and when the last has ended.
-struct Timed<O> {
+fn ms(since: Instant) -> f64 {
+    1e3 * since.elapsed().as_secs_f64()
+}
+
+/// Has a bare step follow each of the trainer's, and times both.
+struct Turns<'a, 'b, O> {
     observer: O,
+    bare: &'a mut Bare<'b>,
+    /// When the trainer's step, or what follows the last one, began.
     begun: Instant,
-    last_step: Instant,
+    steps: Vec<[f64; 2]>,
 }
 
-impl<O: Observer> Observer for Timed<O> {
+impl<O: Observer> Observer for Turns<'_, '_, O> {
     fn start(&mut self, plan: &Plan) -> fgn_train::Result<()> {
         self.observer.start(plan)?;
         self.begun = Instant::now();
@@ -123,7 +151,11 @@ impl<O: Observer> Observer for Timed<O> {
 
     fn step(&mut self, step: &Step) -> fgn_train::Result<()> {
         self.observer.step(step)?;
-        self.last_step = Instant::now();
+        let by_trainer = ms(self.begun);
+        self.begun = Instant::now();
+        self.bare.step()?;
+        self.steps.push([by_trainer, ms(self.begun)]);
+        self.begun = Instant::now();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Who is told how a training goes, and what.
 
 use fgn_nn::Model;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Checkpoint, Result};
 
@@ -126,7 +126,9 @@ pub struct EpochMetrics {
     pub epoch: usize,
     /// Steps made up to here, over all epochs.
     pub step: usize,
-    /// Mean loss over the epoch's training targets, each before the step that used it, with dropout.
+    /// Mean loss over the epoch's training targets, each before the step that used it, with dropout; not a
+    /// number, and `null` in JSON, where every step was skipped.
+    #[serde(deserialize_with = "number_or_null")]
     pub train_loss: f64,
     /// The share of those targets that the model had right, where there is right and wrong.
     pub train_accuracy: Option<f64>,
@@ -147,4 +149,9 @@ impl EpochMetrics {
     pub fn loss(&self) -> f64 {
         self.valid_loss.unwrap_or(self.train_loss)
     }
+}
+
+/// JSON has no number for what is not one.
+fn number_or_null<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
 }

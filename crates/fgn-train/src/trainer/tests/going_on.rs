@@ -173,3 +173,27 @@ fn it_goes_on_bit_for_bit_past_a_step_that_was_left_out() {
         }
     }
 }
+
+/// The training loss of an epoch without a step is not a number, which JSON has no word for.
+#[test]
+fn it_goes_on_past_an_epoch_whose_steps_were_all_left_out() {
+    let mut saved = Saved::default();
+    let trainer = || {
+        own(|config| {
+            config.training.batch_size = 12;
+            config.training.non_finite = NonFinite::Skip;
+        })
+    };
+    let data = |broken| {
+        let Dataset { train, test, .. } = numbers(broken);
+        Dataset { train, valid: Some(test.clone()), test }
+    };
+    trainer().run(&data(Some(0)), &mut saved).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    saved.0[0].write(folder.path()).unwrap();
+    let mut again = trainer();
+    again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
+    assert_eq!(again.run(&data(None), &mut ()).unwrap(), End::Finished);
+    let losses: Vec<_> = again.progress().history().iter().map(|epoch| epoch.train_loss).collect();
+    assert!(losses.len() == 2 && losses[0].is_nan() && losses[1].is_finite(), "{losses:?}");
+}
