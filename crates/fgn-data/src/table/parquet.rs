@@ -1,6 +1,7 @@
 //! Parquet files, a row at a time: whole row groups are never held.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::ParquetError;
@@ -25,7 +26,7 @@ impl Parquet {
     pub(super) fn open(path: &Path) -> Result<Parquet> {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|source| Error::Read { file: name.clone(), source })?;
-        let reader = SerializedFileReader::new(file).map_err(|error| wrong(&name, 0, &error))?;
+        let reader = caught(&name, 0, || SerializedFileReader::new(file))?;
         let about = reader.metadata().file_metadata();
         let fields = about.schema().get_fields();
         if let Some(nested) = fields.iter().find(|field| !field.is_primitive()) {
@@ -38,7 +39,7 @@ impl Parquet {
         let columns: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
         check_columns(&name, &columns)?;
         let total = u64::try_from(about.num_rows()).unwrap_or(0);
-        let rows = RowIter::from_file_into(Box::new(reader));
+        let rows = caught(&name, 0, || Ok(RowIter::from_file_into(Box::new(reader))))?;
         Ok(Parquet { name, columns, rows, row: Vec::new(), done: 0, total })
     }
 }
@@ -49,9 +50,8 @@ impl Table for Parquet {
     }
 
     fn advance(&mut self) -> Result<bool> {
-        match self.rows.next() {
+        match caught(&self.name, self.done, || self.rows.next().transpose())? {
             Some(row) => {
-                let row = row.map_err(|error| wrong(&self.name, self.done, &error))?;
                 self.row = row.into_columns();
                 self.done += 1;
                 Ok(true)
@@ -100,10 +100,20 @@ impl Table for Parquet {
     }
 }
 
-fn wrong(file: &str, rows: u64, error: &ParquetError) -> Error {
-    Error::Table {
+/// What a call to the library gives, which panics on some damaged files.
+fn caught<T>(
+    file: &str,
+    rows: u64,
+    call: impl FnOnce() -> std::result::Result<T, ParquetError>,
+) -> Result<T> {
+    let found = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "values that make its reader panic".into(),
+    };
+    Err(Error::Table {
         at: format!("{file}, after row {rows}"),
-        found: error.to_string(),
+        found,
         expected: "a whole Parquet file".into(),
-    }
+    })
 }
