@@ -2,6 +2,7 @@
 //!
 //! - [`edges`]: who may depend on whom.
 //! - [`manifests`]: every version comes from the workspace's one table.
+//! - [`links`]: that the documentation's links lead somewhere.
 //! - [`sources`]: what may not stand in a source file, and how long one may be.
 //!
 //! Each check turns text into findings and touches no file itself, so its tests feed it text.
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use crate::process;
 
 mod edges;
+mod links;
 mod manifests;
 mod sources;
 
@@ -26,10 +28,17 @@ pub(crate) fn check() -> Result<()> {
     let mut files = 0;
     for package in &packages {
         findings.extend(manifests::check(&read(&package.manifest_path)?)?);
-        for path in rust_files(package.manifest_path.parent().unwrap_or(process::root()))? {
+        let folder = package.manifest_path.parent().unwrap_or(process::root());
+        for path in files_in(folder, "rs")? {
             findings.extend(sources::check(&read(&path)?));
             files += 1;
         }
+    }
+
+    let mut pages = files_in(&process::root().join("docs"), "md")?;
+    pages.extend(["README.md", "CHANGELOG.md"].map(|page| process::root().join(page)));
+    for page in &pages {
+        findings.extend(links::check(&read(page)?, |path| process::root().join(path).exists()));
     }
 
     if !findings.is_empty() {
@@ -38,7 +47,8 @@ pub(crate) fn check() -> Result<()> {
         }
         bail!("the invariants of docs/architecture.md do not hold, as listed above");
     }
-    println!("The invariants hold: {} crates, {files} source files.", packages.len());
+    let (crates, pages) = (packages.len(), pages.len());
+    println!("The invariants hold: {crates} crates, {files} source files, {pages} pages.");
     Ok(())
 }
 
@@ -102,8 +112,8 @@ fn read(path: &Path) -> Result<File> {
     Ok(File { path: path.to_string_lossy().replace('\\', "/"), text })
 }
 
-/// Every `*.rs` below `folder`, in the order of their names.
-fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+/// Every file below `folder` with that ending, in the order of their names.
+fn files_in(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -112,7 +122,7 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|extension| extension == ending) {
                 files.push(path);
             }
         }
