@@ -2,7 +2,7 @@
 //! TensorBoard, checkpoints, Ctrl-C, and going on.
 //!
 //! ```sh
-//! cargo run --release -p fgn-train --example own_model                   # in runs/adding-1, half a minute
+//! cargo run --release -p fgn-train --example own_model                   # in runs/adding-1, a minute at most
 //! cargo run --release -p fgn-train --example own_model runs/adding-1     # goes on after Ctrl-C or a kill
 //! ```
 //!
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use candle_core::{D, DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use fgn_core::AnyCell;
 use fgn_data::{Batch, Batches, Dataset, Form, Input, Order, Samples, Target};
 use fgn_nn::{Linear, Mode, Parameters, Recurrent, RecurrentConfig, Run, squared_error};
@@ -210,7 +210,7 @@ impl Learner for Adder {
         let picked = (((self.pick.forward(&outputs)? * 0.5)?.tanh()? + 1.0)? * 0.5)?;
         let sum = outputs.broadcast_mul(&picked)?.sum(1)?;
         let told = self.tell.forward(&sum)?;
-        let off = (&told - &batch.target)?.abs()?.detach().max(D::Minus1)?;
+        let off = (&told - &batch.target)?.abs()?.detach();
         let close = off.lt(CLOSE)?.to_dtype(DType::F32)?.sum_all()?.to_scalar::<f32>()?;
         Ok(Scored {
             loss: squared_error(&told, &batch.target)?,

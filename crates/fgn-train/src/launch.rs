@@ -76,16 +76,15 @@ fn hand_over(program: &mut Command, _: Option<OsString>) -> io::Result<ExitCode>
 mod tests {
     use super::*;
 
-    fn cc(folder: &Path, args: &[&str]) {
-        let status = Command::new("cc").current_dir(folder).args(args).status().unwrap();
-        assert!(status.success(), "cc {args:?}");
-    }
-
     #[test]
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     fn what_the_loader_does_not_find_is_named() {
         let place = tempfile::tempdir().unwrap();
         let folder = place.path();
+        let cc = |args: &[&str]| {
+            let status = Command::new("cc").current_dir(folder).args(args).status().unwrap();
+            assert!(status.success(), "cc {args:?}");
+        };
         std::fs::write(folder.join("library.c"), "int answer(void) { return 42; }").unwrap();
         std::fs::write(
             folder.join("main.c"),
@@ -94,10 +93,10 @@ mod tests {
         .unwrap();
         for library in ["libcuda.so.1", "libcublas.so.13"] {
             let soname = format!("-Wl,-soname,{library}");
-            cc(folder, &["-shared", "-fPIC", &soname, "-o", library, "library.c"]);
+            cc(&["-shared", "-fPIC", &soname, "-o", library, "library.c"]);
         }
         let linked = ["main.c", "./libcuda.so.1", "./libcublas.so.13", "-o", "program"];
-        cc(folder, &[&["-Wl,--no-as-needed,-rpath,$ORIGIN"], &linked[..]].concat());
+        cc(&[&["-Wl,--no-as-needed,-rpath,$ORIGIN"], &linked[..]].concat());
         let missing = || missing_libraries(&folder.join("program")).unwrap();
         assert!(missing().is_empty());
 
