@@ -261,32 +261,30 @@ struct InputProduct<'a, E: Element> {
     active: usize,
 }
 
-impl<E: Element> InputProduct<'_, E> {
-    /// The step and the place among the members of a row.
-    #[inline(always)]
-    fn place(&self, row: usize) -> (usize, usize) {
-        (self.first + row / self.active, row % self.active)
-    }
-}
-
 // SAFETY: a row of `d_pre` has `padded >= hidden` numbers for each block, and the panels `hidden` rows
 // for each block that the input feeds; `d_x` is `[T, B, I]`, and `zeros` as wide as a panel.
 unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
+    /// The step, and the place among the members.
+    type Row = (usize, usize);
+
     #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
-        let (k, row) = self.place(row);
+    fn rows(&self) -> impl Iterator<Item = Self::Row> {
+        (self.first..).flat_map(|k| (0..self.active).map(move |row| (k, row)))
+    }
+
+    #[inline(always)]
+    fn left(&self, (k, row): Self::Row) -> *const E {
         // SAFETY: the group's own row.
         unsafe { self.run.d_pre.row(k, row) }
     }
 
     #[inline(always)]
-    fn start(&self, _: usize, _: usize) -> *const E {
+    fn start(&self, _: Self::Row, _: usize) -> *const E {
         self.run.zeros.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
-        let (k, row) = self.place(row);
+    fn out(&self, (k, row): Self::Row, vector: usize) -> *mut E {
         let g = self.run.g;
         let place = self.run.plan.schedule.place(k, self.run.members[row]);
         // SAFETY: `d_x` is `[T, B, I]`, and the row is the group's own.

@@ -355,6 +355,13 @@ impl<'a, E: Element> HiddenProduct<'a, E> {
 // SAFETY: a row of `d_pre` has `padded >= hidden` numbers for each block, and the panels `hidden` rows
 // for each recurrent block. A row of `d_prev` has `padded` numbers for each column.
 unsafe impl<E: Element> Product<E> for HiddenProduct<'_, E> {
+    type Row = usize;
+
+    #[inline(always)]
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        0..
+    }
+
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
         // SAFETY: the group's own row.
@@ -384,6 +391,13 @@ struct Unproject<'a, E: Element>(StepRows<'a, E>);
 
 // SAFETY: rows have `padded` numbers for each column, and the panels are no deeper than that.
 unsafe impl<E: Element> Product<E> for Unproject<'_, E> {
+    type Row = usize;
+
+    #[inline(always)]
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        0..
+    }
+
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
         let g = self.0.run.g;

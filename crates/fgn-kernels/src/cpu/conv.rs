@@ -204,21 +204,30 @@ struct PixelProduct<'a, S, E> {
 // SAFETY: the kernel at any pixel stays inside the bordered image. `start` is as wide as the panels,
 // and `out` has a row of `out_stride` numbers for each pixel, into which the panels fit.
 unsafe impl<S: Simd<Elem = E>, E: Element> Product<E> for PixelProduct<'_, S, E> {
+    /// The pixel, and where it stands in the bordered image.
+    type Row = (usize, usize);
+
     #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
-        let (y, x) = (row / self.width, row % self.width);
-        self.left[(y * (self.width + 2) + x) * self.stride..].as_ptr()
+    fn rows(&self) -> impl Iterator<Item = Self::Row> {
+        let width = self.width;
+        let row = move |y| (0..width).map(move |x| (y * width + x, y * (width + 2) + x));
+        (0..).flat_map(row)
     }
 
     #[inline(always)]
-    fn start(&self, _: usize, vector: usize) -> *const E {
+    fn left(&self, (_, bordered): Self::Row) -> *const E {
+        self.left[bordered * self.stride..].as_ptr()
+    }
+
+    #[inline(always)]
+    fn start(&self, _: Self::Row, vector: usize) -> *const E {
         self.start[vector * S::WIDTH..].as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
+    fn out(&self, (pixel, _): Self::Row, vector: usize) -> *mut E {
         // SAFETY: inside the row of the pixel.
-        unsafe { self.out.add(row * self.out_stride + vector * S::WIDTH) }
+        unsafe { self.out.add(pixel * self.out_stride + vector * S::WIDTH) }
     }
 
     #[inline(always)]

@@ -253,32 +253,30 @@ struct InputProduct<'a, E: Element> {
     active: usize,
 }
 
-impl<E: Element> InputProduct<'_, E> {
-    /// The step and the place among the members of a row.
-    #[inline(always)]
-    fn place(&self, row: usize) -> (usize, usize) {
-        (self.first + row / self.active, row % self.active)
-    }
-}
-
 // SAFETY: a row of the input is as long as the panels are deep. The start and the task's own rows of
 // pre-activations have `padded` numbers for each block, and blocks fed by the input come first.
 unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
+    /// The step, and the place among the members.
+    type Row = (usize, usize);
+
     #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
-        let (k, row) = self.place(row);
+    fn rows(&self) -> impl Iterator<Item = Self::Row> {
+        (self.first..).flat_map(|k| (0..self.active).map(move |row| (k, row)))
+    }
+
+    #[inline(always)]
+    fn left(&self, (k, row): Self::Row) -> *const E {
         let place = self.run.plan.schedule.place(k, self.run.members[row]);
         self.run.arguments.x[place * self.run.g.shape.input..].as_ptr()
     }
 
     #[inline(always)]
-    fn start(&self, _: usize, vector: usize) -> *const E {
+    fn start(&self, _: Self::Row, vector: usize) -> *const E {
         self.run.packed.start[vector * self.run.g.width..].as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
-        let (k, row) = self.place(row);
+    fn out(&self, (k, row): Self::Row, vector: usize) -> *mut E {
         // SAFETY: the row is the task's own.
         unsafe { self.run.pre.row(k, self.run.slots[row]).add(vector * self.run.g.width) }
     }

@@ -266,6 +266,13 @@ struct HiddenProduct<'a, E: Element>(StepRows<'a, E>);
 // SAFETY: a row of the hidden state has `padded` numbers, and the panels are no deeper. The
 // pre-activations are the task's own, with `padded` numbers for each block.
 unsafe impl<E: Element> Product<E> for HiddenProduct<'_, E> {
+    type Row = usize;
+
+    #[inline(always)]
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        0..
+    }
+
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
         let g = self.0.run.g;
@@ -301,6 +308,13 @@ struct Projection<'a, S: Simd>(StepRows<'a, S::Elem>);
 // SAFETY: a row of states has `padded` numbers for the hidden state before the projection, as many as
 // the panels are deep, and for that after it.
 unsafe impl<S: Simd<Elem = E>, E: Element> Product<E> for Projection<'_, S> {
+    type Row = usize;
+
+    #[inline(always)]
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        0..
+    }
+
     #[inline(always)]
     fn left(&self, row: usize) -> *const E {
         let g = self.0.run.g;

@@ -101,15 +101,10 @@ impl F32Lanes for F32x4 {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        Self(call!(vrndnq_f32(self.0)))
-    }
-
-    #[inline(always)]
-    fn scale(self, n: Self) -> Self {
+    fn power_of_two(magic: Self) -> Self {
         Self(call!({
-            let exponent = vaddq_s32(vcvtq_s32_f32(n.0), vdupq_n_s32(127));
-            vmulq_f32(self.0, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
+            let exponent = vshlq_n_s32::<23>(vreinterpretq_s32_f32(magic.0));
+            vreinterpretq_f32_s32(vaddq_s32(exponent, vdupq_n_s32(127 << 23)))
         }))
     }
 
@@ -122,7 +117,10 @@ impl F32Lanes for F32x4 {
     fn with_sign(self, sign: Self) -> Self {
         Self(call!(vbslq_f32(vdupq_n_u32(1 << 31), sign.0, self.0)))
     }
+}
 
+impl F32x4 {
+    /// Where `self < bound`: `then`, else `otherwise`.
     #[inline(always)]
     fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
         Self(call!(vbslq_f32(vcltq_f32(self.0, bound.0), then.0, otherwise.0)))

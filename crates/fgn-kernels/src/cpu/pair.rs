@@ -135,13 +135,8 @@ impl<S: Simd + F32Lanes> F32Lanes for Pair<S> {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        Self(self.0.round(), self.1.round())
-    }
-
-    #[inline(always)]
-    fn scale(self, n: Self) -> Self {
-        Self(self.0.scale(n.0), self.1.scale(n.1))
+    fn power_of_two(magic: Self) -> Self {
+        Self(S::power_of_two(magic.0), S::power_of_two(magic.1))
     }
 
     #[inline(always)]
@@ -150,20 +145,12 @@ impl<S: Simd + F32Lanes> F32Lanes for Pair<S> {
     }
 
     #[inline(always)]
-    fn recip(self) -> Self {
-        Self(self.0.recip(), self.1.recip())
+    fn quotient(self, by: Self) -> Self {
+        Self(self.0.quotient(by.0), self.1.quotient(by.1))
     }
 
     #[inline(always)]
     fn with_sign(self, sign: Self) -> Self {
         Self(self.0.with_sign(sign.0), self.1.with_sign(sign.1))
-    }
-
-    #[inline(always)]
-    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
-        Self(
-            self.0.if_less(bound.0, then.0, otherwise.0),
-            self.1.if_less(bound.1, then.1, otherwise.1),
-        )
     }
 }

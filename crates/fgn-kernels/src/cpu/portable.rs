@@ -122,15 +122,8 @@ impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        // Adding 1.5 · 2^23 leaves no bits for a fraction.
-        const MAGIC: f32 = 12_582_912.0;
-        Self::from(self.0.map(|x| (x + MAGIC) - MAGIC))
-    }
-
-    #[inline(always)]
-    fn scale(self, n: Self) -> Self {
-        Self::from(from_fn(|k| self.0[k] * f32::from_bits(((n.0[k] as i32 + 127) as u32) << 23)))
+    fn power_of_two(magic: Self) -> Self {
+        Self::from(magic.0.map(|x| f32::from_bits((x.to_bits() << 23).wrapping_add(127 << 23))))
     }
 
     #[inline(always)]
@@ -141,11 +134,6 @@ impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
     #[inline(always)]
     fn with_sign(self, sign: Self) -> Self {
         Self::from(from_fn(|k| self.0[k].copysign(sign.0[k])))
-    }
-
-    #[inline(always)]
-    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
-        Self::from(from_fn(|k| if self.0[k] < bound.0[k] { then.0[k] } else { otherwise.0[k] }))
     }
 }
 

@@ -19,6 +19,12 @@ pub(super) const PANEL_VECTORS: usize = 4;
 /// cache, but each is another pass over the sums: measured, these cost more.
 const CHUNK_BYTES: usize = 128 << 10;
 
+/// How much of the rows that are summed over is used for all of a result before the next part: a tile of
+/// few registers reads more for each multiply-add than the second cache gives.
+const fn strip_bytes<S: Simd>() -> usize {
+    if S::Target::REGISTERS < 32 { 16 << 10 } else { CHUNK_BYTES }
+}
+
 /// How many rows a tile of `vectors` registers a row may have: its sums, one broadcast number a row
 /// and one register of weights fit into the register file.
 const fn max_rows<S: Simd>(vectors: usize) -> usize {
@@ -30,10 +36,8 @@ const fn max_rows<S: Simd>(vectors: usize) -> usize {
 #[inline(always)]
 pub(super) fn parts(count: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
     let parts = count.div_ceil(max);
-    (0..parts).map(move |p| {
-        let first = p * count / parts;
-        (first, (p + 1) * count / parts - first)
-    })
+    let (len, longer) = (count / parts.max(1), count % parts.max(1)); // No division for each part.
+    (0..parts).map(move |p| (p * len + p.min(longer), len + usize::from(p < longer)))
 }
 
 /// What a product reads, where its result goes, and what becomes of it.
@@ -43,13 +47,17 @@ pub(super) fn parts(count: usize, max: usize) -> impl Iterator<Item = (usize, us
 /// say; `start` and `out` give addresses valid for reading and writing, until the product ends, at
 /// each of the product's columns a register (of the panels' last one, as much as it has).
 pub(super) unsafe trait Product<E> {
+    /// What tells where a row lies.
+    type Row: Copy;
+    /// The rows in their order, at least as many as are multiplied.
+    fn rows(&self) -> impl Iterator<Item = Self::Row>;
     /// Where a row of the left matrix begins.
-    fn left(&self, row: usize) -> *const E;
+    fn left(&self, row: Self::Row) -> *const E;
     /// Where the numbers lie that a row's sums begin with, for the panel that begins at `vector`.
-    fn start(&self, row: usize, vector: usize) -> *const E;
+    fn start(&self, row: Self::Row, vector: usize) -> *const E;
     /// Where a row's sums go.
-    fn out(&self, row: usize, vector: usize) -> *mut E;
-    /// Is called when `count` rows from `first` on are done, for the panel that begins at `vector`.
+    fn out(&self, row: Self::Row, vector: usize) -> *mut E;
+    /// Is called when `count` more rows, from `first` on, are done for the panel that begins at `vector`.
     fn finished(&self, first: usize, count: usize, vector: usize);
 }
 
@@ -64,19 +72,26 @@ pub(super) fn multiply<'a, S: Simd>(
     columns: &[usize],
     product: &impl Product<S::Elem>,
 ) {
+    if rows == 0 {
+        return;
+    }
     let mut panels = panels.peekable();
     while let Some(panel) = panels.next() {
-        let after = panels.peek().map_or(panel.data, |next| next.data).as_ptr();
-        let row_bytes = panel.vectors * S::WIDTH * size_of::<S::Elem>();
+        let after = panels.peek().map_or(panel.data, |next| next.data);
+        let row_len = panel.vectors * S::WIDTH;
         let segment = panel.depth / offsets.len();
-        let mut chunks = chunks(offsets, segment, CHUNK_BYTES / row_bytes).peekable();
-        let (mut weights, mut begun) = (panel.data, false);
-        while let Some(chunk) = chunks.next() {
+        let max_depth = CHUNK_BYTES / (row_len * size_of::<S::Elem>());
+        let (mut weights, mut begun, mut finished) = (panel.data, false, 0);
+        for chunk in chunks(offsets, segment, max_depth) {
             let depth = chunk.offsets.len() * chunk.len;
-            let mut ahead = match chunks.peek() {
-                Some(_) => weights[depth * panel.vectors * S::WIDTH..].as_ptr(),
-                None => after,
-            };
+            let rest = &weights[depth * row_len..];
+            let next = if rest.is_empty() { after } else { rest };
+            // Each tile asks for its share of what comes next.
+            let tiles = rows.div_ceil(max_rows::<S>(panel.vectors));
+            let share = next.len().min(max_depth * row_len).div_ceil(tiles);
+            let stride = share.div_ceil(depth).min(line::<S::Elem>());
+            let mut ahead = next.as_ptr();
+            let mut places = product.rows();
             for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
                 let mut tile = ProductTile {
                     left: [std::ptr::null(); MAX_ROWS],
@@ -89,10 +104,10 @@ pub(super) fn multiply<'a, S: Simd>(
                     columns,
                     weights: weights.as_ptr(),
                     ahead,
+                    ahead_stride: stride,
                 };
-                ahead = ahead.wrapping_add(depth * line::<S::Elem>());
-                for r in 0..count {
-                    let row = first + r;
+                ahead = ahead.wrapping_add(depth * stride);
+                for (r, row) in places.by_ref().take(count).enumerate() {
                     tile.left[r] = product.left(row);
                     tile.out[r] = product.out(row, panel.first);
                     tile.start[r] =
@@ -100,11 +115,15 @@ pub(super) fn multiply<'a, S: Simd>(
                 }
                 // SAFETY: this runs on `S`, so the machine has it.
                 unsafe { S::Target::enter::<S>(tile) };
-                if chunks.peek().is_none() {
-                    product.finished(first, count, panel.first);
+                if rest.is_empty() {
+                    // An odd row waits for the next one: the equations take two at once.
+                    let done = first + count;
+                    let end = if done == rows { done } else { done & !1 };
+                    product.finished(finished, end - finished, panel.first);
+                    finished = end;
                 }
             }
-            weights = &weights[depth * panel.vectors * S::WIDTH..];
+            weights = rest;
             begun = true;
         }
     }
@@ -148,8 +167,9 @@ struct ProductTile<'a, E> {
     chunk: Chunk<'a>,
     columns: &'a [usize],
     weights: *const E,
-    /// What the next tiles will need, a cache line for each row of the weights.
+    /// What the next tiles will need: a part of it for each row of the weights, so far from the last.
     ahead: *const E,
+    ahead_stride: usize,
 }
 
 /// Calls a tile's method with its size as constants.
@@ -203,7 +223,7 @@ impl<E: Element> ProductTile<'_, E> {
                 let first = offset + self.chunk.skip;
                 for k in first..first + self.chunk.len {
                     S::Target::prefetch(ahead);
-                    ahead = ahead.wrapping_add(line::<E>());
+                    ahead = ahead.wrapping_add(self.ahead_stride);
                     let mut numbers = [S::zero(); R];
                     for r in 0..R {
                         numbers[r] = S::broadcast(*left[r].add(k));
@@ -263,7 +283,8 @@ pub(super) unsafe fn multiply_transposed<S: Simd>(
     result: &mut [S::Elem],
 ) {
     assert_eq!(result.len(), offsets.len() * vectors * S::WIDTH);
-    let max_chunk = CHUNK_BYTES / (vectors * S::WIDTH * size_of::<S::Elem>());
+    let row_bytes = vectors * S::WIDTH * size_of::<S::Elem>() + 64;
+    let max_chunk = strip_bytes::<S>() / row_bytes;
     for (first_row, count) in parts(strips.count, max_chunk) {
         for some in strips.strips.chunks((max_chunk / count).max(1)) {
             let strips = Strips { strips: some, first: first_row, count, ..strips };

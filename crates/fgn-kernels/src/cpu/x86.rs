@@ -131,8 +131,6 @@ register!(
 /// The upper 16 bits, where the second number of a pair in `bf16` is an `f32` already.
 const HIGH_HALF: i32 = !0xffff;
 
-const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-
 impl F32Lanes for F32x16 {
     #[inline(always)]
     fn f32(value: f32) -> Self {
@@ -140,13 +138,11 @@ impl F32Lanes for F32x16 {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        Self(call!(_mm512_roundscale_ps::<NEAREST>(self.0)))
-    }
-
-    #[inline(always)]
-    fn scale(self, n: Self) -> Self {
-        Self(call!(_mm512_scalef_ps(self.0, n.0)))
+    fn power_of_two(magic: Self) -> Self {
+        Self(call!({
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(magic.0));
+            _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(127 << 23)))
+        }))
     }
 
     #[inline(always)]
@@ -154,13 +150,14 @@ impl F32Lanes for F32x16 {
         Self(call!(_mm512_abs_ps(self.0)))
     }
 
-    /// The division unit takes 16 cycles for such a register: an estimate of 14 bits and one Newton
-    /// step is quicker.
+    /// The division unit takes up to 16 cycles for such a register: an estimate of 14 bits and one
+    /// Newton step, which takes in the rounding of the first quotient as well, are quicker.
     #[inline(always)]
-    fn recip(self) -> Self {
-        let near = Self(call!(_mm512_rcp14_ps(self.0)));
-        let error = Self(call!(_mm512_fnmadd_ps(self.0, near.0, Self::one().0)));
-        near.mul_add(error, near)
+    fn quotient(self, by: Self) -> Self {
+        let near = Self(call!(_mm512_rcp14_ps(by.0)));
+        let first = self * near;
+        let rest = Self(call!(_mm512_fnmadd_ps(by.0, first.0, self.0)));
+        near.mul_add(rest, first)
     }
 
     #[inline(always)]
@@ -173,14 +170,6 @@ impl F32Lanes for F32x16 {
             _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<PICK>(mask, size, sign))
         }))
     }
-
-    #[inline(always)]
-    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
-        Self(call!({
-            let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, bound.0);
-            _mm512_mask_blend_ps(less, otherwise.0, then.0)
-        }))
-    }
 }
 
 impl F32Lanes for F32x8 {
@@ -190,16 +179,10 @@ impl F32Lanes for F32x8 {
     }
 
     #[inline(always)]
-    fn round(self) -> Self {
-        Self(call!(_mm256_round_ps::<NEAREST>(self.0)))
-    }
-
-    #[inline(always)]
-    fn scale(self, n: Self) -> Self {
+    fn power_of_two(magic: Self) -> Self {
         Self(call!({
-            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n.0), _mm256_set1_epi32(127));
-            let power = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent));
-            _mm256_mul_ps(self.0, power)
+            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(magic.0));
+            _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(127 << 23)))
         }))
     }
 
@@ -215,7 +198,21 @@ impl F32Lanes for F32x8 {
             _mm256_or_ps(_mm256_andnot_ps(bit, self.0), _mm256_and_ps(bit, sign.0))
         }))
     }
+}
 
+impl F32x16 {
+    /// Where `self < bound`: `then`, else `otherwise`.
+    #[inline(always)]
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        Self(call!({
+            let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, bound.0);
+            _mm512_mask_blend_ps(less, otherwise.0, then.0)
+        }))
+    }
+}
+
+impl F32x8 {
+    /// Where `self < bound`: `then`, else `otherwise`.
     #[inline(always)]
     fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
         Self(call!({
@@ -223,9 +220,7 @@ impl F32Lanes for F32x8 {
             _mm256_blendv_ps(otherwise.0, then.0, less)
         }))
     }
-}
 
-impl F32x8 {
     /// All bits set in the first `count` places.
     #[inline(always)]
     fn mask(count: usize) -> __m256i {
@@ -330,11 +325,18 @@ impl Simd for F32x8 {
 
     #[inline(always)]
     unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        if count == Self::WIDTH {
+            return Self(call!(_mm256_loadu_ps(from)));
+        }
         Self(call!(_mm256_maskload_ps(from, Self::mask(count))))
     }
 
     #[inline(always)]
     unsafe fn store_first(self, to: *mut f32, count: usize) {
+        // Some machines take long for a masked one.
+        if count == Self::WIDTH {
+            return call!(_mm256_storeu_ps(to, self.0));
+        }
         call!(_mm256_maskstore_ps(to, Self::mask(count), self.0));
     }
 
