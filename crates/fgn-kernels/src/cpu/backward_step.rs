@@ -7,9 +7,9 @@ use fgn_core::Lane;
 use super::backward::Run;
 use super::equations::Stage;
 use super::geometry::Rows;
+use super::group::{Group, addresses};
 use super::isa::Task;
 use super::norm;
-use super::pair::Pair;
 use super::panels::Panels;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
@@ -109,16 +109,16 @@ impl<E: Element> Task<E> for ProjectedPart<'_, E> {
         for row in part * active / parts..(part + 1) * active / parts {
             let (d_pre, d_prev) = (rows.d_pre(row), rows.d_prev(row));
             for place in (0..run.g.output).step_by(S::WIDTH) {
-                let places = [place; 2];
-                let mut d = rows.d_next::<S>(row, 0, places) + rows.d_output(row, 0, places);
+                let places = [place];
+                let mut d = rows.d_next::<S, 1>(row, 0, places) + rows.d_output(row, 0, places);
                 if run.plan.emit == Emit::States {
                     d = d + rows.d_output(row, 1, places);
                 }
                 let [d, kept] = rows.take_back(row, 0, places, d);
                 // SAFETY: the group's own rows, with `padded` numbers for each column.
                 unsafe {
-                    d.0.store(d_pre.add(projected * run.g.padded + place));
-                    kept.0.store(d_prev.add(place));
+                    d.store([d_pre.add(place)], projected * run.g.padded);
+                    kept.store([d_prev.add(place)], 0);
                 }
             }
         }
@@ -195,86 +195,80 @@ impl<'a, E: Element> StepRows<'a, E> {
         &self.run.saved.scales[place * scales..][..scales]
     }
 
-    /// The derivatives by state `s` as the step handed it on, at two registers of units, but for those by
+    /// The derivatives by state `s` as the step handed it on, at some registers of units, but for those by
     /// the output.
     #[inline(always)]
-    pub(super) fn d_next<S: Simd<Elem = E>>(
+    pub(super) fn d_next<S: Simd<Elem = E>, const N: usize>(
         &self,
         row: usize,
         s: usize,
-        places: [usize; 2],
-    ) -> Pair<S> {
+        places: [usize; N],
+    ) -> Group<S, N> {
         let (run, next, b) = (self.run, self.k + 1, self.run.members[row]);
         let (schedule, rules) = (&run.plan.schedule, &run.plan.rules);
         let ends = next >= schedule.len(b);
         if !ends && schedule.resets(next, b) {
-            return Pair::both(S::zero());
+            return Group::zero();
         }
-        let load = |column: usize| {
-            let d = self.d_prev(row).cast_const().wrapping_add(column * run.g.padded);
-            [d.wrapping_add(places[0]), d.wrapping_add(places[1])]
-        };
+        let from = addresses(self.d_prev(row).cast_const(), places);
         // SAFETY: the group's own row, with `padded` numbers for each column.
         unsafe {
-            let d = Pair::load(load(s));
+            let d = Group::load(from, s * run.g.padded);
             if s > 0 || ends || !rules.drop_hidden() {
                 return d;
             }
-            let mask: Pair<S> = rules.fed(next, [b; 2], places);
-            mask.mul_add(Pair::load(load(run.g.states.fed)), d)
+            let mask: Group<S, N> = rules.fed(next, [b; N], places);
+            mask.mul_add(Group::load(from, run.g.states.fed * run.g.padded), d)
         }
     }
 
     /// The derivatives by an emitted column of the step: 0 is the output, the states stand behind it.
     #[inline(always)]
-    pub(super) fn d_output<S: Simd<Elem = E>>(
+    pub(super) fn d_output<S: Simd<Elem = E>, const N: usize>(
         &self,
         row: usize,
         column: usize,
-        places: [usize; 2],
-    ) -> Pair<S> {
+        places: [usize; N],
+    ) -> Group<S, N> {
         let (run, g) = (self.run, self.run.g);
         let (stride, size) = match run.plan.emit {
             Emit::States => ((1 + g.spec.states.len()) * g.shape.hidden, g.shape.hidden),
             _ => (g.output, g.output),
         };
         let size = if column < 2 { size.min(g.output) } else { size };
-        match run.plan.emitted(self.k, run.members[row], stride) {
-            None => Pair::both(S::zero()),
-            Some(first) => {
-                let from = &run.d_output[first + column * g.shape.hidden..];
-                let place = [places[0].min(size), places[1].min(size)];
-                let count = [S::WIDTH.min(size - place[0]), S::WIDTH.min(size - place[1])];
-                // SAFETY: the emitted row has `size` numbers from there on.
-                unsafe {
-                    let from = [from[place[0]..].as_ptr(), from[place[1]..].as_ptr()];
-                    Pair::load_first(from, count)
-                }
-            }
+        let Some(first) = run.plan.emitted(self.k, run.members[row], stride) else {
+            return Group::zero();
+        };
+        let from = &run.d_output[first + column * g.shape.hidden..][..size];
+        let (mut inside, mut count) = (places, places);
+        for n in 0..N {
+            inside[n] = places[n].min(size);
+            count[n] = S::WIDTH.min(size - inside[n]);
         }
+        // SAFETY: there are `size` numbers.
+        unsafe { Group::load_first(addresses(from.as_ptr(), inside), count) }
     }
 
     /// From the derivatives by state `s` as handed on to those by the step's own, and to what goes straight
     /// to the state before.
     #[inline(always)]
-    pub(super) fn take_back<S: Simd<Elem = E>>(
+    pub(super) fn take_back<S: Simd<Elem = E>, const N: usize>(
         &self,
         row: usize,
         s: usize,
-        places: [usize; 2],
-        d: Pair<S>,
-    ) -> [Pair<S>; 2] {
+        places: [usize; N],
+        d: Group<S, N>,
+    ) -> [Group<S, N>; 2] {
         let rules = &self.run.plan.rules;
         if rules.keep(s) {
-            return [d, Pair::both(S::zero())];
+            return [d, Group::zero()];
         }
-        let here = s * self.run.g.padded;
         // SAFETY: a row of states has `padded` numbers for each state.
         let next = unsafe {
-            let next = self.states(self.k + 1, row).add(here);
-            Pair::load([next.add(places[0]), next.add(places[1])])
+            let next = addresses(self.states(self.k + 1, row), places);
+            Group::load(next, s * self.run.g.padded)
         };
-        rules.take_back(s, (self.k, [self.run.members[row]; 2], places), next, d)
+        rules.take_back(s, (self.k, [self.run.members[row]; N], places), next, d)
     }
 
     /// From the derivatives by the normalised memory, which lie where those by its bias do, to those by

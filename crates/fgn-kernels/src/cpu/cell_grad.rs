@@ -6,8 +6,8 @@ use fgn_core::{At, Cell, Lane, Step};
 
 use super::backward_step::StepRows;
 use super::equations::Stage;
+use super::group::{Group, TOGETHER, addresses};
 use super::isa::Task;
-use super::pair::Pair;
 use super::simd::{Element, Simd};
 use crate::Emit;
 
@@ -29,101 +29,107 @@ type Loaded<L> = (At<L>, Step<L>, At<L>);
 impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Grad<'_, E, C, STAGED> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let (g, spec, row) = (self.rows.run.g, C::SPEC, self.row);
-        let (d_pre, d_prev) = (self.rows.d_pre(row), self.rows.d_prev(row));
-        // With a projection, the derivatives by the first state went straight to the one before.
-        let first = usize::from(g.states.unprojected.is_some());
-        for place in self.places.clone().step_by(2 * S::WIDTH) {
-            // The last of an odd number of registers is its own partner.
-            let pair = [place, (place + S::WIDTH).min(self.places.end - S::WIDTH)];
-            let (at, mut d_step, kept) = self.load::<S>(row, pair);
-            // SAFETY: the group's own rows, with `padded` numbers for each column.
-            unsafe {
-                if let (true, Some(memory), Some(seen), Some([_, bias])) =
-                    (STAGED, spec.memory, g.states.seen, g.derivatives.norm_memory)
-                {
-                    if self.stage == Stage::Memory {
-                        let by = self.cell.grad(&at, &d_step);
-                        let d = by.seen.unwrap_or(Pair::both(S::zero()));
-                        let to = d_pre.add(bias * g.padded);
-                        d.store([to.add(pair[0]), to.add(pair[1])]);
-                        continue;
-                    }
-                    let d = d_prev.add(seen * g.padded).cast_const();
-                    let d = Pair::load([d.add(pair[0]), d.add(pair[1])]);
-                    d_step.next[memory] = d_step.next[memory] + d;
-                }
-                let by = self.cell.grad(&at, &d_step);
-                for block in 0..spec.blocks.len() {
-                    let to = d_pre.add(block * g.padded);
-                    by.pre[block].store([to.add(pair[0]), to.add(pair[1])]);
-                }
-                for v in 0..spec.vectors.len() {
-                    let to = d_pre.add((spec.blocks.len() + v) * g.padded);
-                    by.vectors[v].store([to.add(pair[0]), to.add(pair[1])]);
-                }
-                for s in first..spec.states.len() {
-                    let to = d_prev.add(s * g.padded);
-                    let d = by.prev[s] + kept.prev[s];
-                    d.store([to.add(pair[0]), to.add(pair[1])]);
-                }
+        for place in self.places.clone().step_by(TOGETHER * S::WIDTH) {
+            // The last register stands in for those that are missing.
+            let mut places = [place; TOGETHER];
+            for n in 0..TOGETHER {
+                places[n] = (place + n * S::WIDTH).min(self.places.end - S::WIDTH);
             }
+            self.group::<S, TOGETHER>(places);
         }
     }
 }
 
 impl<E: Element, C: Cell, const STAGED: bool> Grad<'_, E, C, STAGED> {
-    /// The step's arguments and the derivatives by its results, at two registers of units, and what of the
-    /// latter goes straight to the states before.
+    /// The gradient for a group of registers of units, from `places` on.
     #[inline(always)]
-    fn load<S: Simd<Elem = E>>(&self, row: usize, places: [usize; 2]) -> Loaded<Pair<S>> {
-        let Self { rows, .. } = self;
+    fn group<S: Simd<Elem = E>, const N: usize>(&self, places: [usize; N]) {
+        let (g, spec, row) = (self.rows.run.g, C::SPEC, self.row);
+        let (mut d_pre, mut d_prev) = ([std::ptr::null_mut(); N], [std::ptr::null_mut(); N]);
+        for n in 0..N {
+            d_pre[n] = self.rows.d_pre(row).wrapping_add(places[n]);
+            d_prev[n] = self.rows.d_prev(row).wrapping_add(places[n]);
+        }
+        // With a projection, the derivatives by the first state went straight to the one before.
+        let first = usize::from(g.states.unprojected.is_some());
+        let (at, mut d_step, kept) = self.load::<S, N>(places);
+        // SAFETY: the group's own rows, with `padded` numbers for each column.
+        unsafe {
+            if let (true, Some(memory), Some(seen), Some([_, bias])) =
+                (STAGED, spec.memory, g.states.seen, g.derivatives.norm_memory)
+            {
+                if self.stage == Stage::Memory {
+                    let by = self.cell.grad(&at, &d_step);
+                    let d = by.seen.unwrap_or(Group::zero());
+                    d.store(d_pre, bias * g.padded);
+                    return;
+                }
+                let d = Group::load(d_prev.map(<*mut E>::cast_const), seen * g.padded);
+                d_step.next[memory] = d_step.next[memory] + d;
+            }
+            let by = self.cell.grad(&at, &d_step);
+            for block in 0..spec.blocks.len() {
+                by.pre[block].store(d_pre, block * g.padded);
+            }
+            for v in 0..spec.vectors.len() {
+                by.vectors[v].store(d_pre, (spec.blocks.len() + v) * g.padded);
+            }
+            for s in first..spec.states.len() {
+                let d = by.prev[s] + kept.prev[s];
+                d.store(d_prev, s * g.padded);
+            }
+        }
+    }
+
+    /// The step's arguments and the derivatives by its results, and what of the latter goes straight to the
+    /// states before.
+    #[inline(always)]
+    fn load<S: Simd<Elem = E>, const N: usize>(&self, places: [usize; N]) -> Loaded<Group<S, N>> {
+        let Self { rows, row, .. } = *self;
         let (run, g, units) = (rows.run, rows.run.g, rows.run.units);
-        let [p, q] = places;
-        let mut at = At::<Pair<S>>::zero();
-        let mut kept = At::<Pair<S>>::zero();
+        let mut at = At::<Group<S, N>>::zero();
+        let mut kept = At::<Group<S, N>>::zero();
         let mut d_step = Step { output: at.prev[0], next: at.prev };
-        let pre = rows.pre(row);
+        let pre = addresses(rows.pre(row), places);
         let reset = run.plan.schedule.resets(rows.k, run.members[row]);
         let prev = if reset { run.zeros.as_ptr() } else { rows.states(rows.k, row) };
+        let prev = addresses(prev, places);
+        let vectors = addresses(units.vectors.as_ptr(), places);
         // SAFETY: rows have `padded` numbers for each block, state, vector and column.
         unsafe {
             for block in 0..C::SPEC.blocks.len() {
                 let here = block * g.padded;
-                let pre = Pair::load([pre.add(here + p), pre.add(here + q)]);
+                let pre = Group::load(pre, here);
                 at.pre[block] = match &units.norm {
                     None => pre,
                     Some([gain, bias]) => {
-                        let (gain, bias) = (gain.as_ptr(), bias.as_ptr());
-                        let gain = Pair::load([gain.add(here + p), gain.add(here + q)]);
-                        pre.mul_add(gain, Pair::load([bias.add(here + p), bias.add(here + q)]))
+                        let gain = Group::load(addresses(gain.as_ptr(), places), here);
+                        let bias = Group::load(addresses(bias.as_ptr(), places), here);
+                        pre.mul_add(gain, bias)
                     }
                 };
             }
             for v in 0..C::SPEC.vectors.len() {
-                let vector = units.vectors.as_ptr().add(v * g.padded);
-                at.vectors[v] = Pair::load([vector.add(p), vector.add(q)]);
+                at.vectors[v] = Group::load(vectors, v * g.padded);
             }
             if let (true, Some(seen), Some([gain, bias])) =
                 (STAGED, g.states.seen, &units.norm_memory)
             {
-                let seen = rows.states(rows.k + 1, row).add(seen * g.padded);
-                let (gain, bias) = (gain.as_ptr(), bias.as_ptr());
-                let gain = Pair::load([gain.add(p), gain.add(q)]);
-                let bias = Pair::load([bias.add(p), bias.add(q)]);
-                at.seen = Some(Pair::load([seen.add(p), seen.add(q)]).mul_add(gain, bias));
+                let memory = addresses(rows.states(rows.k + 1, row), places);
+                let gain = Group::load(addresses(gain.as_ptr(), places), 0);
+                let bias = Group::load(addresses(bias.as_ptr(), places), 0);
+                at.seen = Some(Group::load(memory, seen * g.padded).mul_add(gain, bias));
             }
             for s in 0..C::SPEC.states.len() {
-                let here = s * g.padded;
-                at.prev[s] = Pair::load([prev.add(here + p), prev.add(here + q)]);
+                at.prev[s] = Group::load(prev, s * g.padded);
             }
             d_step.output = rows.d_output(row, 0, places);
             let first = match g.states.unprojected {
                 None => 0,
                 Some(unprojected) => {
-                    let d = rows.d_prev(row).add(unprojected * g.padded).cast_const();
-                    d_step.next[0] = Pair::load([d.add(p), d.add(q)]);
-                    d_step.output = Pair::both(S::zero());
+                    let d = addresses(rows.d_prev(row).cast_const(), places);
+                    d_step.next[0] = Group::load(d, unprojected * g.padded);
+                    d_step.output = Group::zero();
                     1
                 }
             };
@@ -131,7 +137,7 @@ impl<E: Element, C: Cell, const STAGED: bool> Grad<'_, E, C, STAGED> {
                 let mut d = rows.d_next(row, s, places);
                 if s == 0 && C::SPEC.output_is_state {
                     d = d + d_step.output;
-                    d_step.output = Pair::both(S::zero());
+                    d_step.output = Group::zero();
                 }
                 if run.plan.emit == Emit::States {
                     d = d + rows.d_output(row, 1 + s, places);

@@ -6,126 +6,150 @@ use fgn_core::{At, Cell, Lane};
 
 use super::equations::Stage;
 use super::forward_step::StepRows;
+use super::group::{Group, TOGETHER, addresses};
 use super::isa::Task;
-use super::pair::Pair;
 use super::simd::{Element, Simd};
 use crate::Emit;
 
-/// The step for one register of units of some rows. Only with `STAGED` does the stage matter.
+/// The step for some registers of units of some rows. Only with `STAGED` does the stage matter.
 pub(super) struct Step<'a, E: Element, C, const STAGED: bool> {
     pub(super) cell: C,
     pub(super) rows: &'a StepRows<'a, E>,
     pub(super) members: Range<usize>,
-    pub(super) unit: usize,
+    pub(super) units: Range<usize>,
     pub(super) stage: Stage,
 }
 
 impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Step<'_, E, C, STAGED> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let (run, units) = (self.rows.run, &self.rows.run.packed.units);
-        let (g, place) = (run.g, self.unit * S::WIDTH);
-        let mut at = At::<Pair<S>>::zero();
-        for (v, vector) in at.vectors.iter_mut().take(C::SPEC.vectors.len()).enumerate() {
-            let here = v * g.padded + place;
-            // SAFETY: each vector has `padded` numbers.
-            *vector = unsafe { Pair::both(S::load(units.vectors.as_ptr().add(here))) };
-        }
-        for row in self.members.clone().step_by(2) {
-            // The last of an odd number of rows is its own partner.
-            let rows = [row, (row + 1).min(self.members.end - 1)];
-            self.load(&mut at, rows, place);
-            if STAGED && self.stage == Stage::Memory {
-                self.remember(&at, rows, place);
-                continue;
-            }
-            let next = [self.rows.next(rows[0]), self.rows.next(rows[1])];
-            if STAGED {
-                at.seen = self.seen(rows, place);
-            }
-            let step = self.cell.step(&at);
-            let b = [run.members[rows[0]], run.members[rows[1]]];
-            for s in 1..C::SPEC.states.len() {
-                let at_step = (self.rows.k, b, [place; 2]);
-                let state = run.plan.rules.hand_on(s, at_step, at.prev[s], step.next[s]);
-                let here = s * g.padded + place;
-                // SAFETY: the task's own rows, each with `padded` numbers for every state.
-                unsafe { state.store([next[0].add(here), next[1].add(here)]) };
-                if run.plan.emit == Emit::States {
-                    self.rows.put_out(rows, 1 + s, place, state);
+        let (mut row, mut unit) = (self.members.start, self.units.start);
+        let count = self.members.len() * self.units.len();
+        for first in (0..count).step_by(TOGETHER) {
+            let (mut rows, mut places) = ([0; TOGETHER], [0; TOGETHER]);
+            for n in 0..TOGETHER {
+                (rows[n], places[n]) = (row, unit * S::WIDTH);
+                // The last one stands in for those that are missing.
+                if first + n + 1 < count {
+                    unit += 1;
+                    if unit == self.units.end {
+                        (row, unit) = (row + 1, self.units.start);
+                    }
                 }
             }
-            if let Some(unprojected) = g.states.unprojected {
-                let here = unprojected * g.padded + place;
-                // SAFETY: as above.
-                unsafe { step.next[0].store([next[0].add(here), next[1].add(here)]) };
-                continue;
-            }
-            let h = self.rows.hand_on(rows, place, at.prev[0], step.next[0]);
-            let output = if C::SPEC.output_is_state { h } else { step.output };
-            self.rows.put_out(rows, 0, place, output);
-            if run.plan.emit == Emit::States {
-                self.rows.put_out(rows, 1, place, h);
-            }
+            self.group::<S, TOGETHER>(rows, places);
         }
     }
 }
 
 impl<E: Element, C: Cell, const STAGED: bool> Step<'_, E, C, STAGED> {
-    /// What the equations see of a register of units of two rows.
+    /// The step for a group of registers: of rows `rows`, from units `places` on.
     #[inline(always)]
-    fn load<S: Simd<Elem = E>>(&self, at: &mut At<Pair<S>>, rows: [usize; 2], place: usize) {
+    fn group<S: Simd<Elem = E>, const N: usize>(&self, rows: [usize; N], places: [usize; N]) {
+        let run = self.rows.run;
+        let g = run.g;
+        let mut b = rows;
+        let mut next = [std::ptr::null_mut(); N];
+        for n in 0..N {
+            b[n] = run.members[rows[n]];
+            next[n] = self.rows.next(rows[n]).wrapping_add(places[n]);
+        }
+        let mut at = self.load::<S, N>(rows, places);
+        if STAGED && self.stage == Stage::Memory {
+            return self.remember(&at, next);
+        }
+        if STAGED {
+            at.seen = self.seen(next, places);
+        }
+        let step = self.cell.step(&at);
+        for s in 1..C::SPEC.states.len() {
+            let at_step = (self.rows.k, b, places);
+            let state = run.plan.rules.hand_on(s, at_step, at.prev[s], step.next[s]);
+            // SAFETY: the task's own rows, each with `padded` numbers for every state.
+            unsafe { state.store(next, s * g.padded) };
+            if run.plan.emit == Emit::States {
+                self.rows.put_out(rows, 1 + s, places, state);
+            }
+        }
+        if let Some(unprojected) = g.states.unprojected {
+            // SAFETY: as above.
+            unsafe { step.next[0].store(next, unprojected * g.padded) };
+            return;
+        }
+        let h = self.rows.hand_on(rows, places, at.prev[0], step.next[0]);
+        let output = if C::SPEC.output_is_state { h } else { step.output };
+        self.rows.put_out(rows, 0, places, output);
+        if run.plan.emit == Emit::States {
+            self.rows.put_out(rows, 1, places, h);
+        }
+    }
+
+    /// What the equations see.
+    #[inline(always)]
+    fn load<S: Simd<Elem = E>, const N: usize>(
+        &self,
+        rows: [usize; N],
+        places: [usize; N],
+    ) -> At<Group<S, N>> {
         let (g, units) = (self.rows.run.g, &self.rows.run.packed.units);
-        let [a, b] = rows;
-        let pre = [self.rows.pre(a).cast_const(), self.rows.pre(b).cast_const()];
-        let prev = [self.rows.prev(a), self.rows.prev(b)];
-        // SAFETY: the task's own rows, each with `padded` numbers for every block and state.
+        let (mut pre, mut prev) = ([std::ptr::null(); N], [std::ptr::null(); N]);
+        for n in 0..N {
+            pre[n] = self.rows.pre(rows[n]).cast_const().wrapping_add(places[n]);
+            prev[n] = self.rows.prev(rows[n]).wrapping_add(places[n]);
+        }
+        let vectors = addresses(units.vectors.as_ptr(), places);
+        let mut at = At::<Group<S, N>>::zero();
+        // SAFETY: the task's own rows have `padded` numbers for every block and state, as have gain and
+        // bias, and the vectors `padded` each.
         unsafe {
+            for v in 0..C::SPEC.vectors.len() {
+                at.vectors[v] = Group::load(vectors, v * g.padded);
+            }
             for block in 0..C::SPEC.blocks.len() {
-                let here = block * g.padded + place;
-                let pre = Pair::load([pre[0].add(here), pre[1].add(here)]);
+                let here = block * g.padded;
+                let pre = Group::load(pre, here);
                 at.pre[block] = match &units.norm {
                     None => pre,
                     Some([gain, bias]) => {
-                        let gain = Pair::both(S::load(gain.as_ptr().add(here)));
-                        pre.mul_add(gain, Pair::both(S::load(bias.as_ptr().add(here))))
+                        let gain = Group::load(addresses(gain.as_ptr(), places), here);
+                        let bias = Group::load(addresses(bias.as_ptr(), places), here);
+                        pre.mul_add(gain, bias)
                     }
                 };
             }
             for s in 0..C::SPEC.states.len() {
-                let here = s * g.padded + place;
-                at.prev[s] = Pair::load([prev[0].add(here), prev[1].add(here)]);
+                at.prev[s] = Group::load(prev, s * g.padded);
             }
         }
+        at
     }
 
     /// Leaves the memory after the step where it is to be normalised.
     #[inline(always)]
-    fn remember<S: Simd<Elem = E>>(&self, at: &At<Pair<S>>, rows: [usize; 2], place: usize) {
+    fn remember<S: Simd<Elem = E>, const N: usize>(&self, at: &At<Group<S, N>>, next: [*mut E; N]) {
         let g = self.rows.run.g;
         let (Some(memory), Some(seen)) = (C::SPEC.memory, g.states.seen) else { return };
-        let here = seen * g.padded + place;
         let step = self.cell.step(&At { seen: None, ..*at });
         // SAFETY: the task's own rows, each with `padded` numbers for every column.
-        unsafe {
-            let to = [self.rows.next(rows[0]).add(here), self.rows.next(rows[1]).add(here)];
-            step.next[memory].store(to);
-        }
+        unsafe { step.next[memory].store(next, seen * g.padded) };
     }
 
     /// The normalised memory with gain and bias.
     #[inline(always)]
-    fn seen<S: Simd<Elem = E>>(&self, rows: [usize; 2], place: usize) -> Option<Pair<S>> {
+    fn seen<S: Simd<Elem = E>, const N: usize>(
+        &self,
+        next: [*mut E; N],
+        places: [usize; N],
+    ) -> Option<Group<S, N>> {
         let g = self.rows.run.g;
         let [gain, bias] = self.rows.run.packed.units.norm_memory.as_ref()?;
-        let here = g.states.seen? * g.padded + place;
-        // SAFETY: the task's own rows; gain and bias have `padded` numbers.
+        // SAFETY: the task's own rows, each with `padded` numbers for every column; gain and bias have
+        // `padded` numbers.
         unsafe {
-            let gain = Pair::both(S::load(gain.as_ptr().add(place)));
-            let bias = Pair::both(S::load(bias.as_ptr().add(place)));
-            let from = [self.rows.next(rows[0]).add(here), self.rows.next(rows[1]).add(here)];
-            let [a, b] = from;
-            Some(Pair::load([a.cast_const(), b.cast_const()]).mul_add(gain, bias))
+            let gain = Group::load(addresses(gain.as_ptr(), places), 0);
+            let bias = Group::load(addresses(bias.as_ptr(), places), 0);
+            let memory = Group::load(next.map(<*mut E>::cast_const), g.states.seen? * g.padded);
+            Some(memory.mul_add(gain, bias))
         }
     }
 }

@@ -16,8 +16,14 @@ use super::simd::Element;
 pub(crate) trait Equations<E: Element>: Sync {
     fn spec(&self) -> &'static Spec;
 
-    /// The step for one register of units of the rows.
-    fn step(&self, rows: &ForwardRows<'_, E>, members: Range<usize>, unit: usize, stage: Stage);
+    /// The step for some registers of units, `units`, of the rows `members`.
+    fn step(
+        &self,
+        rows: &ForwardRows<'_, E>,
+        members: Range<usize>,
+        units: Range<usize>,
+        stage: Stage,
+    );
 
     /// The gradient of the step for whole registers of units, `places`, of a row.
     fn grad(&self, rows: &BackwardRows<'_, E>, row: usize, places: Range<usize>, stage: Stage);
@@ -61,12 +67,18 @@ impl<E: Element, C: Cell> Equations<E> for For<C> {
         &C::SPEC
     }
 
-    fn step(&self, rows: &ForwardRows<'_, E>, members: Range<usize>, unit: usize, stage: Stage) {
+    fn step(
+        &self,
+        rows: &ForwardRows<'_, E>,
+        members: Range<usize>,
+        units: Range<usize>,
+        stage: Stage,
+    ) {
         let cell = self.cell;
         if C::SPEC.memory.is_some() && stage != Stage::Whole {
-            self.isa.run(Step::<_, _, true> { cell, rows, members, unit, stage });
+            self.isa.run(Step::<_, _, true> { cell, rows, members, units, stage });
         } else {
-            self.isa.run(Step::<_, _, false> { cell, rows, members, unit, stage });
+            self.isa.run(Step::<_, _, false> { cell, rows, members, units, stage });
         }
     }
 

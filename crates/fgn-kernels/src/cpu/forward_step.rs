@@ -7,9 +7,9 @@ use std::ops::Range;
 use super::equations::Stage;
 use super::forward::Run;
 use super::geometry::Rows;
+use super::group::Group;
 use super::isa::Task;
 use super::norm::normalise;
-use super::pair::Pair;
 use super::panels::Panels;
 use super::simd::{Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Product};
@@ -39,9 +39,7 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
                 let columns = run.g.offsets(&run.g.hidden_blocks);
                 tile::multiply::<S>(active, &[0], panels, &columns, &HiddenProduct(step));
             } else if !run.plan.takes_whole_rows() {
-                for unit in units.clone() {
-                    run.equations.step(&step, 0..active, unit, Stage::Whole);
-                }
+                run.equations.step(&step, 0..active, units.clone(), Stage::Whole);
             }
         }
     }
@@ -61,25 +59,15 @@ impl<E: Element> Task<E> for RowsPart<'_, E> {
         let Self { run, k, part, parts } = self;
         let (rows, vectors) = (StepRows::new(run, k), run.g.vectors());
         let active = run.active(k);
-        let end = (part + 1) * active / parts;
-        for first in (part * active / parts..end).step_by(2) {
-            let members = first..end.min(first + 2);
-            for row in members.clone() {
-                rows.normalise_blocks::<S>(row);
-            }
+        for row in part * active / parts..(part + 1) * active / parts {
+            rows.normalise_blocks::<S>(row);
             let mut stage = Stage::Whole;
             if run.g.states.seen.is_some() {
-                for unit in 0..vectors {
-                    run.equations.step(&rows, members.clone(), unit, Stage::Memory);
-                }
-                for row in members.clone() {
-                    rows.normalise_memory::<S>(row);
-                }
+                run.equations.step(&rows, row..row + 1, 0..vectors, Stage::Memory);
+                rows.normalise_memory::<S>(row);
                 stage = Stage::Seen;
             }
-            for unit in 0..vectors {
-                run.equations.step(&rows, members.clone(), unit, stage);
-            }
+            run.equations.step(&rows, row..row + 1, 0..vectors, stage);
         }
     }
 }
@@ -198,42 +186,45 @@ impl<'a, E: Element> StepRows<'a, E> {
         }
     }
 
-    /// Hands on the hidden state of a register of units of two rows, `place` being its first unit: to the
+    /// Hands on the hidden state of some registers of units, each of its row and from its place on: to the
     /// next step, and to the recurrent weights there.
     #[inline(always)]
-    pub(super) fn hand_on<S: Simd<Elem = E>>(
+    pub(super) fn hand_on<S: Simd<Elem = E>, const N: usize>(
         &self,
-        rows: [usize; 2],
-        place: usize,
-        prev: Pair<S>,
-        new: Pair<S>,
-    ) -> Pair<S> {
+        rows: [usize; N],
+        places: [usize; N],
+        prev: Group<S, N>,
+        new: Group<S, N>,
+    ) -> Group<S, N> {
         let (run, k) = (self.run, self.k);
         let rules = &run.plan.rules;
-        let b = [run.members[rows[0]], run.members[rows[1]]];
-        let h = rules.hand_on(0, (k, b, [place; 2]), prev, new);
-        let next = [self.next(rows[0]), self.next(rows[1])];
+        let mut b = rows;
+        let mut next = [std::ptr::null_mut(); N];
+        for n in 0..N {
+            b[n] = run.members[rows[n]];
+            next[n] = self.next(rows[n]).wrapping_add(places[n]);
+        }
+        let h = rules.hand_on(0, (k, b, places), prev, new);
         // SAFETY: the rows are the task's own, with `padded` numbers for each column.
         unsafe {
-            h.store([next[0].add(place), next[1].add(place)]);
+            h.store(next, 0);
             if rules.drop_hidden() {
-                let mask = rules.fed(k + 1, b, [place; 2]);
-                let fed = run.g.states.fed * run.g.padded + place;
-                (h * mask).store([next[0].add(fed), next[1].add(fed)]);
+                let mask = rules.fed(k + 1, b, places);
+                (h * mask).store(next, run.g.states.fed * run.g.padded);
             }
         }
         h
     }
 
-    /// Writes a register of units to where outputs go, if those of the step do: column 0 is the output, the
+    /// Writes registers of units to where outputs go, if those of the step do: column 0 is the output, the
     /// states stand behind it.
     #[inline(always)]
-    pub(super) fn put_out<S: Simd<Elem = E>>(
+    pub(super) fn put_out<S: Simd<Elem = E>, const N: usize>(
         &self,
-        rows: [usize; 2],
+        rows: [usize; N],
         column: usize,
-        place: usize,
-        numbers: Pair<S>,
+        places: [usize; N],
+        numbers: Group<S, N>,
     ) {
         let (run, g) = (self.run, self.run.g);
         let states = run.plan.emit == Emit::States;
@@ -242,19 +233,14 @@ impl<'a, E: Element> StepRows<'a, E> {
             false => (g.output, g.output),
         };
         let size = if column < 2 { size.min(g.output) } else { size };
-        if place >= size {
-            return;
-        }
-        let count = S::WIDTH.min(size - place);
-        let of = |row: usize| run.plan.emitted(self.k, run.members[row], stride);
-        // SAFETY: outputs have `stride` numbers for each emitted row.
-        unsafe {
-            let at = column * g.shape.hidden + place;
-            if let Some(first) = of(rows[0]) {
-                numbers.0.store_first(run.output.at(first + at), count);
-            }
-            if let Some(first) = of(rows[1]) {
-                numbers.1.store_first(run.output.at(first + at), count);
+        for n in 0..N {
+            let place = places[n];
+            let emitted = run.plan.emitted(self.k, run.members[rows[n]], stride);
+            let (true, Some(first)) = (place < size, emitted) else { continue };
+            // SAFETY: outputs have `stride` numbers for each emitted row.
+            unsafe {
+                let to = run.output.at(first + column * g.shape.hidden + place);
+                numbers.0[n].store_first(to, S::WIDTH.min(size - place));
             }
         }
     }
@@ -297,7 +283,7 @@ unsafe impl<E: Element> Product<E> for HiddenProduct<'_, E> {
         let run = self.0.run;
         if !run.plan.takes_whole_rows() {
             let unit = vector / run.g.hidden_blocks.len();
-            run.equations.step(&self.0, first..first + count, unit, Stage::Whole);
+            run.equations.step(&self.0, first..first + count, unit..unit + 1, Stage::Whole);
         }
     }
 }
@@ -340,25 +326,14 @@ unsafe impl<S: Simd<Elem = E>, E: Element> Product<E> for Projection<'_, S> {
         let end = first + count;
         for vector in vector..all.min(vector + PANEL_VECTORS) {
             let place = vector * S::WIDTH;
-            for row in (first..end).step_by(2) {
-                let rows = [row, (row + 1).min(end - 1)];
-                // The same row twice must be read before it is written.
-                let new = [self.0.next(rows[0]), self.0.next(rows[1])];
-                let prev = [self.0.prev(rows[0]), self.0.prev(rows[1])];
+            for row in first..end {
+                let (new, prev) = (self.0.next(row).cast_const(), self.0.prev(row));
                 // SAFETY: the rows are the task's own, and have `padded` numbers.
-                let (new, prev) = unsafe {
-                    (
-                        Pair::<S>::load([
-                            new[0].add(place).cast_const(),
-                            new[1].add(place).cast_const(),
-                        ]),
-                        Pair::load([prev[0].add(place), prev[1].add(place)]),
-                    )
-                };
-                let h = self.0.hand_on(rows, place, prev, new);
-                self.0.put_out(rows, 0, place, h);
+                let (new, prev) = unsafe { (S::load(new.add(place)), S::load(prev.add(place))) };
+                let h = self.0.hand_on([row], [place], Group([prev]), Group([new]));
+                self.0.put_out([row], 0, [place], h);
                 if run.plan.emit == Emit::States {
-                    self.0.put_out(rows, 1, place, h);
+                    self.0.put_out([row], 1, [place], h);
                 }
             }
         }

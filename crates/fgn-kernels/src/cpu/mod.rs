@@ -12,12 +12,12 @@ pub(crate) mod forward;
 mod forward_step;
 pub(crate) mod gates;
 mod geometry;
+mod group;
 pub(crate) mod isa;
 mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
-mod pair;
 mod panels;
 pub(crate) mod plan;
 mod portable;

@@ -7,9 +7,9 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fgn_core::Lane;
 
+use super::group::Group;
 use super::isa::Neon;
 use super::math::{self, F32Lanes};
-use super::pair::Pair;
 use super::simd::Simd;
 
 /// 4 numbers.
@@ -175,13 +175,13 @@ impl Simd for F32x4 {
     }
 
     #[inline(always)]
-    fn tanh_pair(pair: Pair<Self>) -> Pair<Self> {
-        math::tanh(pair)
+    fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::tanh(group)
     }
 
     #[inline(always)]
-    fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
-        math::sigmoid(pair)
+    fn sigmoid_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::sigmoid(group)
     }
 
     #[inline(always)]

@@ -6,8 +6,8 @@
 
 use fgn_core::{Lane, MAX_STATES};
 
+use super::group::Group;
 use super::isa::{Target, Task};
-use super::pair::Pair;
 use super::simd::{Element, Simd};
 use crate::Dropout;
 
@@ -37,25 +37,25 @@ impl Rules {
         self.zoneout[state] == 0.0 && self.clip.is_none()
     }
 
-    /// What a step hands on of a state, in two registers of units from `units` on of sequences `b`.
+    /// What a step hands on of a state, in registers of units, each from its of `units` on of its sequence of `b`.
     #[inline(always)]
-    pub(super) fn hand_on<S: Simd>(
+    pub(super) fn hand_on<S: Simd, const N: usize>(
         &self,
         state: usize,
-        (k, b, units): (usize, [usize; 2], [usize; 2]),
-        prev: Pair<S>,
-        new: Pair<S>,
-    ) -> Pair<S> {
+        (k, b, units): (usize, [usize; N], [usize; N]),
+        prev: Group<S, N>,
+        new: Group<S, N>,
+    ) -> Group<S, N> {
         if self.keep(state) {
             return new;
         }
         let mut next = new;
         if self.zoneout[state] > 0.0 {
             let kept = self.zone(state, k, b, units);
-            next = kept.mul_add(prev, (Pair::one() - kept) * new);
+            next = kept.mul_add(prev, (Group::one() - kept) * new);
         }
         if let Some(clip) = self.clip {
-            let clip = Pair::splat(clip);
+            let clip = Group::splat(clip);
             // In this order, what is no number stays none.
             next = (-clip).max_or(clip.min_or(next));
         }
@@ -65,20 +65,20 @@ impl Rules {
     /// Given the derivative by what a step handed on, `next`: the derivatives by the step's own state,
     /// and by the one before it.
     #[inline(always)]
-    pub(super) fn take_back<S: Simd>(
+    pub(super) fn take_back<S: Simd, const N: usize>(
         &self,
         state: usize,
-        (k, b, units): (usize, [usize; 2], [usize; 2]),
-        next: Pair<S>,
-        mut d: Pair<S>,
-    ) -> [Pair<S>; 2] {
+        (k, b, units): (usize, [usize; N], [usize; N]),
+        next: Group<S, N>,
+        mut d: Group<S, N>,
+    ) -> [Group<S, N>; 2] {
         if let Some(clip) = self.clip {
             // Zero from the limit on.
-            let [above, below] = [next - Pair::splat(clip), -next - Pair::splat(clip)];
-            d = d * (Pair::one() - above.binary()) * (Pair::one() - below.binary());
+            let [above, below] = [next - Group::splat(clip), -next - Group::splat(clip)];
+            d = d * (Group::one() - above.binary()) * (Group::one() - below.binary());
         }
         if self.zoneout[state] == 0.0 {
-            return [d, Pair::zero()];
+            return [d, Group::zero()];
         }
         let kept = self.zone(state, k, b, units) * d;
         [d - kept, kept]
@@ -86,31 +86,41 @@ impl Rules {
 
     /// How much of a state is the previous one: 0 or 1 in training, else the mean.
     #[inline(always)]
-    fn zone<S: Simd>(&self, state: usize, k: usize, b: [usize; 2], units: [usize; 2]) -> Pair<S> {
+    fn zone<S: Simd, const N: usize>(
+        &self,
+        state: usize,
+        k: usize,
+        b: [usize; N],
+        units: [usize; N],
+    ) -> Group<S, N> {
         let rate = self.zoneout[state];
         match self.seed {
             Some(seed) => {
-                let masks = [0, 1].map(|n| Mask::new(seed, state, k, b[n]));
+                let masks = b.map(|b| Mask::new(seed, state, k, b));
                 Choice { masks, units, rate, chosen: 1.0, other: 0.0 }.numbers()
             }
-            None => Pair::splat(rate),
+            None => Group::splat(rate),
         }
     }
 
-    /// What the hidden states before step `k` are multiplied by for the recurrent weights, for two
+    /// What the hidden states before step `k` are multiplied by for the recurrent weights, for some
     /// registers of units.
     #[inline(always)]
-    pub(super) fn fed<S: Simd>(&self, k: usize, b: [usize; 2], units: [usize; 2]) -> Pair<S> {
-        let [(first, rate), (second, _)] = b.map(|b| self.fed_mask(k, b));
-        let other = 1.0 / (1.0 - rate);
-        Choice { masks: [first, second], units, rate, chosen: 0.0, other }.numbers()
+    pub(super) fn fed<S: Simd, const N: usize>(
+        &self,
+        k: usize,
+        b: [usize; N],
+        units: [usize; N],
+    ) -> Group<S, N> {
+        let masks = b.map(|b| self.fed_mask(k, b));
+        let rate = self.dropout.rate;
+        Choice { masks, units, rate, chosen: 0.0, other: 1.0 / (1.0 - rate) }.numbers()
     }
 
     #[inline(always)]
-    fn fed_mask(&self, k: usize, b: usize) -> (Mask, f64) {
-        let Dropout { rate, each_step } = self.dropout;
-        let k = if each_step { k } else { 0 };
-        (Mask::new(self.seed.unwrap_or(0), FED, k, b), rate)
+    fn fed_mask(&self, k: usize, b: usize) -> Mask {
+        let k = if self.dropout.each_step { k } else { 0 };
+        Mask::new(self.seed.unwrap_or(0), FED, k, b)
     }
 
     /// [`zone`](Self::zone) for one unit: the tests' oracle asks for it.
@@ -126,8 +136,8 @@ impl Rules {
 
     /// [`fed`](Self::fed) for one unit.
     pub(crate) fn fed_unit(&self, k: usize, b: usize, unit: usize) -> f64 {
-        let (mask, rate) = self.fed_mask(k, b);
-        if mask.chosen(unit, rate) { 0.0 } else { 1.0 / (1.0 - rate) }
+        let rate = self.dropout.rate;
+        if self.fed_mask(k, b).chosen(unit, rate) { 0.0 } else { 1.0 / (1.0 - rate) }
     }
 }
 
@@ -157,35 +167,35 @@ impl Mask {
 /// The most numbers that a register holds.
 const MOST: usize = 16;
 
-/// For two registers of units: `chosen` with a probability of `rate`, else `other`.
-struct Choice {
-    masks: [Mask; 2],
-    units: [usize; 2],
+/// For some registers of units: `chosen` with a probability of `rate`, else `other`.
+struct Choice<const N: usize> {
+    masks: [Mask; N],
+    units: [usize; N],
     rate: f64,
     chosen: f64,
     other: f64,
 }
 
-impl Choice {
+impl<const N: usize> Choice<N> {
     /// The numbers, found by a function of its own: inlined into every cell's step, it would be most of
     /// the code.
     #[inline(always)]
-    fn numbers<S: Simd>(self) -> Pair<S> {
-        let mut numbers = [[S::Elem::default(); MOST]; 2];
+    fn numbers<S: Simd>(self) -> Group<S, N> {
+        let mut numbers = [[S::Elem::default(); MOST]; N];
         // SAFETY: this runs on `S`, so the machine has it; no register holds more than `MOST` numbers.
         unsafe {
             S::Target::enter::<S>(Choose { choice: self, to: &mut numbers });
-            Pair::load([numbers[0].as_ptr(), numbers[1].as_ptr()])
+            Group::load(numbers.each_ref().map(|row| row.as_ptr()), 0)
         }
     }
 }
 
-struct Choose<'a, E> {
-    choice: Choice,
-    to: &'a mut [[E; MOST]; 2],
+struct Choose<'a, E, const N: usize> {
+    choice: Choice<N>,
+    to: &'a mut [[E; MOST]; N],
 }
 
-impl<E: Element> Task<E> for Choose<'_, E> {
+impl<E: Element, const N: usize> Task<E> for Choose<'_, E, N> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
         let Self { choice: Choice { masks, units, rate, chosen, other }, to } = self;

@@ -3,8 +3,8 @@
 use fgn_core::Lane;
 
 use super::buffer::Number;
+use super::group::Group;
 use super::isa::Target;
-use super::pair::Pair;
 
 /// A register full of numbers, and the way between it and memory.
 pub(crate) trait Simd: Lane {
@@ -44,16 +44,24 @@ pub(crate) trait Simd: Lane {
     /// `to` is valid for writing `count` numbers, and `count <= WIDTH`.
     unsafe fn store_first(self, to: *mut Self::Elem, count: usize);
 
-    /// The hyperbolic tangents of two registers, computed side by side.
+    /// The hyperbolic tangents of some registers, computed side by side.
     #[inline(always)]
-    fn tanh_pair(pair: Pair<Self>) -> Pair<Self> {
-        Pair(pair.0.tanh(), pair.1.tanh())
+    fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        let mut all = group.0;
+        for one in &mut all {
+            *one = one.tanh();
+        }
+        Group(all)
     }
 
-    /// The logistic sigmoids of two registers, computed side by side.
+    /// The logistic sigmoids of some registers, computed side by side.
     #[inline(always)]
-    fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
-        Pair(pair.0.sigmoid(), pair.1.sigmoid())
+    fn sigmoid_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        let mut all = group.0;
+        for one in &mut all {
+            *one = one.sigmoid();
+        }
+        Group(all)
     }
 
     /// Reads `WIDTH` pairs of numbers in `bf16`: the first of each, and the second of each.

@@ -8,9 +8,9 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fgn_core::Lane;
 
+use super::group::Group;
 use super::isa::{Avx2, Avx512};
 use super::math::{self, F32Lanes};
-use super::pair::Pair;
 use super::simd::Simd;
 
 /// 16 numbers.
@@ -263,13 +263,13 @@ impl Simd for F32x16 {
     }
 
     #[inline(always)]
-    fn tanh_pair(pair: Pair<Self>) -> Pair<Self> {
-        math::tanh(pair)
+    fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::tanh(group)
     }
 
     #[inline(always)]
-    fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
-        math::sigmoid(pair)
+    fn sigmoid_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::sigmoid(group)
     }
 
     #[inline(always)]
@@ -341,13 +341,13 @@ impl Simd for F32x8 {
     }
 
     #[inline(always)]
-    fn tanh_pair(pair: Pair<Self>) -> Pair<Self> {
-        math::tanh(pair)
+    fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::tanh(group)
     }
 
     #[inline(always)]
-    fn sigmoid_pair(pair: Pair<Self>) -> Pair<Self> {
-        math::sigmoid(pair)
+    fn sigmoid_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::sigmoid(group)
     }
 
     #[inline(always)]

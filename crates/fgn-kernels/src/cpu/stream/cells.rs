@@ -6,9 +6,9 @@ use fgn_core::{At, Cell};
 
 use super::step::Run;
 use crate::cpu::equations::Stage;
+use crate::cpu::group::Group;
 use crate::cpu::isa::Task;
 use crate::cpu::norm::normalise;
-use crate::cpu::pair::Pair;
 use crate::cpu::simd::Simd;
 
 /// The equations for some units of some rows.
@@ -160,8 +160,8 @@ impl<C: Cell> Run<'_, C> {
         let next = match rules.keep(state) {
             true => new,
             false => {
-                let at = (0, [b; 2], [unit; 2]);
-                rules.hand_on(state, at, Pair::both(prev), Pair::both(new)).0
+                let [next] = rules.hand_on(state, (0, [b], [unit]), Group([prev]), Group([new])).0;
+                next
             }
         };
         // SAFETY: the caller's promise; there are `[S, B, padded]` states.
