@@ -27,7 +27,7 @@ use super::tile::{self, Product};
 use super::{Arguments, threads};
 
 /// About how many rows one block's input product has: enough to use its weights often.
-const BLOCK_ROWS: usize = 256;
+const BLOCK_ROWS: usize = 128;
 
 /// What the backward pass needs of the forward pass.
 pub(crate) struct Saved<E> {
