@@ -32,8 +32,8 @@ impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Grad<'_, E, C, STAGED>
         for place in self.places.clone().step_by(TOGETHER * S::WIDTH) {
             // The last register stands in for those that are missing.
             let mut places = [place; TOGETHER];
-            for n in 0..TOGETHER {
-                places[n] = (place + n * S::WIDTH).min(self.places.end - S::WIDTH);
+            for (n, place) in places.iter_mut().enumerate() {
+                *place = (*place + n * S::WIDTH).min(self.places.end - S::WIDTH);
             }
             self.group::<S, TOGETHER>(places);
         }

@@ -3,6 +3,9 @@
 //! A cell's step is a long chain of operations, each of which waits for the one before. Chains side by
 //! side fill the time that one alone leaves idle.
 
+// Loops over the registers of a group unroll only as written.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fgn_core::Lane;

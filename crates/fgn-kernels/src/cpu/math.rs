@@ -61,8 +61,8 @@ pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
     let size = V::f32(9.02).min_or(x.abs());
     let (n, power) = whole(size, 2.0 * std::f32::consts::LOG2_E);
     let r = n.mul_add(V::f32(-0.5 * std::f32::consts::LN_2), size);
-    let q = V::f32(0.088_888_785);
-    let q = q.mul_add(r, V::f32(0.267_816_31));
+    let q = V::f32(0.088_888_79);
+    let q = q.mul_add(r, V::f32(0.267_816_3));
     let q = q.mul_add(r, V::f32(0.666_674_26));
     let q = q.mul_add(r, V::f32(1.333_320_4));
     let q = q.mul_add(r, V::f32(2.0));
