@@ -7,6 +7,7 @@
 // The loops below run over rows and columns of several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
+use super::group::TOGETHER;
 use super::isa::{Target, Task};
 use super::panels::Panel;
 use super::simd::{Element, Simd};
@@ -116,9 +117,9 @@ pub(super) fn multiply<'a, S: Simd>(
                 // SAFETY: this runs on `S`, so the machine has it.
                 unsafe { S::Target::enter::<S>(tile) };
                 if rest.is_empty() {
-                    // An odd row waits for the next one: the equations take two at once.
+                    // Rows wait for their neighbours: the equations take some at once.
                     let done = first + count;
-                    let end = if done == rows { done } else { done & !1 };
+                    let end = if done == rows { done } else { done - done % TOGETHER };
                     product.finished(finished, end - finished, panel.first);
                     finished = end;
                 }
@@ -283,7 +284,8 @@ pub(super) unsafe fn multiply_transposed<S: Simd>(
     result: &mut [S::Elem],
 ) {
     assert_eq!(result.len(), offsets.len() * vectors * S::WIDTH);
-    let row_bytes = vectors * S::WIDTH * size_of::<S::Elem>() + 64;
+    // A row's registers, and of the left matrix a cache line.
+    let row_bytes = (vectors * S::WIDTH + line::<S::Elem>()) * size_of::<S::Elem>();
     let max_chunk = strip_bytes::<S>() / row_bytes;
     for (first_row, count) in parts(strips.count, max_chunk) {
         for some in strips.strips.chunks((max_chunk / count).max(1)) {
