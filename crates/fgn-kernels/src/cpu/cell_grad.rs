@@ -12,9 +12,8 @@ use super::simd::{Element, Simd};
 use crate::Emit;
 
 /// The gradient for whole registers of units, `places`, of a row: from the derivatives by the states after
-/// the step to those by its pre-activations and by the states before it. Only with `STAGED` does the stage
-/// matter.
-pub(super) struct Grad<'a, E: Element, C, const STAGED: bool> {
+/// the step to those by its pre-activations and by the states before it.
+pub(super) struct Grad<'a, E: Element, C> {
     pub(super) cell: C,
     pub(super) rows: &'a StepRows<'a, E>,
     pub(super) row: usize,
@@ -26,7 +25,7 @@ pub(super) struct Grad<'a, E: Element, C, const STAGED: bool> {
 /// before.
 type Loaded<L> = (At<L>, Step<L>, At<L>);
 
-impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Grad<'_, E, C, STAGED> {
+impl<E: Element, C: Cell> Task<E> for Grad<'_, E, C> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
         for place in self.places.clone().step_by(TOGETHER * S::WIDTH) {
@@ -40,7 +39,7 @@ impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Grad<'_, E, C, STAGED>
     }
 }
 
-impl<E: Element, C: Cell, const STAGED: bool> Grad<'_, E, C, STAGED> {
+impl<E: Element, C: Cell> Grad<'_, E, C> {
     /// The gradient for a group of registers of units, from `places` on.
     #[inline(always)]
     fn group<S: Simd<Elem = E>, const N: usize>(&self, places: [usize; N]) {
@@ -55,19 +54,19 @@ impl<E: Element, C: Cell, const STAGED: bool> Grad<'_, E, C, STAGED> {
         let (at, mut d_step, kept) = self.load::<S, N>(places);
         // SAFETY: the group's own rows, with `padded` numbers for each column.
         unsafe {
-            if let (true, Some(memory), Some(seen), Some([_, bias])) =
-                (STAGED, spec.memory, g.states.seen, g.derivatives.norm_memory)
+            if let (Stage::Seen, Some(memory), Some(seen)) =
+                (self.stage, spec.memory, g.states.seen)
             {
-                if self.stage == Stage::Memory {
-                    let by = self.cell.grad(&at, &d_step);
-                    let d = by.seen.unwrap_or(Group::zero());
-                    d.store(d_pre, bias * g.padded);
-                    return;
-                }
                 let d = Group::load(d_prev.map(<*mut E>::cast_const), seen * g.padded);
                 d_step.next[memory] = d_step.next[memory] + d;
             }
             let by = self.cell.grad(&at, &d_step);
+            if self.stage == Stage::Memory {
+                if let (Some(d), Some([_, bias])) = (by.seen, g.derivatives.norm_memory) {
+                    d.store(d_pre, bias * g.padded);
+                }
+                return;
+            }
             for block in 0..spec.blocks.len() {
                 by.pre[block].store(d_pre, block * g.padded);
             }
@@ -112,8 +111,8 @@ impl<E: Element, C: Cell, const STAGED: bool> Grad<'_, E, C, STAGED> {
             for v in 0..C::SPEC.vectors.len() {
                 at.vectors[v] = Group::load(vectors, v * g.padded);
             }
-            if let (true, Some(seen), Some([gain, bias])) =
-                (STAGED, g.states.seen, &units.norm_memory)
+            if let (Some(_), Some(seen), Some([gain, bias])) =
+                (C::SPEC.memory, g.states.seen, &units.norm_memory)
             {
                 let memory = addresses(rows.states(rows.k + 1, row), places);
                 let gain = Group::load(addresses(gain.as_ptr(), places), 0);

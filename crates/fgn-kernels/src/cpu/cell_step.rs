@@ -11,8 +11,8 @@ use super::isa::Task;
 use super::simd::{Element, Simd};
 use crate::Emit;
 
-/// The step for some registers of units of some rows. Only with `STAGED` does the stage matter.
-pub(super) struct Step<'a, E: Element, C, const STAGED: bool> {
+/// The step for some registers of units of some rows.
+pub(super) struct Step<'a, E: Element, C> {
     pub(super) cell: C,
     pub(super) rows: &'a StepRows<'a, E>,
     pub(super) members: Range<usize>,
@@ -20,7 +20,7 @@ pub(super) struct Step<'a, E: Element, C, const STAGED: bool> {
     pub(super) stage: Stage,
 }
 
-impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Step<'_, E, C, STAGED> {
+impl<E: Element, C: Cell> Task<E> for Step<'_, E, C> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
         let (mut row, mut unit) = (self.members.start, self.units.start);
@@ -42,7 +42,7 @@ impl<E: Element, C: Cell, const STAGED: bool> Task<E> for Step<'_, E, C, STAGED>
     }
 }
 
-impl<E: Element, C: Cell, const STAGED: bool> Step<'_, E, C, STAGED> {
+impl<E: Element, C: Cell> Step<'_, E, C> {
     /// The step for a group of registers: of rows `rows`, from units `places` on.
     #[inline(always)]
     fn group<S: Simd<Elem = E>, const N: usize>(&self, rows: [usize; N], places: [usize; N]) {
@@ -55,13 +55,13 @@ impl<E: Element, C: Cell, const STAGED: bool> Step<'_, E, C, STAGED> {
             next[n] = self.rows.next(rows[n]).wrapping_add(places[n]);
         }
         let mut at = self.load::<S, N>(rows, places);
-        if STAGED && self.stage == Stage::Memory {
-            return self.remember(&at, next);
-        }
-        if STAGED {
+        if self.stage == Stage::Seen {
             at.seen = self.seen(next, places);
         }
         let step = self.cell.step(&at);
+        if self.stage == Stage::Memory {
+            return self.remember(&step, next);
+        }
         for s in 1..C::SPEC.states.len() {
             let at_step = (self.rows.k, b, places);
             let state = run.plan.rules.hand_on(s, at_step, at.prev[s], step.next[s]);
@@ -126,10 +126,13 @@ impl<E: Element, C: Cell, const STAGED: bool> Step<'_, E, C, STAGED> {
 
     /// Leaves the memory after the step where it is to be normalised.
     #[inline(always)]
-    fn remember<S: Simd<Elem = E>, const N: usize>(&self, at: &At<Group<S, N>>, next: [*mut E; N]) {
+    fn remember<S: Simd<Elem = E>, const N: usize>(
+        &self,
+        step: &fgn_core::Step<Group<S, N>>,
+        next: [*mut E; N],
+    ) {
         let g = self.rows.run.g;
         let (Some(memory), Some(seen)) = (C::SPEC.memory, g.states.seen) else { return };
-        let step = self.cell.step(&At { seen: None, ..*at });
         // SAFETY: the task's own rows, each with `padded` numbers for every column.
         unsafe { step.next[memory].store(next, seen * g.padded) };
     }
@@ -141,6 +144,7 @@ impl<E: Element, C: Cell, const STAGED: bool> Step<'_, E, C, STAGED> {
         next: [*mut E; N],
         places: [usize; N],
     ) -> Option<Group<S, N>> {
+        C::SPEC.memory?; // A cell without a memory is spared the code.
         let g = self.rows.run.g;
         let [gain, bias] = self.rows.run.packed.units.norm_memory.as_ref()?;
         // SAFETY: the task's own rows, each with `padded` numbers for every column; gain and bias have

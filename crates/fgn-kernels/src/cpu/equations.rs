@@ -74,20 +74,10 @@ impl<E: Element, C: Cell> Equations<E> for For<C> {
         units: Range<usize>,
         stage: Stage,
     ) {
-        let cell = self.cell;
-        if C::SPEC.memory.is_some() && stage != Stage::Whole {
-            self.isa.run(Step::<_, _, true> { cell, rows, members, units, stage });
-        } else {
-            self.isa.run(Step::<_, _, false> { cell, rows, members, units, stage });
-        }
+        self.isa.run(Step { cell: self.cell, rows, members, units, stage });
     }
 
     fn grad(&self, rows: &BackwardRows<'_, E>, row: usize, places: Range<usize>, stage: Stage) {
-        let cell = self.cell;
-        if C::SPEC.memory.is_some() && stage != Stage::Whole {
-            self.isa.run(Grad::<_, _, true> { cell, rows, row, places, stage });
-        } else {
-            self.isa.run(Grad::<_, _, false> { cell, rows, row, places, stage });
-        }
+        self.isa.run(Grad { cell: self.cell, rows, row, places, stage });
     }
 }

@@ -13,7 +13,8 @@ use crate::cpu::simd::Simd;
 
 /// The equations for some units of some rows.
 pub(super) struct Cells<'a, C> {
-    pub(super) run: &'a Run<'a, C>,
+    pub(super) cell: C,
+    pub(super) run: &'a Run<'a>,
     pub(super) rows: Range<usize>,
     /// Whole registers of units, but for the last.
     pub(super) units: Range<usize>,
@@ -23,7 +24,7 @@ pub(super) struct Cells<'a, C> {
 impl<C: Cell> Task<f32> for Cells<'_, C> {
     #[inline(always)]
     fn run<S: Simd<Elem = f32>>(self) {
-        let Self { run, rows, units, stage } = self;
+        let Self { cell, run, rows, units, stage } = self;
         let (packed, batch) = (run.packed, run.batch);
         let (g, of_units) = (&packed.g, &packed.units);
         let blocks = C::SPEC.blocks.len();
@@ -59,7 +60,7 @@ impl<C: Cell> Task<f32> for Cells<'_, C> {
                         }
                         _ => None,
                     };
-                    let step = run.cell.step(&at);
+                    let step = cell.step(&at);
                     if let (Stage::Memory, Some(memory)) = (stage, C::SPEC.memory) {
                         step.next[memory].store(run.memory.at(b * g.padded + unit));
                         continue;
@@ -83,48 +84,29 @@ impl<C: Cell> Task<f32> for Cells<'_, C> {
     }
 }
 
-/// The equations for whole rows, with the normalisations that need them.
-pub(super) struct WholeRows<'a, C> {
-    pub(super) run: &'a Run<'a, C>,
-    pub(super) rows: Range<usize>,
+/// Normalises a row of so many numbers.
+pub(super) struct Normalise {
+    pub(super) row: *mut f32,
+    pub(super) count: usize,
 }
 
-impl<C: Cell> Task<f32> for WholeRows<'_, C> {
+impl Task<f32> for Normalise {
     #[inline(always)]
     fn run<S: Simd<Elem = f32>>(self) {
-        let Self { run, rows } = self;
-        let g = &run.packed.g;
-        let (hidden, blocks) = (g.shape.hidden, C::SPEC.blocks.len());
-        let cells = |stage| Cells { run, rows: rows.clone(), units: 0..hidden, stage };
-        if g.derivatives.norm.is_some() {
-            for row in rows.start * blocks..rows.end * blocks {
-                if C::SPEC.blocks[row % blocks].is_normalised() {
-                    // SAFETY: the thread's own rows.
-                    unsafe { normalise::<S>(run.pre.at(row * g.padded), hidden) };
-                }
-            }
-        }
-        if g.states.seen.is_none() {
-            return cells(Stage::Whole).run::<S>();
-        }
-        cells(Stage::Memory).run::<S>();
-        for row in rows.clone() {
-            // SAFETY: as above.
-            unsafe { normalise::<S>(run.memory.at(row * g.padded), hidden) };
-        }
-        cells(Stage::Seen).run::<S>();
+        // SAFETY: the thread's own row, filled up to whole registers.
+        unsafe { normalise::<S>(self.row, self.count) };
     }
 }
 
 /// Hands on some units of the projected hidden state.
-pub(super) struct ProjectedUnits<'a, C> {
-    pub(super) run: &'a Run<'a, C>,
+pub(super) struct ProjectedUnits<'a> {
+    pub(super) run: &'a Run<'a>,
     /// From one projected row to the next.
     pub(super) stride: usize,
     pub(super) units: Range<usize>,
 }
 
-impl<C: Cell> Task<f32> for ProjectedUnits<'_, C> {
+impl Task<f32> for ProjectedUnits<'_> {
     #[inline(always)]
     fn run<S: Simd<Elem = f32>>(self) {
         let Self { run, stride, units } = self;
@@ -143,7 +125,7 @@ impl<C: Cell> Task<f32> for ProjectedUnits<'_, C> {
     }
 }
 
-impl<C: Cell> Run<'_, C> {
+impl Run<'_> {
     /// Writes a register of units of the next state.
     ///
     /// # Safety

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use fgn_core::{Cell, CellVisitor};
 
-use super::cells::{Cells, ProjectedUnits, WholeRows};
+use super::cells::{Cells, Normalise, ProjectedUnits};
 use super::format::{Format, prefetch};
 use super::product::{Panels, Product};
 use super::rounded::{Parts, TOGETHER};
@@ -36,13 +36,23 @@ impl CellVisitor for Step<'_> {
     type Output = ();
 
     fn visit<C: Cell>(self, cell: C) {
+        let isa = self.packed.isa;
+        self.with(&|run, rows, units, stage| {
+            isa.run(Cells { cell, run, rows, units, stage });
+        });
+    }
+}
+
+impl Step<'_> {
+    /// Takes the step, with a cell's equations.
+    fn with(self, equations: &Equations<'_>) {
         let Self { packed, state, output } = self;
         let State { batch, x, rounded, pre, apart, states, now, crew } = state;
         let [first, second] = states;
         let (prev, next) = if *now == 0 { (first, second) } else { (second, first) };
         let run = Run {
             packed,
-            cell,
+            equations,
             batch: *batch,
             backwards: *now == 1,
             left: [x, &prev[..*batch * packed.g.padded]],
@@ -63,14 +73,18 @@ impl CellVisitor for Step<'_> {
     }
 }
 
+/// A cell's equations for some rows and some units of each, whole registers but for the last: all that is
+/// compiled for every cell.
+type Equations<'a> = dyn Fn(&Run<'_>, Range<usize>, Range<usize>, Stage) + Sync + 'a;
+
 /// What the threads of a step share.
 ///
 /// All raw accesses of a step rest on this: the memory outlives it and is as large as its shape says.
 /// Between two meetings, a thread writes only the units of its slabs, or all units of its rows, and reads
 /// others only of what was done before.
-pub(super) struct Run<'a, C> {
+pub(super) struct Run<'a> {
     pub(super) packed: &'a Packed,
-    pub(super) cell: C,
+    equations: &'a Equations<'a>,
     pub(super) batch: usize,
     /// Whether the last slab comes first.
     backwards: bool,
@@ -91,7 +105,7 @@ pub(super) struct Run<'a, C> {
     pub(super) output: Shared<f32>,
 }
 
-impl<C: Cell> Run<'_, C> {
+impl Run<'_> {
     fn run<F: Format>(&self, crew: &mut Crew, matrices: &Matrices<F>) {
         let Self { packed, batch, .. } = *self;
         let (g, threads) = (&packed.g, crew.threads());
@@ -111,7 +125,7 @@ impl<C: Cell> Run<'_, C> {
             );
             if !whole_rows {
                 let units = slabs.units(g.width, g.shape.hidden);
-                packed.isa.run(Cells { run: self, rows: 0..batch, units, stage: Stage::Whole });
+                (self.equations)(self, 0..batch, units, Stage::Whole);
             }
         });
         if !whole_rows {
@@ -119,7 +133,7 @@ impl<C: Cell> Run<'_, C> {
         }
         crew.run(&|part| {
             let rows = part * batch / threads..(part + 1) * batch / threads;
-            packed.isa.run(WholeRows { run: self, rows });
+            self.whole_rows(rows);
         });
         let Some(panels) = &matrices.projection else { return };
         crew.run(&|part| {
@@ -133,6 +147,31 @@ impl<C: Cell> Run<'_, C> {
             let units = slabs.units(g.width, g.output);
             packed.isa.run(ProjectedUnits { run: self, stride: panels.padded, units });
         });
+    }
+
+    /// The equations for whole rows, with the normalisations that need them.
+    fn whole_rows(&self, rows: Range<usize>) {
+        let g = &self.packed.g;
+        let (hidden, blocks) = (g.shape.hidden, g.spec.blocks.len());
+        let cells = |stage| (self.equations)(self, rows.clone(), 0..hidden, stage);
+        let normalise = |rows: &Shared<f32>, row| {
+            // SAFETY: a row of the thread's own.
+            let row = unsafe { rows.at(row * g.padded) };
+            self.packed.isa.run(Normalise { row, count: hidden });
+        };
+        if g.derivatives.norm.is_some() {
+            for row in rows.start * blocks..rows.end * blocks {
+                if g.spec.blocks[row % blocks].is_normalised() {
+                    normalise(&self.pre, row);
+                }
+            }
+        }
+        if g.states.seen.is_none() {
+            return cells(Stage::Whole);
+        }
+        cells(Stage::Memory);
+        rows.clone().for_each(|row| normalise(&self.memory, row));
+        cells(Stage::Seen);
     }
 
     /// The product of rows of the given depths with a thread's slabs.
