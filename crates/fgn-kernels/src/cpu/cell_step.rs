@@ -60,7 +60,11 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
         }
         let step = self.cell.step(&at);
         if self.stage == Stage::Memory {
-            return self.remember(&step, next);
+            if let (Some(memory), Some(seen)) = (C::SPEC.memory, g.states.seen) {
+                // SAFETY: the task's own rows, each with `padded` numbers for every column.
+                unsafe { step.next[memory].store(next, seen * g.padded) };
+            }
+            return;
         }
         for s in 1..C::SPEC.states.len() {
             let at_step = (self.rows.k, b, places);
@@ -122,19 +126,6 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
             }
         }
         at
-    }
-
-    /// Leaves the memory after the step where it is to be normalised.
-    #[inline(always)]
-    fn remember<S: Simd<Elem = E>, const N: usize>(
-        &self,
-        step: &fgn_core::Step<Group<S, N>>,
-        next: [*mut E; N],
-    ) {
-        let g = self.rows.run.g;
-        let (Some(memory), Some(seen)) = (C::SPEC.memory, g.states.seen) else { return };
-        // SAFETY: the task's own rows, each with `padded` numbers for every column.
-        unsafe { step.next[memory].store(next, seen * g.padded) };
     }
 
     /// The normalised memory with gain and bias.

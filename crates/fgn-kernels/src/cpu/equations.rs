@@ -29,7 +29,7 @@ pub(crate) trait Equations<E: Element>: Sync {
     fn grad(&self, rows: &BackwardRows<'_, E>, row: usize, places: Range<usize>, stage: Stage);
 }
 
-/// What of a step is computed: all at once, or, where the memory is normalised in between, one after the
+/// What of a step is kept: all at once, or, where the memory is normalised in between, one after the
 /// other.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Stage {
