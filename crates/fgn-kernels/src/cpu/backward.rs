@@ -24,6 +24,7 @@ use super::geometry::{Geometry, Steps, Units};
 use super::isa::{Isa, Task};
 use super::panels::Panels;
 use super::plan::Plan;
+use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::weight_gradient::WeightGradient;
@@ -80,6 +81,9 @@ pub(crate) fn backward<E: Element>(
         states: vec![E::default(); arguments.states.len()],
     };
     let d_x = d.x.as_mut().map(|x| Shared::of(x));
+    let count = groups(batch, arguments.weights.len());
+    // Where the groups do not come out even, threads without one help the others.
+    let helped = !count.is_multiple_of(rayon::current_num_threads());
     let d_states = Shared::of(&mut d.states);
     let group = |members: Vec<usize>, crew: &mut Crew| {
         let rows = members.len();
@@ -138,7 +142,7 @@ pub(crate) fn backward<E: Element>(
                 crew.run(&|part| isa.run(InputPart { run, panels, d_x, times, part, parts }));
             }
             // SAFETY: `d_pre` is alive, and nobody writes it now.
-            unsafe { weights.add(isa, arguments, run, times, crew) };
+            unsafe { weights.add(isa, arguments, run, times, crew, helped) };
         }
         crew.run(&|part| isa.run(HiddenPart { run, after: 0, part, parts }));
         run.write_states(d_states);
@@ -147,9 +151,13 @@ pub(crate) fn backward<E: Element>(
     let groups = if g.shares_units::<E>() {
         vec![group(plan.schedule.members(0, 1), &mut g.crew())]
     } else {
-        let count = groups(batch, arguments.weights.len());
-        let members = (0..count).into_par_iter().map(|n| plan.schedule.members(n, count));
-        members.map(|members| group(members, &mut Crew::alone())).collect()
+        let members: Vec<_> = (0..count).map(|n| plan.schedule.members(n, count)).collect();
+        let alone = |members| group(members, &mut Crew::alone());
+        if helped {
+            members.into_par_iter().map(alone).collect()
+        } else {
+            pool::map(members, alone)
+        }
     };
     WeightGradient::write(&groups, g, &mut d.weights);
     d

@@ -8,11 +8,10 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::buffer::Buffer;
 use super::isa::{Isa, Task};
 use super::panels::{Panels, RowGroup};
+use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Product, Strip, Strips};
 
@@ -100,13 +99,13 @@ pub(crate) fn forward<E: Element>(isa: Isa, a: ConvArguments<'_, E>) -> (Vec<E>,
     let mut picks = vec![0; shape.pooled_len()];
     let parts = PARTS.min(shape.batch);
     let per_part = shape.batch.div_ceil(parts);
-    pooled
-        .par_chunks_mut(per_part * shape.pooled_image())
-        .zip(picks.par_chunks_mut(per_part * shape.pooled_image()))
-        .zip(a.x.par_chunks(per_part * shape.image()))
-        .for_each(|((pooled, picks), x)| {
-            isa.run(ForwardImages { shape, x, panels, bias: &bias, pooled, picks });
-        });
+    let parts = pooled
+        .chunks_mut(per_part * shape.pooled_image())
+        .zip(picks.chunks_mut(per_part * shape.pooled_image()))
+        .zip(a.x.chunks(per_part * shape.image()));
+    pool::map(parts.collect(), |((pooled, picks), x)| {
+        isa.run(ForwardImages { shape, x, panels, bias: &bias, pooled, picks });
+    });
     (pooled, picks)
 }
 
@@ -277,10 +276,8 @@ pub(crate) fn backward<E: Element>(
             (*part, rest) = (Some(first), Some(others));
         }
     }
-    let sums: Vec<(Buffer<E>, Vec<E>)> = d_x_parts
-        .into_par_iter()
-        .enumerate()
-        .map(|(n, d_x)| {
+    let sums: Vec<(Buffer<E>, Vec<E>)> =
+        pool::map(d_x_parts.into_iter().enumerate().collect(), |(n, d_x)| {
             let images = shape.part(n);
             let pooled = images.start * shape.pooled_image()..images.end * shape.pooled_image();
             let mut d_weight = Buffer::zeroed(9 * channels_in * padded);
@@ -296,8 +293,7 @@ pub(crate) fn backward<E: Element>(
                 d_bias: &mut d_bias,
             });
             (d_weight, d_bias)
-        })
-        .collect();
+        });
 
     let mut d = ConvGradients {
         x: d_x,

@@ -12,7 +12,6 @@
 use std::ops::Range;
 
 use fgn_core::oracle::Shape;
-use rayon::prelude::*;
 
 use super::buffer::{Buffer, Shared, vec_filled_by};
 use super::crew::Crew;
@@ -22,6 +21,7 @@ use super::gates::{CountPart, Counts};
 use super::geometry::{Geometry, Packed, Steps};
 use super::isa::{Isa, Task};
 use super::plan::Plan;
+use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::{Arguments, threads};
@@ -133,9 +133,8 @@ pub(crate) fn forward<E: Element>(
             run(output, plan.schedule.members(0, 1), &mut g.crew());
         } else {
             let threads = threads(shape, g);
-            (0..threads).into_par_iter().for_each(|thread| {
-                run(output, plan.schedule.members(thread, threads), &mut Crew::alone());
-            });
+            let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
+            pool::map(members, |members| run(output, members, &mut Crew::alone()));
         }
     };
     let len = plan.output_shape(equations.spec(), shape).iter().product();

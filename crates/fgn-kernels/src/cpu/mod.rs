@@ -20,6 +20,7 @@ mod neon;
 mod norm;
 mod panels;
 pub(crate) mod plan;
+mod pool;
 mod portable;
 pub(crate) mod probe;
 pub(crate) mod rules;

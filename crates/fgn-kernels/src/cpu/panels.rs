@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::buffer::Buffer;
+use super::pool;
 use super::simd::Element;
 use super::tile::{PANEL_VECTORS, parts};
 
@@ -59,14 +58,12 @@ impl<E: Element> Panels<E> {
         width: usize,
     ) -> Self {
         let mut panels = Self::recycled(depth, groups.len(), per_panel, width, width);
-        let panel_len = per_panel * depth * width;
-        let together = PACKED_ALONE.div_ceil(panel_len.max(1));
-        panels
-            .data
-            .par_chunks_mut(panel_len.max(1))
-            .zip(groups.par_chunks(per_panel))
-            .with_min_len(together)
-            .for_each(|(panel, groups)| {
+        let panel_len = (per_panel * depth * width).max(1);
+        let together = PACKED_ALONE.div_ceil(panel_len);
+        let some = panels.data.chunks_mut(together * panel_len);
+        let some = some.zip(groups.chunks(together * per_panel));
+        pool::map(some.collect(), |(panels, groups)| {
+            for (panel, groups) in panels.chunks_mut(panel_len).zip(groups.chunks(per_panel)) {
                 let stride = groups.len() * width;
                 for (vector, group) in groups.iter().enumerate() {
                     for (first, count) in parts(depth, PACKED_ROWS) {
@@ -82,7 +79,8 @@ impl<E: Element> Panels<E> {
                         }
                     }
                 }
-            });
+            }
+        });
         panels
     }
 

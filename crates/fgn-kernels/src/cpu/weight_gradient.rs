@@ -12,6 +12,7 @@ use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
 use super::geometry::Geometry;
 use super::isa::{Isa, Task};
+use super::pool;
 use super::schedule::Schedule;
 use super::simd::{Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Strip, Strips};
@@ -93,6 +94,7 @@ impl<E: Element> WeightGradient<E> {
         run: &Run<'_, E>,
         times: Range<usize>,
         crew: &mut Crew,
+        helped: bool,
     ) {
         let Arguments { shape, plan, x, .. } = *arguments;
         let &Run { g, saved, d_pre, ref members, .. } = run;
@@ -147,7 +149,7 @@ impl<E: Element> WeightGradient<E> {
             AddPart { part, rows: &feeds[part.feed as usize], sums }
         });
         let parts: Vec<_> = parts.collect();
-        if crew.threads() == 1 {
+        if crew.threads() == 1 && helped {
             return parts.into_par_iter().for_each(|part| isa.run(part));
         }
         let parts = Mutex::new(parts);
@@ -163,7 +165,7 @@ impl<E: Element> WeightGradient<E> {
     pub(super) fn write(groups: &[Self], g: &Geometry, parameters: &mut [E]) {
         let Some((first, others)) = groups.split_first() else { return };
         let parameters = Shared::of(parameters);
-        first.parts.par_iter().for_each(|part| {
+        pool::map(first.parts.iter().collect(), |part| {
             let Some(slot) = g.layout.tensor(part.tensor) else { return };
             let mut sums = first.sums[part.range.clone()].to_vec();
             for group in others {
