@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn memory_is_aligned_zero_at_first_and_used_again() {
         // Of a size that no other test asks for.
-        const LEN: usize = 987_654;
+        const LEN: usize = 98_765;
         let mut first = Buffer::<f32>::recycled(LEN);
         assert!(first.iter().all(|&x| x == 0.0));
         first.fill(1.0);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use fgn_core::{At, Cell, Lane, Step};
+use fgn_core::{At, Cell, Lane, MAX_STATES, Step};
 
 use super::backward_step::StepRows;
 use super::equations::Stage;
@@ -20,10 +20,6 @@ pub(super) struct Grad<'a, E: Element, C> {
     pub(super) places: Range<usize>,
     pub(super) stage: Stage,
 }
-
-/// The step's arguments, the derivatives by its results, and what of these goes straight to the states
-/// before.
-type Loaded<L> = (At<L>, Step<L>, At<L>);
 
 impl<E: Element, C: Cell> Task<E> for Grad<'_, E, C> {
     #[inline(always)]
@@ -51,7 +47,10 @@ impl<E: Element, C: Cell> Grad<'_, E, C> {
         }
         // With a projection, the derivatives by the first state went straight to the one before.
         let first = usize::from(g.states.unprojected.is_some());
-        let (at, mut d_step, kept) = self.load::<S, N>(places);
+        let at = self.load::<S, N>(places);
+        let mut d_step = Step { output: Group::zero(), next: [Group::zero(); MAX_STATES] };
+        let mut kept = [Group::zero(); MAX_STATES];
+        self.load_derivatives(places, &mut d_step, &mut kept);
         // SAFETY: the group's own rows, with `padded` numbers for each column.
         unsafe {
             if let (Stage::Seen, Some(memory), Some(seen)) =
@@ -74,21 +73,18 @@ impl<E: Element, C: Cell> Grad<'_, E, C> {
                 by.vectors[v].store(d_pre, (spec.blocks.len() + v) * g.padded);
             }
             for s in first..spec.states.len() {
-                let d = by.prev[s] + kept.prev[s];
+                let d = by.prev[s] + kept[s];
                 d.store(d_prev, s * g.padded);
             }
         }
     }
 
-    /// The step's arguments and the derivatives by its results, and what of the latter goes straight to the
-    /// states before.
+    /// The step's arguments.
     #[inline(always)]
-    fn load<S: Simd<Elem = E>, const N: usize>(&self, places: [usize; N]) -> Loaded<Group<S, N>> {
+    fn load<S: Simd<Elem = E>, const N: usize>(&self, places: [usize; N]) -> At<Group<S, N>> {
         let Self { rows, row, .. } = *self;
         let (run, g, units) = (rows.run, rows.run.g, rows.run.units);
         let mut at = At::<Group<S, N>>::zero();
-        let mut kept = At::<Group<S, N>>::zero();
-        let mut d_step = Step { output: at.prev[0], next: at.prev };
         let pre = addresses(rows.pre(row), places);
         let reset = run.plan.schedule.resets(rows.k, run.members[row]);
         let prev = if reset { run.zeros.as_ptr() } else { rows.states(rows.k, row) };
@@ -122,28 +118,39 @@ impl<E: Element, C: Cell> Grad<'_, E, C> {
             for s in 0..C::SPEC.states.len() {
                 at.prev[s] = Group::load(prev, s * g.padded);
             }
-            d_step.output = rows.d_output(row, 0, places);
-            let first = match g.states.unprojected {
-                None => 0,
-                Some(unprojected) => {
-                    let d = addresses(rows.d_prev(row).cast_const(), places);
-                    d_step.next[0] = Group::load(d, unprojected * g.padded);
-                    d_step.output = Group::zero();
-                    1
-                }
-            };
-            for s in first..C::SPEC.states.len() {
-                let mut d = rows.d_next(row, s, places);
-                if s == 0 && C::SPEC.output_is_state {
-                    d = d + d_step.output;
-                    d_step.output = Group::zero();
-                }
-                if run.plan.emit == Emit::States {
-                    d = d + rows.d_output(row, 1 + s, places);
-                }
-                [d_step.next[s], kept.prev[s]] = rows.take_back(row, s, places, d);
-            }
         }
-        (at, d_step, kept)
+        at
+    }
+
+    /// The derivatives by the step's results, and what of them goes straight to the states before.
+    #[inline(always)]
+    fn load_derivatives<S: Simd<Elem = E>, const N: usize>(
+        &self,
+        places: [usize; N],
+        d_step: &mut Step<Group<S, N>>,
+        kept: &mut [Group<S, N>; MAX_STATES],
+    ) {
+        let Self { rows, row, .. } = *self;
+        let (run, g) = (rows.run, rows.run.g);
+        let mut first = 0;
+        if let Some(unprojected) = g.states.unprojected {
+            let d = addresses(rows.d_prev(row).cast_const(), places);
+            // SAFETY: the row has `padded` numbers for each column.
+            d_step.next[0] = unsafe { Group::load(d, unprojected * g.padded) };
+            first = 1;
+        } else {
+            d_step.output = rows.d_output(row, 0, places);
+        }
+        for s in first..C::SPEC.states.len() {
+            let mut d = rows.d_next(row, s, places);
+            if s == 0 && C::SPEC.output_is_state {
+                d = d + d_step.output;
+                d_step.output = Group::zero();
+            }
+            if run.plan.emit == Emit::States {
+                d = d + rows.d_output(row, 1 + s, places);
+            }
+            [d_step.next[s], kept[s]] = rows.take_back(row, s, places, d);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use fgn_core::{At, Cell, Lane};
 
 use super::equations::Stage;
+use super::forward::Row;
 use super::forward_step::StepRows;
 use super::group::{Group, TOGETHER, addresses};
 use super::isa::Task;
@@ -37,7 +38,7 @@ impl<E: Element, C: Cell> Task<E> for Step<'_, E, C> {
                     }
                 }
             }
-            self.group::<S, TOGETHER>(rows, places);
+            self.group::<S, TOGETHER>(rows.map(|row| &self.rows.rows[row]), places);
         }
     }
 }
@@ -45,14 +46,14 @@ impl<E: Element, C: Cell> Task<E> for Step<'_, E, C> {
 impl<E: Element, C: Cell> Step<'_, E, C> {
     /// The step for a group of registers: of rows `rows`, from units `places` on.
     #[inline(always)]
-    fn group<S: Simd<Elem = E>, const N: usize>(&self, rows: [usize; N], places: [usize; N]) {
+    fn group<S: Simd<Elem = E>, const N: usize>(&self, rows: [&Row<E>; N], places: [usize; N]) {
         let run = self.rows.run;
         let g = run.g;
-        let mut b = rows;
+        let mut b = [0; N];
         let mut next = [std::ptr::null_mut(); N];
         for n in 0..N {
-            b[n] = run.members[rows[n]];
-            next[n] = self.rows.next(rows[n]).wrapping_add(places[n]);
+            b[n] = rows[n].b;
+            next[n] = rows[n].next.wrapping_add(places[n]);
         }
         let mut at = self.load::<S, N>(rows, places);
         if self.stage == Stage::Seen {
@@ -92,14 +93,14 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
     #[inline(always)]
     fn load<S: Simd<Elem = E>, const N: usize>(
         &self,
-        rows: [usize; N],
+        rows: [&Row<E>; N],
         places: [usize; N],
     ) -> At<Group<S, N>> {
         let (g, units) = (self.rows.run.g, &self.rows.run.packed.units);
         let (mut pre, mut prev) = ([std::ptr::null(); N], [std::ptr::null(); N]);
         for n in 0..N {
-            pre[n] = self.rows.pre(rows[n]).cast_const().wrapping_add(places[n]);
-            prev[n] = self.rows.prev(rows[n]).wrapping_add(places[n]);
+            pre[n] = rows[n].pre.cast_const().wrapping_add(places[n]);
+            prev[n] = rows[n].prev.wrapping_add(places[n]);
         }
         let vectors = addresses(units.vectors.as_ptr(), places);
         let mut at = At::<Group<S, N>>::zero();

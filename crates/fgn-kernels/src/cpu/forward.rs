@@ -16,7 +16,7 @@ use fgn_core::oracle::Shape;
 use super::buffer::{Buffer, Shared, vec_filled_by};
 use super::crew::Crew;
 use super::equations::Equations;
-use super::forward_step::{ProjectionPart, RowsPart, StepPart};
+use super::forward_step::{ProjectionPart, RowsPart, StepPart, StepRows};
 use super::gates::{CountPart, Counts};
 use super::geometry::{Geometry, Packed, Steps};
 use super::isa::{Isa, Task};
@@ -78,14 +78,17 @@ pub(crate) fn forward<E: Element>(
 
     let run = |output: Shared<E>, members: Vec<usize>, crew: &mut Crew| {
         let rows = members.len();
-        let block = BLOCK_ROWS.div_ceil(rows).min(steps);
+        let block_steps = BLOCK_ROWS.div_ceil(rows).min(steps);
         // Where nothing is saved, a thread needs one block of pre-activations and two steps' states.
         let own_rows = if save { 0 } else { rows };
-        let mut own = [block * g.pre_stride(), 2 * g.state_stride(), block * g.scales()]
-            .map(|row| Buffer::recycled(own_rows * row));
+        let mut own =
+            [block_steps * g.pre_stride(), 2 * g.state_stride(), block_steps * g.scales()]
+                .map(|row| Buffer::recycled(own_rows * row));
         let ([pre, states, scales], [blocks, two, all], slots) = match shared {
             Some(shared) => (shared, [steps, steps + 1, batch], members.clone()),
-            None => (own.each_mut().map(Buffer::shared), [block, 2, rows], (0..rows).collect()),
+            None => {
+                (own.each_mut().map(Buffer::shared), [block_steps, 2, rows], (0..rows).collect())
+            }
         };
         let run = &Run {
             equations,
@@ -103,27 +106,30 @@ pub(crate) fn forward<E: Element>(
         };
         let parts = crew.threads();
         run.begin();
-        for first in (0..steps).step_by(block) {
-            let times = first..steps.min(first + block);
+        let mut block = Block { run, first: 0, active: 0, rows: Vec::new() };
+        for first in (0..steps).step_by(block_steps) {
+            let times = first..steps.min(first + block_steps);
             if run.active(first) == 0 {
                 break;
             }
-            crew.run(&|part| isa.run(InputPart { run, times: times.clone(), part, parts }));
+            block.find_rows(times.clone());
+            let block = &block;
+            crew.run(&|part| isa.run(InputPart { block, part, parts }));
             for times in g.meetings(times.clone()) {
                 crew.run(&|part| {
-                    isa.run(StepPart { run, times: times.clone(), part, parts });
+                    isa.run(StepPart { block, times: times.clone(), part, parts });
                 });
                 if plan.takes_whole_rows() {
-                    let k = times.start;
-                    crew.run(&|part| isa.run(RowsPart { run, k, part, parts }));
+                    let rows = block.step(times.start);
+                    crew.run(&|part| isa.run(RowsPart { rows, part, parts }));
                     if let Some(panels) = &packed.projection {
-                        crew.run(&|part| isa.run(ProjectionPart { run, panels, k, part, parts }));
+                        crew.run(&|part| isa.run(ProjectionPart { rows, panels, part, parts }));
                     }
                 }
             }
             if let Some(counts) = gates {
                 let times = &times;
-                crew.run(&|part| isa.run(CountPart { run, counts, times, part, parts }));
+                crew.run(&|part| isa.run(CountPart { block, counts, times, part, parts }));
             }
         }
         run.end();
@@ -162,13 +168,13 @@ pub(super) struct Run<'a, E: Element> {
     pub(super) packed: &'a Packed<E>,
     arguments: &'a Arguments<'a, E>,
     /// The sequences, the longest first, and where the rows of each lie in `pre`, `states` and `scales`.
-    pub(super) members: Vec<usize>,
-    pub(super) slots: Vec<usize>,
-    pub(super) pre: Steps<E>,
-    pub(super) states: Steps<E>,
-    pub(super) scales: Steps<E>,
+    members: Vec<usize>,
+    slots: Vec<usize>,
+    pre: Steps<E>,
+    states: Steps<E>,
+    scales: Steps<E>,
     /// The emitted outputs, and the final states `[S, B, H]`.
-    pub(super) output: Shared<E>,
+    output: Shared<E>,
     last_states: Shared<E>,
 }
 
@@ -224,10 +230,78 @@ impl<E: Element> Run<'_, E> {
     }
 }
 
+/// Some steps in a row of all sequences of a run.
+pub(super) struct Block<'a, E: Element> {
+    run: &'a Run<'a, E>,
+    first: usize,
+    /// The sequences that run at the first step; some may have ended at a later one.
+    active: usize,
+    /// For each step, a row of each of these.
+    rows: Vec<Row<E>>,
+}
+
+/// Where the numbers of one sequence lie at one step: found once, read for each tile.
+#[derive(Clone, Copy)]
+pub(super) struct Row<E> {
+    /// The sequence.
+    pub(super) b: usize,
+    x: *const E,
+    /// Its pre-activations.
+    pub(super) pre: *mut E,
+    /// The states before the step, and after it.
+    pub(super) prev: *const E,
+    pub(super) next: *mut E,
+    /// What normalisation multiplied by.
+    pub(super) scales: *mut E,
+    /// What it emits; null, if nothing.
+    pub(super) emitted: *mut E,
+}
+
+// SAFETY: what is behind a run's addresses is shared as [`Run`] says.
+unsafe impl<E: Element> Sync for Row<E> {}
+
+impl<'a, E: Element> Block<'a, E> {
+    /// Finds the rows of the steps `times`.
+    fn find_rows(&mut self, times: Range<usize>) {
+        let Run { g, plan, arguments, packed, .. } = *self.run;
+        let run = self.run;
+        (self.first, self.active) = (times.start, run.active(times.start));
+        self.rows.clear();
+        for k in times {
+            for (&b, &slot) in run.members.iter().zip(&run.slots).take(self.active) {
+                let place = plan.schedule.place(k, b);
+                let resets = plan.schedule.resets(k, b);
+                // SAFETY: each of these has a row for the sequence.
+                self.rows.push(unsafe {
+                    Row {
+                        b,
+                        x: arguments.x[place * g.shape.input..].as_ptr(),
+                        pre: run.pre.row(k, slot),
+                        prev: if resets { packed.zeros.as_ptr() } else { run.states.row(k, slot) },
+                        next: run.states.row(k + 1, slot),
+                        scales: run.scales.row(k, slot),
+                        emitted: match plan.emitted(k, b, plan.emitted_row(g.spec, g.shape.hidden))
+                        {
+                            Some(place) => run.output.at(place),
+                            None => std::ptr::null_mut(),
+                        },
+                    }
+                });
+            }
+        }
+    }
+
+    /// The rows of step `k`: of the sequences that still run.
+    #[inline(always)]
+    pub(super) fn step(&self, k: usize) -> StepRows<'_, E> {
+        let first = (k - self.first) * self.active;
+        StepRows { run: self.run, k, rows: &self.rows[first..][..self.run.active(k)] }
+    }
+}
+
 /// The input's part of the pre-activations, for the steps of a block and a part of the weights.
 struct InputPart<'a, E: Element> {
-    run: &'a Run<'a, E>,
-    times: Range<usize>,
+    block: &'a Block<'a, E>,
     part: usize,
     parts: usize,
 }
@@ -235,38 +309,32 @@ struct InputPart<'a, E: Element> {
 impl<E: Element> Task<E> for InputPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, times, part, parts } = self;
-        let active = run.active(times.start);
+        let Self { block: Block { run, rows, .. }, part, parts } = self;
         let panels = run.packed.input.part(part, parts, false);
-        let product = InputProduct { run, first: times.start, active };
-        let rows = times.len() * active;
-        tile::multiply::<S>(rows, &[0], panels, &tile::side_by_side::<S>(), &product);
+        let product = InputProduct { run, rows };
+        tile::multiply::<S>(rows.len(), &[0], panels, &tile::side_by_side::<S>(), &product);
     }
 }
 
 /// The product that an [`InputPart`] is.
 struct InputProduct<'a, E: Element> {
     run: &'a Run<'a, E>,
-    first: usize,
-    /// The sequences that run at the first step; some may have ended at a later one.
-    active: usize,
+    rows: &'a [Row<E>],
 }
 
 // SAFETY: a row of the input is as long as the panels are deep. The start and the task's own rows of
 // pre-activations have `padded` numbers for each block, and blocks fed by the input come first.
-unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
-    /// The step, and the place among the members.
-    type Row = (usize, usize);
+unsafe impl<'a, E: Element> Product<E> for InputProduct<'a, E> {
+    type Row = &'a Row<E>;
 
     #[inline(always)]
     fn rows(&self) -> impl Iterator<Item = Self::Row> {
-        (self.first..).flat_map(|k| (0..self.active).map(move |row| (k, row)))
+        self.rows.iter()
     }
 
     #[inline(always)]
-    fn left(&self, (k, row): Self::Row) -> *const E {
-        let place = self.run.plan.schedule.place(k, self.run.members[row]);
-        self.run.arguments.x[place * self.run.g.shape.input..].as_ptr()
+    fn left(&self, row: Self::Row) -> *const E {
+        row.x
     }
 
     #[inline(always)]
@@ -275,9 +343,8 @@ unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
     }
 
     #[inline(always)]
-    fn out(&self, (k, row): Self::Row, vector: usize) -> *mut E {
-        // SAFETY: the row is the task's own.
-        unsafe { self.run.pre.row(k, self.run.slots[row]).add(vector * self.run.g.width) }
+    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
+        row.pre.wrapping_add(vector * self.run.g.width)
     }
 
     #[inline(always)]

@@ -5,8 +5,7 @@
 use std::ops::Range;
 
 use super::equations::Stage;
-use super::forward::Run;
-use super::geometry::Rows;
+use super::forward::{Block, Row, Run};
 use super::group::Group;
 use super::isa::Task;
 use super::norm::normalise;
@@ -17,7 +16,7 @@ use crate::Emit;
 
 /// Some steps of a part of the units; one alone, where units need each other's states.
 pub(super) struct StepPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
+    pub(super) block: &'a Block<'a, E>,
     pub(super) times: Range<usize>,
     pub(super) part: usize,
     pub(super) parts: usize,
@@ -26,13 +25,13 @@ pub(super) struct StepPart<'a, E: Element> {
 impl<E: Element> Task<E> for StepPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, times, part, parts } = self;
-        let vectors = run.g.vectors();
-        let units = part * vectors / parts..(part + 1) * vectors / parts;
+        let Self { block, times, part, parts } = self;
         for k in times {
-            let step = StepRows::new(run, k);
+            let step = block.step(k);
+            let (run, active) = (step.run, step.rows.len());
+            let vectors = run.g.vectors();
+            let units = part * vectors / parts..(part + 1) * vectors / parts;
             step.start_hidden_blocks::<S>(&units);
-            let active = run.active(k);
             if !run.g.hidden_blocks.is_empty() {
                 // The weights read last are still in the cache: the next step begins with them.
                 let panels = run.packed.hidden.part(part, parts, k % 2 == 1);
@@ -47,8 +46,7 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
 
 /// The cell's equations at step `k` for whole rows: a part of the sequences.
 pub(super) struct RowsPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
-    pub(super) k: usize,
+    pub(super) rows: StepRows<'a, E>,
     pub(super) part: usize,
     pub(super) parts: usize,
 }
@@ -56,9 +54,9 @@ pub(super) struct RowsPart<'a, E: Element> {
 impl<E: Element> Task<E> for RowsPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, k, part, parts } = self;
-        let (rows, vectors) = (StepRows::new(run, k), run.g.vectors());
-        let active = run.active(k);
+        let Self { rows, part, parts } = self;
+        let (run, active) = (rows.run, rows.rows.len());
+        let vectors = run.g.vectors();
         for row in part * active / parts..(part + 1) * active / parts {
             rows.normalise_blocks::<S>(row);
             let mut stage = Stage::Whole;
@@ -74,9 +72,8 @@ impl<E: Element> Task<E> for RowsPart<'_, E> {
 
 /// The projection of the hidden state at step `k`, a part of its units.
 pub(super) struct ProjectionPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
+    pub(super) rows: StepRows<'a, E>,
     pub(super) panels: &'a Panels<E>,
-    pub(super) k: usize,
     pub(super) part: usize,
     pub(super) parts: usize,
 }
@@ -84,56 +81,22 @@ pub(super) struct ProjectionPart<'a, E: Element> {
 impl<E: Element> Task<E> for ProjectionPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, panels, k, part, parts } = self;
-        let product = Projection::<S>(StepRows::new(run, k));
+        let Self { rows, panels, part, parts } = self;
         let panels = panels.part(part, parts, false);
-        tile::multiply::<S>(run.active(k), &[0], panels, &tile::side_by_side::<S>(), &product);
+        let product = Projection::<S>(rows);
+        tile::multiply::<S>(rows.rows.len(), &[0], panels, &tile::side_by_side::<S>(), &product);
     }
 }
 
 /// The rows of one step.
+#[derive(Clone, Copy)]
 pub(crate) struct StepRows<'a, E: Element> {
     pub(super) run: &'a Run<'a, E>,
     pub(super) k: usize,
-    pre: Rows<E>,
-    /// The states before the step, and after it.
-    prev: Rows<E>,
-    next: Rows<E>,
+    pub(super) rows: &'a [Row<E>],
 }
 
-impl<'a, E: Element> StepRows<'a, E> {
-    #[inline(always)]
-    fn new(run: &'a Run<'a, E>, k: usize) -> Self {
-        // SAFETY: the task's own rows, which outlive it.
-        unsafe {
-            Self { run, k, pre: run.pre.at(k), prev: run.states.at(k), next: run.states.at(k + 1) }
-        }
-    }
-
-    /// The pre-activations of a row.
-    #[inline(always)]
-    pub(super) fn pre(&self, row: usize) -> *mut E {
-        // SAFETY: the row is the task's own.
-        unsafe { self.pre.row(self.run.slots[row]) }
-    }
-
-    /// A row of the states before the step.
-    #[inline(always)]
-    pub(super) fn prev(&self, row: usize) -> *const E {
-        if self.run.plan.schedule.resets(self.k, self.run.members[row]) {
-            return self.run.packed.zeros.as_ptr();
-        }
-        // SAFETY: the row is the task's own.
-        unsafe { self.prev.row(self.run.slots[row]) }
-    }
-
-    /// A row of the states after the step.
-    #[inline(always)]
-    pub(super) fn next(&self, row: usize) -> *mut E {
-        // SAFETY: the row is the task's own.
-        unsafe { self.next.row(self.run.slots[row]) }
-    }
-
+impl<E: Element> StepRows<'_, E> {
     /// Blocks that the input does not feed begin with their bias.
     #[inline(always)]
     fn start_hidden_blocks<S: Simd<Elem = E>>(&self, units: &Range<usize>) {
@@ -144,10 +107,10 @@ impl<'a, E: Element> StepRows<'a, E> {
             }
             let place = block * g.padded + units.start * S::WIDTH;
             let start = &self.run.packed.start[place..][..units.len() * S::WIDTH];
-            for row in 0..self.run.active(self.k) {
+            for row in self.rows {
                 // SAFETY: the row is the task's own, with `padded` numbers for each block.
                 unsafe {
-                    let to = self.pre(row).add(place);
+                    let to = row.pre.add(place);
                     start.as_ptr().copy_to_nonoverlapping(to, start.len());
                 }
             }
@@ -157,7 +120,7 @@ impl<'a, E: Element> StepRows<'a, E> {
     /// Normalises the blocks of a row, if they are to be.
     #[inline(always)]
     fn normalise_blocks<S: Simd<Elem = E>>(&self, row: usize) {
-        let (g, run) = (self.run.g, self.run);
+        let g = self.run.g;
         if g.derivatives.norm.is_none() {
             return;
         }
@@ -165,8 +128,9 @@ impl<'a, E: Element> StepRows<'a, E> {
             if of.is_normalised() {
                 // SAFETY: the row is the task's own, with `padded` numbers for each block.
                 unsafe {
-                    let scale = normalise::<S>(self.pre(row).add(block * g.padded), g.shape.hidden);
-                    run.scales.row(self.k, run.slots[row]).add(block).write(scale);
+                    let Row { pre, scales, .. } = self.rows[row];
+                    let scale = normalise::<S>(pre.add(block * g.padded), g.shape.hidden);
+                    scales.add(block).write(scale);
                 }
             }
         }
@@ -175,12 +139,12 @@ impl<'a, E: Element> StepRows<'a, E> {
     /// Normalises the memory of a row as [`Stage::Memory`] left it.
     #[inline(always)]
     fn normalise_memory<S: Simd<Elem = E>>(&self, row: usize) {
-        let (g, run) = (self.run.g, self.run);
+        let g = self.run.g;
         if let Some(seen) = g.states.seen {
             // SAFETY: the row is the task's own, with `padded` numbers for each column.
             unsafe {
-                let scale = normalise::<S>(self.next(row).add(seen * g.padded), g.shape.hidden);
-                let scales = run.scales.row(self.k, run.slots[row]);
+                let Row { next, scales, .. } = self.rows[row];
+                let scale = normalise::<S>(next.add(seen * g.padded), g.shape.hidden);
                 scales.add(g.spec.blocks.len()).write(scale);
             }
         }
@@ -191,18 +155,18 @@ impl<'a, E: Element> StepRows<'a, E> {
     #[inline(always)]
     pub(super) fn hand_on<S: Simd<Elem = E>, const N: usize>(
         &self,
-        rows: [usize; N],
+        rows: [&Row<E>; N],
         places: [usize; N],
         prev: Group<S, N>,
         new: Group<S, N>,
     ) -> Group<S, N> {
         let (run, k) = (self.run, self.k);
         let rules = &run.plan.rules;
-        let mut b = rows;
+        let mut b = [0; N];
         let mut next = [std::ptr::null_mut(); N];
         for n in 0..N {
-            b[n] = run.members[rows[n]];
-            next[n] = self.next(rows[n]).wrapping_add(places[n]);
+            b[n] = rows[n].b;
+            next[n] = rows[n].next.wrapping_add(places[n]);
         }
         let h = rules.hand_on(0, (k, b, places), prev, new);
         // SAFETY: the rows are the task's own, with `padded` numbers for each column.
@@ -221,26 +185,19 @@ impl<'a, E: Element> StepRows<'a, E> {
     #[inline(always)]
     pub(super) fn put_out<S: Simd<Elem = E>, const N: usize>(
         &self,
-        rows: [usize; N],
+        rows: [&Row<E>; N],
         column: usize,
         places: [usize; N],
         numbers: Group<S, N>,
     ) {
-        let (run, g) = (self.run, self.run.g);
-        let states = run.plan.emit == Emit::States;
-        let (stride, size) = match states {
-            true => ((1 + g.spec.states.len()) * g.shape.hidden, g.shape.hidden),
-            false => (g.output, g.output),
-        };
-        let size = if column < 2 { size.min(g.output) } else { size };
+        let g = self.run.g;
+        let size = if column < 2 { g.output } else { g.shape.hidden };
         for n in 0..N {
-            let place = places[n];
-            let emitted = run.plan.emitted(self.k, run.members[rows[n]], stride);
-            let (true, Some(first)) = (place < size, emitted) else { continue };
-            // SAFETY: outputs have `stride` numbers for each emitted row.
-            unsafe {
-                let to = run.output.at(first + column * g.shape.hidden + place);
-                numbers.0[n].store_first(to, S::WIDTH.min(size - place));
+            let (place, emitted) = (places[n], rows[n].emitted);
+            if place < size && !emitted.is_null() {
+                let to = emitted.wrapping_add(column * g.shape.hidden + place);
+                // SAFETY: what a step emits has `size` numbers in this column.
+                unsafe { numbers.0[n].store_first(to, S::WIDTH.min(size - place)) };
             }
         }
     }
@@ -251,31 +208,29 @@ struct HiddenProduct<'a, E: Element>(StepRows<'a, E>);
 
 // SAFETY: a row of the hidden state has `padded` numbers, and the panels are no deeper. The
 // pre-activations are the task's own, with `padded` numbers for each block.
-unsafe impl<E: Element> Product<E> for HiddenProduct<'_, E> {
-    type Row = usize;
+unsafe impl<'a, E: Element> Product<E> for HiddenProduct<'a, E> {
+    type Row = &'a Row<E>;
 
     #[inline(always)]
-    fn rows(&self) -> impl Iterator<Item = usize> {
-        0..
+    fn rows(&self) -> impl Iterator<Item = Self::Row> {
+        self.0.rows.iter()
     }
 
     #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
+    fn left(&self, row: Self::Row) -> *const E {
         let g = self.0.run.g;
-        // SAFETY: a row of states has that column.
-        unsafe { self.0.prev(row).add(g.states.fed * g.padded) }
+        row.prev.wrapping_add(g.states.fed * g.padded)
     }
 
     #[inline(always)]
-    fn start(&self, row: usize, vector: usize) -> *const E {
+    fn start(&self, row: Self::Row, vector: usize) -> *const E {
         self.out(row, vector)
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
+    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
         let unit = vector / self.0.run.g.hidden_blocks.len();
-        // SAFETY: the row is the task's own.
-        unsafe { self.0.pre(row).add(unit * self.0.run.g.width) }
+        row.pre.wrapping_add(unit * self.0.run.g.width)
     }
 
     #[inline(always)]
@@ -293,30 +248,28 @@ struct Projection<'a, S: Simd>(StepRows<'a, S::Elem>);
 
 // SAFETY: a row of states has `padded` numbers for the hidden state before the projection, as many as
 // the panels are deep, and for that after it.
-unsafe impl<S: Simd<Elem = E>, E: Element> Product<E> for Projection<'_, S> {
-    type Row = usize;
+unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for Projection<'a, S> {
+    type Row = &'a Row<E>;
 
     #[inline(always)]
-    fn rows(&self) -> impl Iterator<Item = usize> {
-        0..
+    fn rows(&self) -> impl Iterator<Item = Self::Row> {
+        self.0.rows.iter()
     }
 
     #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
+    fn left(&self, row: Self::Row) -> *const E {
         let g = self.0.run.g;
-        // SAFETY: a row of states has that column.
-        unsafe { self.0.next(row).add(g.states.unprojected.unwrap_or(0) * g.padded) }
+        row.next.wrapping_add(g.states.unprojected.unwrap_or(0) * g.padded)
     }
 
     #[inline(always)]
-    fn start(&self, _: usize, vector: usize) -> *const E {
+    fn start(&self, _: Self::Row, vector: usize) -> *const E {
         self.0.run.packed.zeros[vector * S::WIDTH..].as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
-        // SAFETY: the row is the task's own.
-        unsafe { self.0.next(row).add(vector * S::WIDTH) }
+    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
+        row.next.wrapping_add(vector * S::WIDTH)
     }
 
     #[inline(always)]
@@ -326,10 +279,10 @@ unsafe impl<S: Simd<Elem = E>, E: Element> Product<E> for Projection<'_, S> {
         let end = first + count;
         for vector in vector..all.min(vector + PANEL_VECTORS) {
             let place = vector * S::WIDTH;
-            for row in first..end {
-                let (new, prev) = (self.0.next(row).cast_const(), self.0.prev(row));
+            for row in &self.0.rows[first..end] {
                 // SAFETY: the rows are the task's own, and have `padded` numbers.
-                let (new, prev) = unsafe { (S::load(new.add(place)), S::load(prev.add(place))) };
+                let (new, prev) =
+                    unsafe { (S::load(row.next.add(place)), S::load(row.prev.add(place))) };
                 let h = self.0.hand_on([row], [place], Group([prev]), Group([new]));
                 self.0.put_out([row], 0, [place], h);
                 if run.plan.emit == Emit::States {

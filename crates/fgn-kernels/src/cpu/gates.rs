@@ -5,7 +5,8 @@ use std::ops::Range;
 use fgn_core::Role;
 
 use super::buffer::{Buffer, Shared};
-use super::forward::Run;
+use super::forward::{Block, Row};
+use super::forward_step::StepRows;
 use super::geometry::Geometry;
 use super::isa::Task;
 use super::simd::{Element, Simd};
@@ -74,7 +75,7 @@ impl Counts {
 
 /// Counts a part of the units, for the steps of a block.
 pub(super) struct CountPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
+    pub(super) block: &'a Block<'a, E>,
     pub(super) counts: CountsShared<'a>,
     pub(super) times: &'a Range<usize>,
     pub(super) part: usize,
@@ -84,12 +85,12 @@ pub(super) struct CountPart<'a, E: Element> {
 impl<E: Element> Task<E> for CountPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, counts, times, part, parts } = self;
-        let g = run.g;
-        let units = part * g.vectors() / parts..(part + 1) * g.vectors() / parts;
+        let Self { block, counts, times, part, parts } = self;
         for k in times.clone() {
-            for row in 0..run.active(k) {
-                let (slot, b) = (run.slots[row], run.members[row]);
+            let StepRows { run, rows, .. } = block.step(k);
+            let g = run.g;
+            let units = part * g.vectors() / parts..(part + 1) * g.vectors() / parts;
+            for &Row { b, pre, .. } in rows {
                 for (n, &(_, _, block)) in counts.gates.iter().enumerate() {
                     for unit in units.clone() {
                         let place = unit * S::WIDTH;
@@ -98,7 +99,7 @@ impl<E: Element> Task<E> for CountPart<'_, E> {
                         // SAFETY: the task's own rows and units, with `padded` numbers for each block
                         // and each sum.
                         unsafe {
-                            let mut pre = S::load(run.pre.row(k, slot).add(here));
+                            let mut pre = S::load(pre.add(here));
                             if let Some([gain, bias]) = &run.packed.units.norm {
                                 let bias = S::load(bias.as_ptr().add(here));
                                 pre = pre.mul_add(S::load(gain.as_ptr().add(here)), bias);

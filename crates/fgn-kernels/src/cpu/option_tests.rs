@@ -110,10 +110,15 @@ impl CellVisitor for Check {
 #[test]
 fn every_option_is_what_the_oracle_computes() {
     let shape = |steps, batch, input, hidden| Shape { steps, batch, input, hidden };
-    let shapes = [shape(9, 5, 3, 19), shape(1, 1, 1, 1), shape(30, 2, 7, 33), shape(4, 17, 2, 16)];
+    let shapes = match cfg!(miri) {
+        true => vec![shape(3, 3, 2, 17)],
+        false => {
+            vec![shape(9, 5, 3, 19), shape(1, 1, 1, 1), shape(30, 2, 7, 33), shape(4, 17, 2, 16)]
+        }
+    };
     for cell in AnyCell::all() {
         for choice in choices() {
-            for shape in shapes {
+            for &shape in &shapes {
                 cell.visit(Check(cell, shape, choice));
             }
         }

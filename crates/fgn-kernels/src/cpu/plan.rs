@@ -44,6 +44,15 @@ impl Plan {
         }
     }
 
+    /// How many numbers a step emits.
+    #[inline(always)]
+    pub(crate) fn emitted_row(&self, spec: &Spec, hidden: usize) -> usize {
+        match self.emit {
+            Emit::States => (1 + spec.states.len()) * hidden,
+            _ => self.form.output(),
+        }
+    }
+
     /// Whether some of the emitted numbers are of no step, and so zero.
     pub(super) fn leaves_gaps(&self) -> bool {
         let narrow = self.emit == Emit::States && self.form.projection.is_some();

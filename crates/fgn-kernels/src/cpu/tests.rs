@@ -21,18 +21,21 @@ fn tolerance<E: Element>() -> f64 {
     if size_of::<E>() == 4 { 2e-5 } else { 1e-12 }
 }
 
-const SHAPES: [(usize, usize, usize, usize); 10] = [
-    (4, 40, 150, 129),
-    (1, 1, 1, 1),
-    (1, 7, 17, 129),
-    (7, 17, 100, 1),
-    (5, 13, 1, 17),
-    (29, 3, 7, 100),
-    (3, 100, 28, 16),
-    (1000, 1, 1, 7),
-    (600, 3, 2, 5),
-    (17, 33, 3, 64),
-];
+const SHAPES: &[(usize, usize, usize, usize)] = match cfg!(miri) {
+    true => &[(3, 2, 3, 17), (2, 7, 1, 1)],
+    false => &[
+        (4, 40, 150, 129),
+        (1, 1, 1, 1),
+        (1, 7, 17, 129),
+        (7, 17, 100, 1),
+        (5, 13, 1, 17),
+        (29, 3, 7, 100),
+        (3, 100, 28, 16),
+        (1000, 1, 1, 7),
+        (600, 3, 2, 5),
+        (17, 33, 3, 64),
+    ],
+};
 
 struct Suite<E> {
     isa: Isa,
@@ -114,7 +117,7 @@ impl<E: Element> CellVisitor for Suite<E> {
 fn every_cell_on_every_instruction_set<E: Element>() {
     for isa in Isa::available() {
         for cell in AnyCell::all() {
-            for (n, (steps, batch, input, hidden)) in SHAPES.into_iter().enumerate() {
+            for (n, &(steps, batch, input, hidden)) in SHAPES.iter().enumerate() {
                 cell.visit(Suite::<E> {
                     isa,
                     emit: if n % 2 == 0 { Emit::All } else { Emit::Last },

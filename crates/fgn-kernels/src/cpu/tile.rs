@@ -23,7 +23,7 @@ const CHUNK_BYTES: usize = 128 << 10;
 /// How much of the rows that are summed over is used for all of a result before the next part: a tile of
 /// few registers reads more for each multiply-add than the second cache gives.
 const fn strip_bytes<S: Simd>() -> usize {
-    if S::Target::REGISTERS < 32 { 16 << 10 } else { CHUNK_BYTES }
+    if S::Target::REGISTERS < 32 { 16 << 10 } else { 32 << 10 }
 }
 
 /// How many rows a tile of `vectors` registers a row may have: its sums, one broadcast number a row
