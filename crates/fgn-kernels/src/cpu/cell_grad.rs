@@ -1,5 +1,8 @@
 //! The gradient of a cell's step on registers.
 
+// Loops over a cell's states read several arrays at once.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 
 use fgn_core::{At, Cell, Lane, MAX_STATES, Step};

@@ -245,7 +245,7 @@ pub(super) struct Block<'a, E: Element> {
 pub(super) struct Row<E> {
     /// The sequence.
     pub(super) b: usize,
-    x: *const E,
+    pub(super) x: *const E,
     /// Its pre-activations.
     pub(super) pre: *mut E,
     /// The states before the step, and after it.
@@ -322,6 +322,15 @@ struct InputProduct<'a, E: Element> {
     rows: &'a [Row<E>],
 }
 
+impl<E: Element> InputProduct<'_, E> {
+    /// Where a register of the panels' columns lies among the pre-activations.
+    #[inline(always)]
+    fn place(&self, vector: usize) -> usize {
+        let g = self.run.g;
+        self.run.packed.fused * g.padded + vector * g.width
+    }
+}
+
 // SAFETY: a row of the input is as long as the panels are deep. The start and the task's own rows of
 // pre-activations have `padded` numbers for each block, and blocks fed by the input come first.
 unsafe impl<'a, E: Element> Product<E> for InputProduct<'a, E> {
@@ -339,12 +348,12 @@ unsafe impl<'a, E: Element> Product<E> for InputProduct<'a, E> {
 
     #[inline(always)]
     fn start(&self, _: Self::Row, vector: usize) -> *const E {
-        self.run.packed.start[vector * self.run.g.width..].as_ptr()
+        self.run.packed.start[self.place(vector)..].as_ptr()
     }
 
     #[inline(always)]
     fn out(&self, row: Self::Row, vector: usize) -> *mut E {
-        row.pre.wrapping_add(vector * self.run.g.width)
+        row.pre.wrapping_add(self.place(vector))
     }
 
     #[inline(always)]

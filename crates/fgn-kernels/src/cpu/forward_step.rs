@@ -203,11 +203,11 @@ impl<E: Element> StepRows<'_, E> {
     }
 }
 
-/// The recurrent product, added to the pre-activations, and the equations.
+/// The recurrent product, added to the pre-activations or with the input's before it, and the equations.
 struct HiddenProduct<'a, E: Element>(StepRows<'a, E>);
 
-// SAFETY: a row of the hidden state has `padded` numbers, and the panels are no deeper. The
-// pre-activations are the task's own, with `padded` numbers for each block.
+// SAFETY: a row of the hidden state has `padded` numbers, and the panels, beside the input's numbers, are
+// no deeper. The pre-activations are the task's own, with `padded` numbers for each block.
 unsafe impl<'a, E: Element> Product<E> for HiddenProduct<'a, E> {
     type Row = &'a Row<E>;
 
@@ -223,8 +223,25 @@ unsafe impl<'a, E: Element> Product<E> for HiddenProduct<'a, E> {
     }
 
     #[inline(always)]
+    fn before(&self) -> usize {
+        let run = self.0.run;
+        if run.packed.fused > 0 { run.g.shape.input } else { 0 }
+    }
+
+    #[inline(always)]
+    fn left_before(&self, row: Self::Row) -> *const E {
+        row.x
+    }
+
+    #[inline(always)]
     fn start(&self, row: Self::Row, vector: usize) -> *const E {
-        self.out(row, vector)
+        let run = self.0.run;
+        if run.packed.fused > 0 {
+            let unit = vector / run.g.hidden_blocks.len();
+            run.packed.start[unit * run.g.width..].as_ptr()
+        } else {
+            self.out(row, vector)
+        }
     }
 
     #[inline(always)]

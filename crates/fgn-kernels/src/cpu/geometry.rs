@@ -8,10 +8,10 @@ use fgn_core::{Block, Layout, Spec};
 use super::PARALLEL_WORK;
 use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
-use super::panels::{Panels, RowGroup};
+use super::panels::{Panels, RowGroup, Rows as WeightRows};
 use super::plan::Plan;
 use super::simd::Element;
-use super::tile::PANEL_VECTORS;
+use super::tile::{CHUNK_BYTES, MAX_ROWS, PANEL_VECTORS};
 
 /// What fits into a core's own cache beside the numbers at work.
 const OWN_CACHE: usize = 1 << 20;
@@ -168,6 +168,18 @@ impl Geometry {
         batch * weights >= PARALLEL_WORK && (large || batch == 1)
     }
 
+    /// Whether the products by the input and by the hidden state are one, step by step: this spares passes
+    /// over the pre-activations, but uses the input's weights for the sequences of a thread alone.
+    pub(super) fn fuses_input<E>(&self) -> bool {
+        let rows = self.shape.batch / rayon::current_num_threads();
+        let depth = self.shape.input + self.output;
+        !self.hidden_blocks.is_empty()
+            && self.input_blocks.starts_with(&self.hidden_blocks)
+            && !self.shares_units::<E>()
+            && rows >= MAX_ROWS
+            && depth * self.hidden_blocks.len() * self.width * size_of::<E>() <= CHUNK_BYTES
+    }
+
     /// The steps that threads which share the units take without meeting.
     pub(super) fn meetings(
         &self,
@@ -214,9 +226,12 @@ impl Geometry {
 
 /// A layer's parameters laid out for the forward pass.
 pub(super) struct Packed<E> {
-    /// `weight_ih`: the blocks fed by the input, one after the other.
+    /// How many of the blocks have their input's product together with the recurrent one: the first ones.
+    pub(super) fused: usize,
+    /// `weight_ih`: the other blocks fed by the input, one after the other.
     pub(super) input: Panels<E>,
-    /// `weight_hh`: one panel for each register of units, holding its blocks side by side.
+    /// `weight_hh`: one panel for each register of units, holding its blocks side by side; above them, of
+    /// fused blocks, their rows of `weight_ih`.
     pub(super) hidden: Panels<E>,
     /// `weight_hr`, if there is a projection.
     pub(super) projection: Option<Panels<E>>,
@@ -258,16 +273,26 @@ impl<E: Element> Units<E> {
 impl<E: Element> Packed<E> {
     pub(super) fn new(g: &Geometry, parameters: &[E]) -> Self {
         let Shape { input, hidden, .. } = g.shape;
+        let (weight_ih, weight_hh) =
+            (g.tensor("weight_ih", parameters), g.tensor("weight_hh", parameters));
         let (inputs, hiddens, vectors) = (g.input_blocks.len(), g.hidden_blocks.len(), g.vectors());
+        // Blocks fed by both come first in either matrix.
+        let fused = if g.fuses_input::<E>() { hiddens } else { 0 };
         let by_block: Vec<_> =
-            (0..inputs).flat_map(|p| (0..vectors).map(move |v| g.row_group(p, v))).collect();
+            (fused..inputs).flat_map(|p| (0..vectors).map(move |v| g.row_group(p, v))).collect();
         let by_unit: Vec<_> =
             (0..vectors).flat_map(|v| (0..hiddens).map(move |p| g.row_group(p, v))).collect();
+        let of_hidden = [
+            WeightRows { matrix: weight_ih, depth: input, groups: &by_unit },
+            WeightRows { matrix: weight_hh, depth: g.output, groups: &by_unit },
+        ];
+        let of_hidden = if fused > 0 { &of_hidden[..] } else { &of_hidden[1..] };
         let projection = g.states.unprojected.map(|_| {
-            let rows: Vec<_> =
+            let groups: Vec<_> =
                 (0..g.output.div_ceil(g.width)).map(|v| g.rows(g.output, 0, v)).collect();
-            let weight_hr = g.tensor("weight_hr", parameters);
-            Panels::transposed(weight_hr, hidden, &rows, PANEL_VECTORS, g.width)
+            let matrix = g.tensor("weight_hr", parameters);
+            let rows = WeightRows { matrix, depth: hidden, groups: &groups };
+            Panels::transposed(&[rows], PANEL_VECTORS, g.width)
         });
         let units = Units::new(g, parameters);
         let start = match units.norm {
@@ -275,20 +300,13 @@ impl<E: Element> Packed<E> {
             None => self::bias(g, parameters),
         };
         Self {
+            fused,
             input: Panels::transposed(
-                g.tensor("weight_ih", parameters),
-                input,
-                &by_block,
+                &[WeightRows { matrix: weight_ih, depth: input, groups: &by_block }],
                 PANEL_VECTORS,
                 g.width,
             ),
-            hidden: Panels::transposed(
-                g.tensor("weight_hh", parameters),
-                g.output,
-                &by_unit,
-                hiddens.max(1),
-                g.width,
-            ),
+            hidden: Panels::transposed(of_hidden, hiddens.max(1), g.width),
             projection,
             start,
             units,

@@ -28,6 +28,28 @@ pub(crate) struct Panels<E> {
     last: usize,
 }
 
+impl<E: Element> Rows<'_, E> {
+    /// Writes the groups `vectors` as columns, side by side.
+    fn transpose(&self, vectors: Range<usize>, to: &mut [E], width: usize) {
+        let stride = vectors.len() * width;
+        for (vector, group) in self.groups[vectors].iter().enumerate() {
+            for (first, count) in parts(self.depth, PACKED_ROWS) {
+                for lane in 0..width {
+                    let column = to[first * stride..].iter_mut();
+                    let column = column.skip(vector * width + lane).step_by(stride);
+                    if lane < group.count {
+                        let row = (group.first + lane) * self.depth + first;
+                        let row = &self.matrix[row..][..count];
+                        column.zip(row).for_each(|(to, &value)| *to = value);
+                    } else {
+                        column.take(count).for_each(|to| *to = E::default());
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// One panel.
 pub(super) struct Panel<'a, E> {
     /// `depth` rows of `vectors` registers.
@@ -40,6 +62,15 @@ pub(super) struct Panel<'a, E> {
     pub(super) last: usize,
 }
 
+/// A matrix `[_, depth]`, of which some rows are wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a, E> {
+    pub(crate) matrix: &'a [E],
+    pub(crate) depth: usize,
+    /// Those for each register of columns.
+    pub(crate) groups: &'a [RowGroup],
+}
+
 /// Up to a register's width of neighbouring rows of a matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct RowGroup {
@@ -48,36 +79,23 @@ pub(crate) struct RowGroup {
 }
 
 impl<E: Element> Panels<E> {
-    /// The transpose of `matrix: [_, depth]`, with one register of columns for each group of rows,
-    /// filled up with zeros.
-    pub(crate) fn transposed(
-        matrix: &[E],
-        depth: usize,
-        groups: &[RowGroup],
-        per_panel: usize,
-        width: usize,
-    ) -> Self {
-        let mut panels = Self::recycled(depth, groups.len(), per_panel, width, width);
+    /// The transposes of some matrices' rows, one below the other: with one register of columns for each
+    /// group of rows, of which they have equally many, filled up with zeros.
+    pub(crate) fn transposed(matrices: &[Rows<'_, E>], per_panel: usize, width: usize) -> Self {
+        let depth = matrices.iter().map(|rows| rows.depth).sum();
+        let vectors = matrices.first().map_or(0, |rows| rows.groups.len());
+        let mut panels = Self::recycled(depth, vectors, per_panel, width, width);
         let panel_len = (per_panel * depth * width).max(1);
         let together = PACKED_ALONE.div_ceil(panel_len);
-        let some = panels.data.chunks_mut(together * panel_len);
-        let some = some.zip(groups.chunks(together * per_panel));
-        pool::map(some.collect(), |(panels, groups)| {
-            for (panel, groups) in panels.chunks_mut(panel_len).zip(groups.chunks(per_panel)) {
-                let stride = groups.len() * width;
-                for (vector, group) in groups.iter().enumerate() {
-                    for (first, count) in parts(depth, PACKED_ROWS) {
-                        for lane in 0..width {
-                            let column = panel[first * stride..].iter_mut();
-                            let column = column.skip(vector * width + lane).step_by(stride);
-                            if lane < group.count {
-                                let row = &matrix[(group.first + lane) * depth + first..][..count];
-                                column.zip(row).for_each(|(to, &value)| *to = value);
-                            } else {
-                                column.take(count).for_each(|to| *to = E::default());
-                            }
-                        }
-                    }
+        let some = panels.data.chunks_mut(together * panel_len).enumerate();
+        pool::map(some.collect(), |(n, panels)| {
+            for (panel, data) in (n * together..).zip(panels.chunks_mut(panel_len)) {
+                let vectors = panel * per_panel..vectors.min((panel + 1) * per_panel);
+                let mut data = data;
+                for rows in matrices {
+                    let (here, rest) = data.split_at_mut(rows.depth * vectors.len() * width);
+                    rows.transpose(vectors.clone(), here, width);
+                    data = rest;
                 }
             }
         });

@@ -7,18 +7,20 @@
 // The loops below run over rows and columns of several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
+use std::ops::Range;
+
 use super::group::TOGETHER;
 use super::isa::{Target, Task};
 use super::panels::Panel;
 use super::simd::{Element, Simd};
 
 /// The most rows of a tile.
-const MAX_ROWS: usize = 6;
+pub(super) const MAX_ROWS: usize = 6;
 /// How many registers wide a panel is where its width is free to choose.
 pub(super) const PANEL_VECTORS: usize = 4;
 /// How much of a panel is used for all rows before its next part. Smaller parts would stay in the nearest
 /// cache, but each is another pass over the sums: measured, these cost more.
-const CHUNK_BYTES: usize = 128 << 10;
+pub(super) const CHUNK_BYTES: usize = 128 << 10;
 
 /// How much of the rows that are summed over is used for all of a result before the next part: a tile of
 /// few registers reads more for each multiply-add than the second cache gives.
@@ -54,6 +56,16 @@ pub(super) unsafe trait Product<E> {
     fn rows(&self) -> impl Iterator<Item = Self::Row>;
     /// Where a row of the left matrix begins.
     fn left(&self, row: Self::Row) -> *const E;
+    /// So many numbers come before these: few, for they are not cut.
+    #[inline(always)]
+    fn before(&self) -> usize {
+        0
+    }
+    /// Where they lie.
+    #[inline(always)]
+    fn left_before(&self, _: Self::Row) -> *const E {
+        std::ptr::null()
+    }
     /// Where the numbers lie that a row's sums begin with, for the panel that begins at `vector`.
     fn start(&self, row: Self::Row, vector: usize) -> *const E;
     /// Where a row's sums go.
@@ -80,11 +92,12 @@ pub(super) fn multiply<'a, S: Simd>(
     while let Some(panel) = panels.next() {
         let after = panels.peek().map_or(panel.data, |next| next.data);
         let row_len = panel.vectors * S::WIDTH;
-        let segment = panel.depth / offsets.len();
+        let mut before = product.before();
+        let segment = (panel.depth - before) / offsets.len();
         let max_depth = CHUNK_BYTES / (row_len * size_of::<S::Elem>());
         let (mut weights, mut begun, mut finished) = (panel.data, false, 0);
         for chunk in chunks(offsets, segment, max_depth) {
-            let depth = chunk.offsets.len() * chunk.len;
+            let depth = before + chunk.offsets.len() * chunk.len;
             let rest = &weights[depth * row_len..];
             let next = if rest.is_empty() { after } else { rest };
             // Each tile asks for its share of what comes next.
@@ -95,6 +108,8 @@ pub(super) fn multiply<'a, S: Simd>(
             let mut places = product.rows();
             for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
                 let mut tile = ProductTile {
+                    before,
+                    left_before: [std::ptr::null(); MAX_ROWS],
                     left: [std::ptr::null(); MAX_ROWS],
                     start: [std::ptr::null(); MAX_ROWS],
                     out: [std::ptr::null_mut(); MAX_ROWS],
@@ -109,6 +124,7 @@ pub(super) fn multiply<'a, S: Simd>(
                 };
                 ahead = ahead.wrapping_add(depth * stride);
                 for (r, row) in places.by_ref().take(count).enumerate() {
+                    tile.left_before[r] = product.left_before(row);
                     tile.left[r] = product.left(row);
                     tile.out[r] = product.out(row, panel.first);
                     tile.start[r] =
@@ -125,7 +141,7 @@ pub(super) fn multiply<'a, S: Simd>(
                 }
             }
             weights = rest;
-            begun = true;
+            (begun, before) = (true, 0);
         }
     }
 }
@@ -158,6 +174,8 @@ pub(super) fn side_by_side<S: Simd>() -> [usize; PANEL_VECTORS] {
 }
 
 struct ProductTile<'a, E> {
+    before: usize,
+    left_before: [*const E; MAX_ROWS],
     left: [*const E; MAX_ROWS],
     start: [*const E; MAX_ROWS],
     out: [*mut E; MAX_ROWS],
@@ -209,7 +227,6 @@ impl<E: Element> ProductTile<'_, E> {
         }
         let columns = &self.columns[..V];
         let mut sums = [[S::zero(); V]; R];
-        let left: [*const E; R] = std::array::from_fn(|r| self.left[r]);
         // SAFETY: `Product` promises that all these are valid as far as they are used here.
         unsafe {
             for r in 0..R {
@@ -218,31 +235,49 @@ impl<E: Element> ProductTile<'_, E> {
                 }
                 sums[r][V - 1] = S::load_first(self.start[r].add(columns[V - 1]), self.last);
             }
-            let mut weights = self.weights;
-            let mut ahead = self.ahead;
+            let mut right = (self.weights, self.ahead);
+            self.add(&mut sums, &self.left_before, 0..self.before, &mut right);
             for &offset in self.chunk.offsets {
                 let first = offset + self.chunk.skip;
-                for k in first..first + self.chunk.len {
-                    S::Target::prefetch(ahead);
-                    ahead = ahead.wrapping_add(self.ahead_stride);
-                    let mut numbers = [S::zero(); R];
-                    for r in 0..R {
-                        numbers[r] = S::broadcast(*left[r].add(k));
-                    }
-                    for v in 0..V {
-                        let weight = S::load(weights.add(v * S::WIDTH));
-                        for r in 0..R {
-                            sums[r][v] = numbers[r].mul_add(weight, sums[r][v]);
-                        }
-                    }
-                    weights = weights.add(V * S::WIDTH);
-                }
+                self.add(&mut sums, &self.left, first..first + self.chunk.len, &mut right);
             }
             for r in 0..R {
                 for v in 0..V - 1 {
                     sums[r][v].store(self.out[r].add(columns[v]));
                 }
                 sums[r][V - 1].store_first(self.out[r].add(columns[V - 1]), self.last);
+            }
+        }
+    }
+}
+
+impl<E: Element> ProductTile<'_, E> {
+    /// Adds the products of the numbers at places `terms` of the left rows with the next rows of weights.
+    #[inline(always)]
+    unsafe fn add<S: Simd<Elem = E>, const R: usize, const V: usize>(
+        &self,
+        sums: &mut [[S; V]; R],
+        left: &[*const E; MAX_ROWS],
+        terms: Range<usize>,
+        (weights, ahead): &mut (*const E, *const E),
+    ) {
+        let left: [*const E; R] = std::array::from_fn(|r| left[r]);
+        for k in terms {
+            S::Target::prefetch(*ahead);
+            *ahead = ahead.wrapping_add(self.ahead_stride);
+            // SAFETY: `Product` promises that these are valid.
+            unsafe {
+                let mut numbers = [S::zero(); R];
+                for r in 0..R {
+                    numbers[r] = S::broadcast(*left[r].add(k));
+                }
+                for v in 0..V {
+                    let weight = S::load(weights.add(v * S::WIDTH));
+                    for r in 0..R {
+                        sums[r][v] = numbers[r].mul_add(weight, sums[r][v]);
+                    }
+                }
+                *weights = weights.add(V * S::WIDTH);
             }
         }
     }
