@@ -60,6 +60,16 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
             at.seen = self.seen(next, places);
         }
         let step = self.cell.step(&at);
+        if self.rows.run.plain {
+            // SAFETY: the task's own rows, each with `padded` numbers for every state.
+            unsafe {
+                for s in 0..C::SPEC.states.len() {
+                    step.next[s].store(next, s * g.padded);
+                }
+            }
+            let output = if C::SPEC.output_is_state { step.next[0] } else { step.output };
+            return self.rows.put_out(rows, 0, places, output);
+        }
         if self.stage == Stage::Memory {
             if let (Some(memory), Some(seen)) = (C::SPEC.memory, g.states.seen) {
                 // SAFETY: the task's own rows, each with `padded` numbers for every column.

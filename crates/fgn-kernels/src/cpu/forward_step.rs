@@ -197,7 +197,12 @@ impl<E: Element> StepRows<'_, E> {
             if place < size && !emitted.is_null() {
                 let to = emitted.wrapping_add(column * g.shape.hidden + place);
                 // SAFETY: what a step emits has `size` numbers in this column.
-                unsafe { numbers.0[n].store_first(to, S::WIDTH.min(size - place)) };
+                unsafe {
+                    match size - place {
+                        rest if rest < S::WIDTH => numbers.0[n].store_first(to, rest),
+                        _ => numbers.0[n].store(to),
+                    }
+                }
             }
         }
     }

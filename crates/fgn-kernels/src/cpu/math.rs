@@ -68,8 +68,7 @@ pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
     let q = q.mul_add(r, V::f32(2.0));
     let q = q.mul_add(r, V::f32(2.0)) * r;
     let above = q.mul_add(power, power - V::one());
-    let below = q.mul_add(power, power + V::one());
-    above.quotient(below).with_sign(x)
+    above.quotient(above + V::f32(2.0)).with_sign(x)
 }
 
 /// The logarithm of the logistic sigmoid: `min(x, 0) − ln(1 + e)` with `e = exp(−|x|)`, and the latter by

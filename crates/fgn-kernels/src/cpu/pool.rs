@@ -30,3 +30,22 @@ pub(super) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Send 
     let places = places.map(|place| place.unwrap_or_else(PoisonError::into_inner));
     places.filter_map(|(_, result)| result).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_their_order_from_every_kind_of_thread() {
+        let squares = || {
+            for count in [0, 1, 2, 7, 100] {
+                let found = map((0..count).collect(), |n: usize| n * n);
+                assert_eq!(found, (0..count).map(|n| n * n).collect::<Vec<_>>());
+            }
+        };
+        squares();
+        for threads in [1, 3] {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(squares);
+        }
+    }
+}
