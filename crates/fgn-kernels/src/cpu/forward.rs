@@ -25,7 +25,6 @@ use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::{Arguments, threads};
-use crate::Emit;
 
 /// About how many rows one block's input product has: enough to use its weights often.
 const BLOCK_ROWS: usize = 128;
@@ -77,10 +76,6 @@ pub(crate) fn forward<E: Element>(
     let mut counts = plan.telemetry.then(|| Counts::new(g));
     let gates = counts.as_mut().map(Counts::shared);
 
-    let states = 0..g.spec.states.len();
-    let plain = states.into_iter().all(|s| plan.rules.keep(s))
-        && !(plan.rules.drop_hidden() || plan.takes_whole_rows() || plan.emit == Emit::States);
-
     let run = |output: Shared<E>, members: Vec<usize>, crew: &mut Crew| {
         let rows = members.len();
         let block_steps = BLOCK_ROWS.div_ceil(rows).min(steps);
@@ -108,7 +103,7 @@ pub(crate) fn forward<E: Element>(
             slots,
             output,
             last_states,
-            plain,
+            plain: plan.is_plain(equations.spec()),
         };
         let parts = crew.threads();
         run.begin();
@@ -182,7 +177,7 @@ pub(super) struct Run<'a, E: Element> {
     /// The emitted outputs, and the final states `[S, B, H]`.
     output: Shared<E>,
     last_states: Shared<E>,
-    /// Whether a step hands its states on as they are, and emits the output alone: most runs do.
+    /// Whether the plan is plain.
     pub(super) plain: bool,
 }
 

@@ -28,6 +28,12 @@ impl Plan {
         }
     }
 
+    /// Whether a step hands the states on as they are, and emits the output alone: most runs do.
+    pub(super) fn is_plain(&self, spec: &Spec) -> bool {
+        let keep = (0..spec.states.len()).all(|s| self.rules.keep(s)) && !self.rules.drop_hidden();
+        keep && !self.takes_whole_rows() && self.emit != Emit::States
+    }
+
     /// Whether a step needs all units of a sequence together, beside the recurrent product.
     pub(super) fn takes_whole_rows(&self) -> bool {
         let Form { projection, norm, .. } = self.form;
