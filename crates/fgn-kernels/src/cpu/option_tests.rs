@@ -12,6 +12,7 @@ use super::equations::Compiled;
 use super::forward::{Forward, forward};
 use super::isa::Isa;
 use super::simd::Element;
+use super::tests::cells;
 use crate::settings::{Choice, Setting, choices, emitted, random, setting};
 
 /// The largest errors allowed, relative to the largest number of a tensor.
@@ -111,12 +112,12 @@ impl CellVisitor for Check {
 fn every_option_is_what_the_oracle_computes() {
     let shape = |steps, batch, input, hidden| Shape { steps, batch, input, hidden };
     let shapes = match cfg!(miri) {
-        true => vec![shape(3, 3, 2, 17)],
+        true => vec![shape(2, 2, 1, 3)],
         false => {
             vec![shape(9, 5, 3, 19), shape(1, 1, 1, 1), shape(30, 2, 7, 33), shape(4, 17, 2, 16)]
         }
     };
-    for cell in AnyCell::all() {
+    for cell in cells() {
         for choice in choices() {
             for &shape in &shapes {
                 cell.visit(Check(cell, shape, choice));

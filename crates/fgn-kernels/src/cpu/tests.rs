@@ -22,7 +22,7 @@ fn tolerance<E: Element>() -> f64 {
 }
 
 const SHAPES: &[(usize, usize, usize, usize)] = match cfg!(miri) {
-    true => &[(3, 2, 3, 17), (2, 7, 1, 1)],
+    true => &[(2, 2, 1, 17), (2, 7, 1, 1)],
     false => &[
         (4, 40, 150, 129),
         (1, 1, 1, 1),
@@ -36,6 +36,14 @@ const SHAPES: &[(usize, usize, usize, usize)] = match cfg!(miri) {
         (17, 33, 3, 64),
     ],
 };
+
+/// All cells; in Miri, which is slow, some that take different ways.
+pub(super) fn cells() -> Vec<AnyCell> {
+    match cfg!(miri) {
+        true => vec![AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN],
+        false => AnyCell::all(),
+    }
+}
 
 struct Suite<E> {
     isa: Isa,
@@ -116,7 +124,7 @@ impl<E: Element> CellVisitor for Suite<E> {
 
 fn every_cell_on_every_instruction_set<E: Element>() {
     for isa in Isa::available() {
-        for cell in AnyCell::all() {
+        for cell in cells() {
             for (n, &(steps, batch, input, hidden)) in SHAPES.iter().enumerate() {
                 cell.visit(Suite::<E> {
                     isa,
@@ -128,7 +136,7 @@ fn every_cell_on_every_instruction_set<E: Element>() {
                 });
             }
         }
-        println!("{}: {} cells, {} shapes", isa.name(), AnyCell::all().len(), SHAPES.len());
+        println!("{}: {} cells, {} shapes", isa.name(), cells().len(), SHAPES.len());
     }
 }
 
