@@ -36,8 +36,10 @@
 //! # Speed
 //! A binary for x86-64 holds kernels for AVX-512, for AVX2 with FMA and for any machine, one for AArch64
 //! those for NEON and for any machine. It picks the widest that the machine has; the environment
-//! variable `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) forces one. Work is shared among the
-//! threads of rayon's global pool. Results do not depend on how many there are.
+//! variable `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) forces one. Work is shared among as many
+//! threads as rayon has: those that Candle keeps for its own operations, if they are as many, else those
+//! of the rayon pool that the caller is in, or of the global one. Results do not depend on how many there
+//! are.
 //!
 //! # On a GPU
 //! With the feature `cuda` tensors may be on an NVIDIA GPU, in `f32`, `f64` or `bf16`: the same
