@@ -231,11 +231,8 @@ impl<'a, E: Element> StepRows<'a, E> {
         places: [usize; N],
     ) -> Group<S, N> {
         let (run, g) = (self.run, self.run.g);
-        let (stride, size) = match run.plan.emit {
-            Emit::States => ((1 + g.spec.states.len()) * g.shape.hidden, g.shape.hidden),
-            _ => (g.output, g.output),
-        };
-        let size = if column < 2 { size.min(g.output) } else { size };
+        let stride = run.plan.emitted_row(g.spec, g.shape.hidden);
+        let size = if column < 2 { g.output } else { g.shape.hidden };
         let Some(first) = run.plan.emitted(self.k, run.members[row], stride) else {
             return Group::zero();
         };

@@ -60,7 +60,7 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
             at.seen = self.seen(next, places);
         }
         let step = self.cell.step(&at);
-        if self.rows.run.plain {
+        if run.plain {
             // SAFETY: the task's own rows, each with `padded` numbers for every state.
             unsafe {
                 for s in 0..C::SPEC.states.len() {

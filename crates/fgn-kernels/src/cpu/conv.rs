@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::isa::{Isa, Task};
-use super::panels::{Panels, RowGroup, Rows};
+use super::panels::{Panels, RowGroup, WeightRows};
 use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Product, Strip, Strips};
@@ -91,7 +91,7 @@ pub(crate) fn forward<E: Element>(isa: Isa, a: ConvArguments<'_, E>) -> (Vec<E>,
         .step_by(width)
         .map(|first| RowGroup { first, count: width.min(channels_out - first) })
         .collect();
-    let rows = Rows { matrix: &rows, depth: 9 * channels_in, groups: &groups };
+    let rows = WeightRows { matrix: &rows, depth: 9 * channels_in, groups: &groups };
     let panels = &Panels::transposed(&[rows], PANEL_VECTORS, width);
     let mut bias = Buffer::zeroed(channels_out.next_multiple_of(width));
     bias[..channels_out].copy_from_slice(a.bias);

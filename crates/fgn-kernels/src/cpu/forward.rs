@@ -103,7 +103,7 @@ pub(crate) fn forward<E: Element>(
             slots,
             output,
             last_states,
-            plain: plan.is_plain(equations.spec()),
+            plain: plan.is_plain(g.spec),
         };
         let parts = crew.threads();
         run.begin();

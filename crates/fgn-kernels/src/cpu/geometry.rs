@@ -8,7 +8,7 @@ use fgn_core::{Block, Layout, Spec};
 use super::PARALLEL_WORK;
 use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
-use super::panels::{Panels, RowGroup, Rows as WeightRows};
+use super::panels::{Panels, RowGroup, WeightRows};
 use super::plan::Plan;
 use super::simd::Element;
 use super::tile::{CHUNK_BYTES, MAX_ROWS, PANEL_VECTORS};

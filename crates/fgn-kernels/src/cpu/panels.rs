@@ -28,7 +28,28 @@ pub(crate) struct Panels<E> {
     last: usize,
 }
 
-impl<E: Element> Rows<'_, E> {
+/// One panel.
+pub(super) struct Panel<'a, E> {
+    /// `depth` rows of `vectors` registers.
+    pub(super) data: &'a [E],
+    pub(super) depth: usize,
+    pub(super) vectors: usize,
+    /// The place of its first register among all.
+    pub(super) first: usize,
+    /// How many numbers of its last register are the matrix's.
+    pub(super) last: usize,
+}
+
+/// A matrix `[_, depth]`, of which some rows are wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct WeightRows<'a, E> {
+    pub(crate) matrix: &'a [E],
+    pub(crate) depth: usize,
+    /// Those for each register of columns.
+    pub(crate) groups: &'a [RowGroup],
+}
+
+impl<E: Element> WeightRows<'_, E> {
     /// Writes the groups `vectors` as columns, side by side.
     fn transpose(&self, vectors: Range<usize>, to: &mut [E], width: usize) {
         let stride = vectors.len() * width;
@@ -50,27 +71,6 @@ impl<E: Element> Rows<'_, E> {
     }
 }
 
-/// One panel.
-pub(super) struct Panel<'a, E> {
-    /// `depth` rows of `vectors` registers.
-    pub(super) data: &'a [E],
-    pub(super) depth: usize,
-    pub(super) vectors: usize,
-    /// The place of its first register among all.
-    pub(super) first: usize,
-    /// How many numbers of its last register are the matrix's.
-    pub(super) last: usize,
-}
-
-/// A matrix `[_, depth]`, of which some rows are wanted.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, E> {
-    pub(crate) matrix: &'a [E],
-    pub(crate) depth: usize,
-    /// Those for each register of columns.
-    pub(crate) groups: &'a [RowGroup],
-}
-
 /// Up to a register's width of neighbouring rows of a matrix.
 #[derive(Clone, Copy)]
 pub(crate) struct RowGroup {
@@ -81,7 +81,11 @@ pub(crate) struct RowGroup {
 impl<E: Element> Panels<E> {
     /// The transposes of some matrices' rows, one below the other: with one register of columns for each
     /// group of rows, of which they have equally many, filled up with zeros.
-    pub(crate) fn transposed(matrices: &[Rows<'_, E>], per_panel: usize, width: usize) -> Self {
+    pub(crate) fn transposed(
+        matrices: &[WeightRows<'_, E>],
+        per_panel: usize,
+        width: usize,
+    ) -> Self {
         let depth = matrices.iter().map(|rows| rows.depth).sum();
         let vectors = matrices.first().map_or(0, |rows| rows.groups.len());
         let mut panels = Self::recycled(depth, vectors, per_panel, width, width);
