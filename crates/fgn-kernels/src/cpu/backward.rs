@@ -15,6 +15,7 @@ use fgn_core::oracle::Shape;
 use rayon::prelude::*;
 
 use super::Arguments;
+use super::backward_rows::Block;
 use super::backward_step::{HiddenPart, ProjectedPart, RowsPart, StepPart, UnprojectPart};
 use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
@@ -89,9 +90,9 @@ pub(crate) fn backward<E: Element>(
         let rows = members.len();
         // The longest sequence is the first.
         let steps = plan.schedule.len(members[0]);
-        let block = BLOCK_ROWS.div_ceil(rows).min(steps);
+        let block_steps = BLOCK_ROWS.div_ceil(rows).min(steps);
         // One step more than a block: its last step reads the first of the block done before it.
-        let mut d_pre = Buffer::recycled((block + 1) * rows * g.d_pre_stride());
+        let mut d_pre = Buffer::recycled((block_steps + 1) * rows * g.d_pre_stride());
         let mut d_prev = Buffer::zeroed(rows * g.state_stride());
         for (s, of_state) in d_final.unwrap_or(&[]).chunks(batch * hidden).enumerate() {
             let size = if s == 0 { g.output } else { hidden };
@@ -100,7 +101,7 @@ pub(crate) fn backward<E: Element>(
                     .copy_from_slice(&of_state[b * hidden..][..size]);
             }
         }
-        let d_pre = Steps::new(d_pre.shared(), block + 1, rows, g.d_pre_stride());
+        let d_pre = Steps::new(d_pre.shared(), block_steps + 1, rows, g.d_pre_stride());
         let d_prev = Steps::new(d_prev.shared(), 1, rows, g.state_stride());
         let mut weights = WeightGradient::new(g);
         let run = &Run {
@@ -115,27 +116,31 @@ pub(crate) fn backward<E: Element>(
             d_output,
             d_pre,
             d_prev,
+            plain: plan.is_plain(g.spec),
         };
+        let mut block = Block::new(run);
         let parts = crew.threads();
         let mut end = steps;
         while end > 0 {
-            let times = end.saturating_sub(block)..end;
+            let times = end.saturating_sub(block_steps)..end;
             end = times.start;
             run.clear_ended(&times);
+            block.find_rows(times.clone());
+            let block = &block;
             for times in g.meetings(times.clone()).rev() {
                 if !plan.takes_whole_rows() {
                     crew.run(&|part| {
-                        isa.run(StepPart { run, times: times.clone(), part, parts });
+                        isa.run(StepPart { block, times: times.clone(), part, parts });
                     });
                     continue;
                 }
-                let k = times.start;
-                crew.run(&|part| isa.run(HiddenPart { run, after: k + 1, part, parts }));
+                let (rows, after) = (block.step(times.start), times.start + 1);
+                crew.run(&|part| isa.run(HiddenPart { run, after, part, parts }));
                 if let Some(panels) = &projection {
-                    crew.run(&|part| isa.run(ProjectedPart { run, k, part, parts }));
-                    crew.run(&|part| isa.run(UnprojectPart { run, panels, k, part, parts }));
+                    crew.run(&|part| isa.run(ProjectedPart { rows, part, parts }));
+                    crew.run(&|part| isa.run(UnprojectPart { rows, panels, part, parts }));
                 }
-                crew.run(&|part| isa.run(RowsPart { run, k, part, parts }));
+                crew.run(&|part| isa.run(RowsPart { rows, part, parts }));
             }
             if let (Some(panels), Some(d_x)) = (&input_panels, d_x) {
                 let times = &times;
@@ -189,6 +194,8 @@ pub(super) struct Run<'a, E: Element> {
     pub(super) d_output: &'a [E],
     pub(super) d_pre: Steps<E>,
     pub(super) d_prev: Steps<E>,
+    /// Whether the plan is plain.
+    pub(super) plain: bool,
 }
 
 impl<E: Element> Run<'_, E> {

@@ -2,14 +2,11 @@
 
 use std::ops::Range;
 
-use fgn_core::Lane;
-
 use super::backward::Run;
+use super::backward_rows::{Block, Row, StepRows};
 use super::equations::Stage;
 use super::geometry::Rows;
-use super::group::{Group, addresses};
 use super::isa::Task;
-use super::norm;
 use super::panels::Panels;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
@@ -42,7 +39,7 @@ impl<E: Element> Task<E> for HiddenPart<'_, E> {
 /// Some steps of a part of the units, the last one first; one alone, where units need each other's
 /// derivatives. At each, what the step after it sends back, and the cell's gradient.
 pub(super) struct StepPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
+    pub(super) block: &'a Block<'a, E>,
     pub(super) times: Range<usize>,
     pub(super) part: usize,
     pub(super) parts: usize,
@@ -51,14 +48,15 @@ pub(super) struct StepPart<'a, E: Element> {
 impl<E: Element> Task<E> for StepPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, times, part, parts } = self;
-        let vectors = run.hidden_panels.part_vectors(part, parts);
+        let Self { block, times, part, parts } = self;
         for k in times.rev() {
+            let step = block.step(k);
+            let run = step.run;
             HiddenPart { run, after: k + 1, part, parts }.run::<S>();
-            let rows = StepRows::new(run, k);
+            let vectors = run.hidden_panels.part_vectors(part, parts);
             let places = vectors.start * S::WIDTH..vectors.end * S::WIDTH;
-            for row in 0..run.active(k) {
-                run.equations.grad(&rows, row, places.clone(), Stage::Whole);
+            for row in 0..step.rows.len() {
+                run.equations.grad(&step, row, places.clone(), Stage::Whole);
             }
         }
     }
@@ -66,8 +64,7 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
 
 /// The cell's gradient at step `k` for whole rows: a part of the sequences.
 pub(super) struct RowsPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
-    pub(super) k: usize,
+    pub(super) rows: StepRows<'a, E>,
     pub(super) part: usize,
     pub(super) parts: usize,
 }
@@ -75,9 +72,9 @@ pub(super) struct RowsPart<'a, E: Element> {
 impl<E: Element> Task<E> for RowsPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, k, part, parts } = self;
-        let (rows, places) = (StepRows::new(run, k), 0..run.g.padded);
-        let active = run.active(k);
+        let Self { rows, part, parts } = self;
+        let (run, active) = (rows.run, rows.rows.len());
+        let places = 0..run.g.padded;
         for row in part * active / parts..(part + 1) * active / parts {
             let mut stage = Stage::Whole;
             if run.g.states.seen.is_some() {
@@ -93,8 +90,7 @@ impl<E: Element> Task<E> for RowsPart<'_, E> {
 
 /// The derivatives by the projected hidden state after step `k`, of a part of the sequences.
 pub(super) struct ProjectedPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
-    pub(super) k: usize,
+    pub(super) rows: StepRows<'a, E>,
     pub(super) part: usize,
     pub(super) parts: usize,
 }
@@ -102,12 +98,10 @@ pub(super) struct ProjectedPart<'a, E: Element> {
 impl<E: Element> Task<E> for ProjectedPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, k, part, parts } = self;
+        let Self { rows, part, parts } = self;
+        let (run, active) = (rows.run, rows.rows.len());
         let Some(projected) = run.g.derivatives.projected else { return };
-        let rows = StepRows::new(run, k);
-        let active = run.active(k);
-        for row in part * active / parts..(part + 1) * active / parts {
-            let (d_pre, d_prev) = (rows.d_pre(row), rows.d_prev(row));
+        for row in &rows.rows[part * active / parts..(part + 1) * active / parts] {
             for place in (0..run.g.output).step_by(S::WIDTH) {
                 let places = [place];
                 let mut d = rows.d_next::<S, 1>(row, 0, places) + rows.d_output(row, 0, places);
@@ -117,8 +111,8 @@ impl<E: Element> Task<E> for ProjectedPart<'_, E> {
                 let [d, kept] = rows.take_back(row, 0, places, d);
                 // SAFETY: the group's own rows, with `padded` numbers for each column.
                 unsafe {
-                    d.store([d_pre.add(place)], projected * run.g.padded);
-                    kept.store([d_prev.add(place)], 0);
+                    d.store([row.d_pre.add(place)], projected * run.g.padded);
+                    kept.store([row.d_prev.add(place)], 0);
                 }
             }
         }
@@ -127,9 +121,8 @@ impl<E: Element> Task<E> for ProjectedPart<'_, E> {
 
 /// The derivatives by a part of the hidden state before its projection.
 pub(super) struct UnprojectPart<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
+    pub(super) rows: StepRows<'a, E>,
     pub(super) panels: &'a Panels<E>,
-    pub(super) k: usize,
     pub(super) part: usize,
     pub(super) parts: usize,
 }
@@ -137,189 +130,10 @@ pub(super) struct UnprojectPart<'a, E: Element> {
 impl<E: Element> Task<E> for UnprojectPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { run, panels, k, part, parts } = self;
-        let product = Unproject(StepRows::new(run, k));
+        let Self { rows, panels, part, parts } = self;
         let panels = panels.part(part, parts, false);
-        tile::multiply::<S>(run.active(k), &[0], panels, &tile::side_by_side::<S>(), &product);
-    }
-}
-
-/// The rows of one step.
-pub(crate) struct StepRows<'a, E: Element> {
-    pub(super) run: &'a Run<'a, E>,
-    pub(super) k: usize,
-    d_pre: Rows<E>,
-    d_prev: Rows<E>,
-}
-
-impl<'a, E: Element> StepRows<'a, E> {
-    #[inline(always)]
-    fn new(run: &'a Run<'a, E>, k: usize) -> Self {
-        // SAFETY: the group's own rows, which outlive the task.
-        unsafe { Self { run, k, d_pre: run.d_pre.at(k), d_prev: run.d_prev.at(0) } }
-    }
-
-    /// A row of the derivatives by the step's pre-activations.
-    #[inline(always)]
-    pub(super) fn d_pre(&self, row: usize) -> *mut E {
-        // SAFETY: the group's own row.
-        unsafe { self.d_pre.row(row) }
-    }
-
-    /// A row of the derivatives by the states: those after the step, then those before it.
-    #[inline(always)]
-    pub(super) fn d_prev(&self, row: usize) -> *mut E {
-        // SAFETY: the group's own row.
-        unsafe { self.d_prev.row(row) }
-    }
-
-    /// A row of the saved pre-activations.
-    #[inline(always)]
-    pub(super) fn pre(&self, row: usize) -> *const E {
-        let place = self.k * self.run.g.shape.batch + self.run.members[row];
-        self.run.saved.pre[place * self.run.g.pre_stride()..].as_ptr()
-    }
-
-    /// A row of the saved states before step `k`.
-    #[inline(always)]
-    pub(super) fn states(&self, k: usize, row: usize) -> *const E {
-        let place = k * self.run.g.shape.batch + self.run.members[row];
-        self.run.saved.states[place * self.run.g.state_stride()..].as_ptr()
-    }
-
-    /// What normalisation multiplied the blocks and the memory of a row by.
-    #[inline(always)]
-    fn scales(&self, row: usize) -> &[E] {
-        let (place, scales) =
-            (self.k * self.run.g.shape.batch + self.run.members[row], self.run.g.scales());
-        &self.run.saved.scales[place * scales..][..scales]
-    }
-
-    /// The derivatives by state `s` as the step handed it on, at some registers of units, but for those by
-    /// the output.
-    #[inline(always)]
-    pub(super) fn d_next<S: Simd<Elem = E>, const N: usize>(
-        &self,
-        row: usize,
-        s: usize,
-        places: [usize; N],
-    ) -> Group<S, N> {
-        let (run, next, b) = (self.run, self.k + 1, self.run.members[row]);
-        let (schedule, rules) = (&run.plan.schedule, &run.plan.rules);
-        let ends = next >= schedule.len(b);
-        if !ends && schedule.resets(next, b) {
-            return Group::zero();
-        }
-        let from = addresses(self.d_prev(row).cast_const(), places);
-        // SAFETY: the group's own row, with `padded` numbers for each column.
-        unsafe {
-            let d = Group::load(from, s * run.g.padded);
-            if s > 0 || ends || !rules.drop_hidden() {
-                return d;
-            }
-            let mask: Group<S, N> = rules.fed(next, [b; N], places);
-            mask.mul_add(Group::load(from, run.g.states.fed * run.g.padded), d)
-        }
-    }
-
-    /// The derivatives by an emitted column of the step: 0 is the output, the states stand behind it.
-    #[inline(always)]
-    pub(super) fn d_output<S: Simd<Elem = E>, const N: usize>(
-        &self,
-        row: usize,
-        column: usize,
-        places: [usize; N],
-    ) -> Group<S, N> {
-        let (run, g) = (self.run, self.run.g);
-        let stride = run.plan.emitted_row(g.spec, g.shape.hidden);
-        let size = if column < 2 { g.output } else { g.shape.hidden };
-        let Some(first) = run.plan.emitted(self.k, run.members[row], stride) else {
-            return Group::zero();
-        };
-        let from = &run.d_output[first + column * g.shape.hidden..][..size];
-        let (mut inside, mut count) = (places, places);
-        for n in 0..N {
-            inside[n] = places[n].min(size);
-            count[n] = S::WIDTH.min(size - inside[n]);
-        }
-        // SAFETY: there are `size` numbers.
-        unsafe { Group::load_first(addresses(from.as_ptr(), inside), count) }
-    }
-
-    /// From the derivatives by state `s` as handed on to those by the step's own, and to what goes straight
-    /// to the state before.
-    #[inline(always)]
-    pub(super) fn take_back<S: Simd<Elem = E>, const N: usize>(
-        &self,
-        row: usize,
-        s: usize,
-        places: [usize; N],
-        d: Group<S, N>,
-    ) -> [Group<S, N>; 2] {
-        let rules = &self.run.plan.rules;
-        if rules.keep(s) {
-            return [d, Group::zero()];
-        }
-        // SAFETY: a row of states has `padded` numbers for each state.
-        let next = unsafe {
-            let next = addresses(self.states(self.k + 1, row), places);
-            Group::load(next, s * self.run.g.padded)
-        };
-        rules.take_back(s, (self.k, [self.run.members[row]; N], places), next, d)
-    }
-
-    /// From the derivatives by the normalised memory, which lie where those by its bias do, to those by
-    /// its gain and by the memory.
-    #[inline(always)]
-    fn normalise_memory<S: Simd<Elem = E>>(&self, row: usize) {
-        let g = self.run.g;
-        let (Some([gain, bias]), Some(seen)) = (g.derivatives.norm_memory, g.states.seen) else {
-            return;
-        };
-        let Some([gains, _]) = &self.run.units.norm_memory else { return };
-        let scale = self.scales(row)[g.spec.blocks.len()];
-        // SAFETY: the group's own rows, with `padded` numbers for each column.
-        unsafe {
-            let d = self.d_pre(row);
-            norm::gradient::<S>(
-                self.states(self.k + 1, row).add(seen * g.padded),
-                scale,
-                [gains.as_ptr(), d.add(bias * g.padded).cast_const()],
-                [d.add(gain * g.padded), self.d_prev(row).add(seen * g.padded)],
-                g.shape.hidden,
-            );
-        }
-    }
-
-    /// From the derivatives by normalised blocks, if they are, to those by their gains and biases and by
-    /// the blocks before.
-    #[inline(always)]
-    fn normalise_blocks<S: Simd<Elem = E>>(&self, row: usize) {
-        let g = self.run.g;
-        let (Some([gain, bias]), Some([gains, _])) = (g.derivatives.norm, &self.run.units.norm)
-        else {
-            return;
-        };
-        for (block, of) in g.spec.blocks.iter().enumerate() {
-            if !of.is_normalised() {
-                continue;
-            }
-            let here = block * g.padded;
-            let scale = self.scales(row)[block];
-            // SAFETY: the group's own rows, with `padded` numbers for each column.
-            unsafe {
-                let d = self.d_pre(row);
-                let d_bias = d.add((bias + block) * g.padded);
-                d.add(here).copy_to_nonoverlapping(d_bias, g.padded);
-                norm::gradient::<S>(
-                    self.pre(row).add(here),
-                    scale,
-                    [gains[here..].as_ptr(), d_bias.cast_const()],
-                    [d.add((gain + block) * g.padded), d.add(here)],
-                    g.shape.hidden,
-                );
-            }
-        }
+        let columns = tile::side_by_side::<S>();
+        tile::multiply::<S>(rows.rows.len(), &[0], panels, &columns, &Unproject(rows));
     }
 }
 
@@ -381,31 +195,31 @@ unsafe impl<E: Element> Product<E> for HiddenProduct<'_, E> {
 struct Unproject<'a, E: Element>(StepRows<'a, E>);
 
 // SAFETY: rows have `padded` numbers for each column, and the panels are no deeper than that.
-unsafe impl<E: Element> Product<E> for Unproject<'_, E> {
-    type Row = usize;
+unsafe impl<'a, E: Element> Product<E> for Unproject<'a, E> {
+    type Row = &'a Row<E>;
 
     #[inline(always)]
-    fn rows(&self) -> impl Iterator<Item = usize> {
-        0..
+    fn rows(&self) -> impl Iterator<Item = Self::Row> {
+        self.0.rows.iter()
     }
 
     #[inline(always)]
-    fn left(&self, row: usize) -> *const E {
+    fn left(&self, row: Self::Row) -> *const E {
         let g = self.0.run.g;
         let projected = g.derivatives.projected.unwrap_or(0);
-        self.0.d_pre(row).cast_const().wrapping_add(projected * g.padded)
+        row.d_pre.cast_const().wrapping_add(projected * g.padded)
     }
 
     #[inline(always)]
-    fn start(&self, _: usize, _: usize) -> *const E {
+    fn start(&self, _: Self::Row, _: usize) -> *const E {
         self.0.run.zeros.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
+    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
         let g = self.0.run.g;
         let unprojected = g.states.unprojected.unwrap_or(0);
-        self.0.d_prev(row).wrapping_add(unprojected * g.padded + vector * g.width)
+        row.d_prev.wrapping_add(unprojected * g.padded + vector * g.width)
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use fgn_core::{Cell, CellVisitor, Spec};
 
-use super::backward_step::StepRows as BackwardRows;
+use super::backward_rows::StepRows as BackwardRows;
 use super::cell_grad::Grad;
 use super::cell_step::Step;
 use super::forward_step::StepRows as ForwardRows;

@@ -104,6 +104,7 @@ pub(crate) fn forward<E: Element>(
             output,
             last_states,
             plain: plan.is_plain(g.spec),
+            saves: save,
         };
         let parts = crew.threads();
         run.begin();
@@ -179,6 +180,8 @@ pub(super) struct Run<'a, E: Element> {
     last_states: Shared<E>,
     /// Whether the plan is plain.
     pub(super) plain: bool,
+    /// Whether all steps are kept.
+    pub(super) saves: bool,
 }
 
 impl<E: Element> Run<'_, E> {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::equations::Stage;
 use super::forward::{Block, Row, Run};
 use super::group::Group;
-use super::isa::Task;
+use super::isa::{Target, Task};
 use super::norm::normalise;
 use super::panels::Panels;
 use super::simd::{Element, Simd};
@@ -36,7 +36,7 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
                 // The weights read last are still in the cache: the next step begins with them.
                 let panels = run.packed.hidden.part(part, parts, k % 2 == 1);
                 let columns = run.g.offsets(&run.g.hidden_blocks);
-                tile::multiply::<S>(active, &[0], panels, &columns, &HiddenProduct(step));
+                tile::multiply::<S>(active, &[0], panels, &columns, &HiddenProduct::<S>(step));
             } else if !run.plan.takes_whole_rows() {
                 run.equations.step(&step, 0..active, units.clone(), Stage::Whole);
             }
@@ -209,11 +209,11 @@ impl<E: Element> StepRows<'_, E> {
 }
 
 /// The recurrent product, added to the pre-activations or with the input's before it, and the equations.
-struct HiddenProduct<'a, E: Element>(StepRows<'a, E>);
+struct HiddenProduct<'a, S: Simd>(StepRows<'a, S::Elem>);
 
 // SAFETY: a row of the hidden state has `padded` numbers, and the panels, beside the input's numbers, are
 // no deeper. The pre-activations are the task's own, with `padded` numbers for each block.
-unsafe impl<'a, E: Element> Product<E> for HiddenProduct<'a, E> {
+unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, S> {
     type Row = &'a Row<E>;
 
     #[inline(always)]
@@ -253,6 +253,22 @@ unsafe impl<'a, E: Element> Product<E> for HiddenProduct<'a, E> {
     fn out(&self, row: Self::Row, vector: usize) -> *mut E {
         let unit = vector / self.0.run.g.hidden_blocks.len();
         row.pre.wrapping_add(unit * self.0.run.g.width)
+    }
+
+    #[inline(always)]
+    fn approach(&self, row: Self::Row, vector: usize) {
+        let Run { g, saves, .. } = *self.0.run;
+        if !saves {
+            return; // The same memory is written again and again.
+        }
+        let place = vector / g.hidden_blocks.len() * g.width;
+        for &block in &g.hidden_blocks {
+            S::Target::prefetch_write(row.pre.wrapping_add(block * g.padded + place));
+        }
+        for s in 0..g.spec.states.len() {
+            S::Target::prefetch_write(row.next.wrapping_add(s * g.padded + place));
+        }
+        S::Target::prefetch_write(row.emitted.wrapping_add(place));
     }
 
     #[inline(always)]

@@ -82,6 +82,16 @@ pub(super) fn addresses<E, const N: usize>(start: *const E, places: [usize; N]) 
     all
 }
 
+/// As [`addresses`], for writing.
+#[inline(always)]
+pub(super) fn targets<E, const N: usize>(start: *mut E, places: [usize; N]) -> [*mut E; N] {
+    let mut all = [start; N];
+    for n in 0..N {
+        all[n] = start.wrapping_add(places[n]);
+    }
+    all
+}
+
 macro_rules! operators {
     ($($trait:ident $method:ident),*) => {
         $(impl<S: Simd, const N: usize> $trait for Group<S, N> {

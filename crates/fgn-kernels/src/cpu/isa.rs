@@ -40,6 +40,10 @@ pub(crate) trait Target: Copy {
     #[inline(always)]
     fn prefetch<E>(_address: *const E) {}
 
+    /// As [`prefetch`](Self::prefetch), to the nearest cache and for writing.
+    #[inline(always)]
+    fn prefetch_write<E>(_address: *mut E) {}
+
     /// Runs `task` as a function of its own, compiled for this instruction set.
     ///
     /// # Safety
@@ -76,6 +80,11 @@ impl Target for Avx512 {
         prefetch(address);
     }
 
+    #[inline(always)]
+    fn prefetch_write<E>(address: *mut E) {
+        prefetch_write(address);
+    }
+
     #[target_feature(enable = "avx512f,avx512bw,avx2,fma")]
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
@@ -91,6 +100,11 @@ impl Target for Avx2 {
     #[inline(always)]
     fn prefetch<E>(address: *const E) {
         prefetch(address);
+    }
+
+    #[inline(always)]
+    fn prefetch_write<E>(address: *mut E) {
+        prefetch_write(address);
     }
 
     #[target_feature(enable = "avx2,fma")]
@@ -128,6 +142,14 @@ fn prefetch<E>(address: *const E) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
     // SAFETY: every x86-64 has the instruction, which reads nothing and never faults.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn prefetch_write<E>(address: *mut E) {
+    use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+    // SAFETY: every x86-64 takes the instruction, which changes nothing and never faults.
+    unsafe { _mm_prefetch::<_MM_HINT_ET0>(address.cast_const().cast()) };
 }
 
 impl Isa {

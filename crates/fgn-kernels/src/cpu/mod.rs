@@ -1,6 +1,7 @@
 //! The CPU backend: slices and sizes, no tensor and no `Result` inside a loop.
 
 pub(crate) mod backward;
+mod backward_rows;
 mod backward_step;
 mod buffer;
 mod cell_grad;

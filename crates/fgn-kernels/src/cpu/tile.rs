@@ -70,6 +70,9 @@ pub(super) unsafe trait Product<E> {
     fn start(&self, row: Self::Row, vector: usize) -> *const E;
     /// Where a row's sums go.
     fn out(&self, row: Self::Row, vector: usize) -> *mut E;
+    /// Is called before a row's sums are computed, for the panel that begins at `vector`.
+    #[inline(always)]
+    fn approach(&self, _: Self::Row, _vector: usize) {}
     /// Is called when `count` more rows, from `first` on, are done for the panel that begins at `vector`.
     fn finished(&self, first: usize, count: usize, vector: usize);
 }
@@ -124,6 +127,7 @@ pub(super) fn multiply<'a, S: Simd>(
                 };
                 ahead = ahead.wrapping_add(depth * stride);
                 for (r, row) in places.by_ref().take(count).enumerate() {
+                    product.approach(row, panel.first);
                     tile.left_before[r] = product.left_before(row);
                     tile.left[r] = product.left(row);
                     tile.out[r] = product.out(row, panel.first);
