@@ -14,7 +14,7 @@ use fgn_core::{AnyCell, Role};
 use crate::Options;
 use crate::checked::checked;
 use crate::cpu::Arguments;
-use crate::cpu::backward::{Derivatives, backward};
+use crate::cpu::backward::{Derivatives, Wanted, backward};
 use crate::cpu::equations::Compiled;
 use crate::cpu::forward::{Forward, Saved, forward};
 use crate::cpu::isa::Isa;
@@ -104,7 +104,7 @@ pub fn sequence(
         plan,
         isa: Isa::active()?,
         save: tracked,
-        with_x: x.track_op(),
+        wanted: Wanted { x: x.track_op(), states: states.track_op() },
         saved: OnceLock::new(),
         finals: finals.clone(),
     };
@@ -122,7 +122,7 @@ struct SequenceOp {
     plan: Plan,
     isa: Isa,
     save: bool,
-    with_x: bool,
+    wanted: Wanted,
     /// What the backend at hand saved, once the op ran.
     saved: OnceLock<Box<dyn Any + Send + Sync>>,
     finals: Arc<Finals>,
@@ -247,7 +247,7 @@ impl CustomOp3 for SequenceOp {
             };
             let arguments = [x, weights, states];
             let (cell, shape, plan) = (self.cell, self.shape, &self.plan);
-            return cuda::backward(cell, shape, plan, arguments, saved, &by, self.with_x);
+            return cuda::backward(cell, shape, plan, arguments, saved, &by, self.wanted.x);
         }
         match x.dtype() {
             DType::F64 => self.backward::<f64>(x, weights, states, d_output),
@@ -316,13 +316,13 @@ impl SequenceOp {
         let by =
             Derivatives { output: cpu(d_output)?, states: d_final.as_ref().map(cpu).transpose()? };
         let equations = Compiled(self.isa).of(self.cell);
-        let d = backward(self.isa, &*equations, &arguments, saved, by, self.with_x);
+        let d = backward(self.isa, &*equations, &arguments, saved, by, self.wanted);
         let tensor =
             |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());
         Ok((
             d.x.map(|d_x| tensor(d_x, x)).transpose()?,
             Some(tensor(d.weights, weights)?),
-            Some(tensor(d.states, states)?),
+            d.states.map(|d_states| tensor(d_states, states)).transpose()?,
         ))
     }
 }

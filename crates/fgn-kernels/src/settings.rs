@@ -23,6 +23,8 @@ pub(crate) struct Choice {
     pub(crate) dropout: Dropout,
     pub(crate) train: bool,
     pub(crate) emit: Emit,
+    /// Whether hidden states begin at zero.
+    pub(crate) from_zero: bool,
 }
 
 pub(crate) fn choices() -> Vec<Choice> {
@@ -40,6 +42,7 @@ pub(crate) fn choices() -> Vec<Choice> {
         dropout: dropout(true),
         train: true,
         emit: Emit::States,
+        from_zero: false,
     };
     vec![
         none,
@@ -60,7 +63,11 @@ pub(crate) fn choices() -> Vec<Choice> {
         Choice { dropout: dropout(true), ..none },
         Choice { clip: true, ..none },
         Choice { emit: Emit::States, ..none },
+        Choice { from_zero: true, ..none },
+        Choice { from_zero: true, lengths: true, resets: true, ..none },
+        Choice { from_zero: true, dropout: dropout(true), train: true, ..none },
         Choice { emit: Emit::Last, ..all },
+        Choice { from_zero: true, ..all },
         all,
     ]
 }
@@ -138,6 +145,9 @@ pub(crate) fn setting<C: Cell>(shape: Shape, choice: Choice, seed: u64) -> Setti
     spec.divisors(&mut states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
     // Of a projected hidden state, the rest is not there.
     states[..batch * hidden].chunks_mut(hidden).for_each(|row| row[size..].fill(0.0));
+    if choice.from_zero {
+        states[..batch * hidden].fill(0.0);
+    }
     let mut d_states = random(&mut rng, states.len(), 1.0);
     d_states[..batch * hidden].chunks_mut(hidden).for_each(|row| row[size..].fill(0.0));
     let emitted = plan.output_shape(&spec, shape).iter().product();

@@ -44,8 +44,15 @@ pub(crate) struct Gradients<E> {
     pub(crate) x: Option<Vec<E>>,
     /// By the packed parameters.
     pub(crate) weights: Vec<E>,
-    /// By the initial states, `[S, B, H]`.
-    pub(crate) states: Vec<E>,
+    /// By the initial states, `[S, B, H]`, if asked for.
+    pub(crate) states: Option<Vec<E>>,
+}
+
+/// Which derivatives are asked for, beside those by the parameters.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) x: bool,
+    pub(crate) states: bool,
 }
 
 /// The loss's derivatives by what the forward pass gave.
@@ -63,7 +70,7 @@ pub(crate) fn backward<E: Element>(
     arguments: &Arguments<'_, E>,
     saved: &Saved<E>,
     Derivatives { output: d_output, states: d_final }: Derivatives<'_, E>,
-    with_x: bool,
+    wanted: Wanted,
 ) -> Gradients<E> {
     let &Arguments { shape, plan, .. } = arguments;
     let Shape { batch, input, hidden, .. } = shape;
@@ -71,21 +78,22 @@ pub(crate) fn backward<E: Element>(
     let panels =
         |name, columns| Panels::straight(g.tensor(name, arguments.weights), columns, g.width);
     let hidden_panels = &panels("weight_hh", g.output);
-    let input_panels = with_x.then(|| panels("weight_ih", input));
+    let input_panels = wanted.x.then(|| panels("weight_ih", input));
     let projection = g.states.unprojected.map(|_| panels("weight_hr", hidden));
     let units = &Units::new(g, arguments.weights);
     let zeros = &Buffer::zeroed(g.state_stride().max(tile::PANEL_VECTORS * g.width));
 
     let mut d = Gradients {
-        x: with_x.then(|| vec![E::default(); arguments.x.len()]),
+        x: wanted.x.then(|| vec![E::default(); arguments.x.len()]),
         weights: vec![E::default(); arguments.weights.len()],
-        states: vec![E::default(); arguments.states.len()],
+        states: wanted.states.then(|| vec![E::default(); arguments.states.len()]),
     };
     let d_x = d.x.as_mut().map(|x| Shared::of(x));
     let count = groups(batch, arguments.weights.len());
     // Where the groups do not come out even, threads without one help the others.
     let helped = !count.is_multiple_of(rayon::current_num_threads());
-    let d_states = Shared::of(&mut d.states);
+    let d_states = d.states.as_mut().map(|states| Shared::of(states));
+    let from_zero = arguments.begins_at_zero();
     let group = |members: Vec<usize>, crew: &mut Crew| {
         let rows = members.len();
         // The longest sequence is the first.
@@ -117,6 +125,7 @@ pub(crate) fn backward<E: Element>(
             d_pre,
             d_prev,
             plain: plan.is_plain(g.spec),
+            from_zero,
         };
         let mut block = Block::new(run);
         let parts = crew.threads();
@@ -149,12 +158,14 @@ pub(crate) fn backward<E: Element>(
             // SAFETY: `d_pre` is alive, and nobody writes it now.
             unsafe { weights.add(isa, arguments, run, times, crew, helped) };
         }
-        crew.run(&|part| isa.run(HiddenPart { run, after: 0, part, parts }));
-        run.write_states(d_states);
+        if let Some(d_states) = d_states {
+            crew.run(&|part| isa.run(HiddenPart { run, after: 0, part, parts }));
+            run.write_states(d_states);
+        }
         weights
     };
     let groups = if g.shares_units::<E>() {
-        vec![group(plan.schedule.members(0, 1), &mut g.crew())]
+        vec![pool::with_crew(g.crew(), |crew| group(plan.schedule.members(0, 1), crew))]
     } else {
         let members: Vec<_> = (0..count).map(|n| plan.schedule.members(n, count)).collect();
         let alone = |members| group(members, &mut Crew::alone());
@@ -196,6 +207,8 @@ pub(super) struct Run<'a, E: Element> {
     pub(super) d_prev: Steps<E>,
     /// Whether the plan is plain.
     pub(super) plain: bool,
+    /// Whether the hidden states before the first step are zero.
+    pub(super) from_zero: bool,
 }
 
 impl<E: Element> Run<'_, E> {

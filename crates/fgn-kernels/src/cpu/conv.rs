@@ -92,7 +92,7 @@ pub(crate) fn forward<E: Element>(isa: Isa, a: ConvArguments<'_, E>) -> (Vec<E>,
         .map(|first| RowGroup { first, count: width.min(channels_out - first) })
         .collect();
     let rows = WeightRows { matrix: &rows, depth: 9 * channels_in, groups: &groups };
-    let panels = &Panels::transposed(&[rows], PANEL_VECTORS, width);
+    let panels = &Panels::transposed(isa, &[rows], PANEL_VECTORS);
     let mut bias = Buffer::zeroed(channels_out.next_multiple_of(width));
     bias[..channels_out].copy_from_slice(a.bias);
 

@@ -9,9 +9,9 @@ use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -42,13 +42,17 @@ pub(super) struct Crew(Vec<Member>);
 /// A thread that waits.
 struct Member {
     post: Arc<Post>,
-    thread: Thread,
+    /// Where the thread is the crew's own.
     handle: Option<JoinHandle<()>>,
 }
 
 /// Where a thread gets its part from: alone on its lines of the cache.
 #[repr(align(128))]
-struct Post {
+pub(super) struct Post {
+    /// Which part it is.
+    part: usize,
+    /// Set when the thread comes to its post.
+    thread: OnceLock<Thread>,
     stage: AtomicU8,
     /// The work at hand. Written by the caller before the stage is `OPEN`, read after it is `TAKEN`.
     work: UnsafeCell<Option<*const Work<'static>>>,
@@ -63,15 +67,31 @@ unsafe impl Sync for Post {}
 impl Crew {
     /// A crew of `threads`, the caller's among them.
     pub(super) fn new(threads: usize) -> io::Result<Self> {
-        let members = (1..threads).map(|part| {
-            let work = UnsafeCell::new(None);
-            let post = Arc::new(Post { stage: AtomicU8::new(IDLE), work });
+        let mut crew = Self::of_posts(threads);
+        for Member { post, handle } in &mut crew.0 {
             let theirs = post.clone();
-            let builder = thread::Builder::new().name(format!("fgn-{part}"));
-            let handle = builder.spawn(move || theirs.serve(part))?;
-            Ok(Member { post, thread: handle.thread().clone(), handle: Some(handle) })
+            let builder = thread::Builder::new().name(format!("fgn-{}", post.part));
+            *handle = Some(builder.spawn(move || theirs.serve())?);
+        }
+        Ok(crew)
+    }
+
+    /// A crew of `threads`, the caller's among them, whose other [`posts`](Self::posts) wait for whoever
+    /// [serves](Post::serve) there. What nobody does, the caller does.
+    pub(super) fn of_posts(threads: usize) -> Self {
+        let members = (1..threads).map(|part| {
+            let (stage, work) = (AtomicU8::new(IDLE), UnsafeCell::new(None));
+            Member {
+                post: Arc::new(Post { part, thread: OnceLock::new(), stage, work }),
+                handle: None,
+            }
         });
-        Ok(Self(members.collect::<io::Result<_>>()?))
+        Self(members.collect())
+    }
+
+    /// Where the other threads serve.
+    pub(super) fn posts(&self) -> Vec<Arc<Post>> {
+        self.0.iter().map(|member| member.post.clone()).collect()
     }
 
     /// The caller's thread.
@@ -100,7 +120,7 @@ impl Crew {
             // SAFETY: between two tasks the stage is neither open nor taken.
             unsafe { *member.post.work.get() = Some(lasting) };
             if member.post.stage.swap(OPEN, AcqRel) == ASLEEP {
-                member.thread.unpark();
+                member.post.wake();
             }
         }
         let finish = Finish(&self.0);
@@ -141,7 +161,7 @@ impl Drop for Finish<'_> {
 impl Drop for Member {
     fn drop(&mut self) {
         self.post.stage.store(OVER, Release);
-        self.thread.unpark();
+        self.post.wake();
         if let Some(handle) = self.handle.take() {
             // The work's panics were caught, and told to whoever ran it.
             let _ = handle.join();
@@ -157,8 +177,16 @@ impl Post {
             && self.stage.compare_exchange(from, to, AcqRel, Acquire).is_ok()
     }
 
-    /// What a thread does all its life.
-    fn serve(&self, part: usize) {
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// What a thread does as long as there is the crew.
+    pub(super) fn serve(&self) {
+        // A thread that sleeps has told who it is.
+        let _ = self.thread.set(thread::current());
         while self.wait() {
             if !self.change(OPEN, TAKEN) {
                 continue;
@@ -166,7 +194,7 @@ impl Post {
             // SAFETY: the stage is `TAKEN`: the caller wrote the work before, and stays until this
             // ends.
             let done = unsafe {
-                (*self.work.get()).map(|work| catch_unwind(AssertUnwindSafe(|| (*work)(part))))
+                (*self.work.get()).map(|work| catch_unwind(AssertUnwindSafe(|| (*work)(self.part))))
             };
             if let Some(Err(_)) = done {
                 self.stage.store(BROKEN, Release);

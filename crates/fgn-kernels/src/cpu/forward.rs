@@ -61,7 +61,8 @@ pub(crate) fn forward<E: Element>(
     let &Arguments { shape, plan, .. } = arguments;
     let Shape { steps, batch, .. } = shape;
     let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
-    let packed = &Packed::new(g, arguments.weights);
+    let from_zero = arguments.begins_at_zero();
+    let packed = &Packed::new(isa, g, arguments.weights);
 
     let mut last = vec![E::default(); arguments.states.len()];
     let last_states = Shared::of(&mut last);
@@ -104,6 +105,7 @@ pub(crate) fn forward<E: Element>(
             output,
             last_states,
             plain: plan.is_plain(g.spec),
+            from_zero,
             saves: save,
         };
         let parts = crew.threads();
@@ -138,7 +140,7 @@ pub(crate) fn forward<E: Element>(
     };
     let run_all = |output: Shared<E>| {
         if g.shares_units::<E>() {
-            run(output, plan.schedule.members(0, 1), &mut g.crew());
+            pool::with_crew(g.crew(), |crew| run(output, plan.schedule.members(0, 1), crew));
         } else {
             let threads = threads(shape, g);
             let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
@@ -180,6 +182,8 @@ pub(super) struct Run<'a, E: Element> {
     last_states: Shared<E>,
     /// Whether the plan is plain.
     pub(super) plain: bool,
+    /// Whether the hidden states before the first step are zero.
+    pub(super) from_zero: bool,
     /// Whether all steps are kept.
     pub(super) saves: bool,
 }

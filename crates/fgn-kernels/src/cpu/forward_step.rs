@@ -32,11 +32,17 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
             let vectors = run.g.vectors();
             let units = part * vectors / parts..(part + 1) * vectors / parts;
             step.start_hidden_blocks::<S>(&units);
-            if !run.g.hidden_blocks.is_empty() {
+            // Hidden states of zero add nothing: at most the input's product is left.
+            let zero = k == 0 && run.from_zero;
+            let product = if zero { run.packed.fused > 0 } else { !run.g.hidden_blocks.is_empty() };
+            if product {
                 // The weights read last are still in the cache: the next step begins with them.
                 let panels = run.packed.hidden.part(part, parts, k % 2 == 1);
+                let panels =
+                    panels.map(|panel| if zero { panel.top(run.g.shape.input) } else { panel });
                 let columns = run.g.offsets(&run.g.hidden_blocks);
-                tile::multiply::<S>(active, &[0], panels, &columns, &HiddenProduct::<S>(step));
+                let product = HiddenProduct::<S> { rows: step, zero };
+                tile::multiply::<S>(active, &[0], panels, &columns, &product);
             } else if !run.plan.takes_whole_rows() {
                 run.equations.step(&step, 0..active, units.clone(), Stage::Whole);
             }
@@ -209,7 +215,11 @@ impl<E: Element> StepRows<'_, E> {
 }
 
 /// The recurrent product, added to the pre-activations or with the input's before it, and the equations.
-struct HiddenProduct<'a, S: Simd>(StepRows<'a, S::Elem>);
+struct HiddenProduct<'a, S: Simd> {
+    rows: StepRows<'a, S::Elem>,
+    /// Whether there is the input's product alone.
+    zero: bool,
+}
 
 // SAFETY: a row of the hidden state has `padded` numbers, and the panels, beside the input's numbers, are
 // no deeper. The pre-activations are the task's own, with `padded` numbers for each block.
@@ -218,19 +228,19 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
 
     #[inline(always)]
     fn rows(&self) -> impl Iterator<Item = Self::Row> {
-        self.0.rows.iter()
+        self.rows.rows.iter()
     }
 
     #[inline(always)]
     fn left(&self, row: Self::Row) -> *const E {
-        let g = self.0.run.g;
-        row.prev.wrapping_add(g.states.fed * g.padded)
+        let g = self.rows.run.g;
+        if self.zero { row.x } else { row.prev.wrapping_add(g.states.fed * g.padded) }
     }
 
     #[inline(always)]
     fn before(&self) -> usize {
-        let run = self.0.run;
-        if run.packed.fused > 0 { run.g.shape.input } else { 0 }
+        let run = self.rows.run;
+        if run.packed.fused > 0 && !self.zero { run.g.shape.input } else { 0 }
     }
 
     #[inline(always)]
@@ -240,7 +250,7 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
 
     #[inline(always)]
     fn start(&self, row: Self::Row, vector: usize) -> *const E {
-        let run = self.0.run;
+        let run = self.rows.run;
         if run.packed.fused > 0 {
             let unit = vector / run.g.hidden_blocks.len();
             run.packed.start[unit * run.g.width..].as_ptr()
@@ -251,32 +261,34 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
 
     #[inline(always)]
     fn out(&self, row: Self::Row, vector: usize) -> *mut E {
-        let unit = vector / self.0.run.g.hidden_blocks.len();
-        row.pre.wrapping_add(unit * self.0.run.g.width)
+        let unit = vector / self.rows.run.g.hidden_blocks.len();
+        row.pre.wrapping_add(unit * self.rows.run.g.width)
     }
 
     #[inline(always)]
-    fn approach(&self, row: Self::Row, vector: usize) {
-        let Run { g, saves, .. } = *self.0.run;
+    fn approach(&self, first: usize, count: usize, vector: usize) {
+        let Run { g, saves, .. } = *self.rows.run;
         if !saves {
             return; // The same memory is written again and again.
         }
         let place = vector / g.hidden_blocks.len() * g.width;
-        for &block in &g.hidden_blocks {
-            S::Target::prefetch_write(row.pre.wrapping_add(block * g.padded + place));
+        for row in &self.rows.rows[first..first + count] {
+            for &block in &g.hidden_blocks {
+                S::Target::prefetch_write(row.pre.wrapping_add(block * g.padded + place));
+            }
+            for s in 0..g.spec.states.len() {
+                S::Target::prefetch_write(row.next.wrapping_add(s * g.padded + place));
+            }
+            S::Target::prefetch_write(row.emitted.wrapping_add(place));
         }
-        for s in 0..g.spec.states.len() {
-            S::Target::prefetch_write(row.next.wrapping_add(s * g.padded + place));
-        }
-        S::Target::prefetch_write(row.emitted.wrapping_add(place));
     }
 
     #[inline(always)]
     fn finished(&self, first: usize, count: usize, vector: usize) {
-        let run = self.0.run;
+        let run = self.rows.run;
         if !run.plan.takes_whole_rows() {
             let unit = vector / run.g.hidden_blocks.len();
-            run.equations.step(&self.0, first..first + count, unit..unit + 1, Stage::Whole);
+            run.equations.step(&self.rows, first..first + count, unit..unit + 1, Stage::Whole);
         }
     }
 }

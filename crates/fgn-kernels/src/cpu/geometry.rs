@@ -7,7 +7,7 @@ use fgn_core::{Block, Layout, Spec};
 
 use super::PARALLEL_WORK;
 use super::buffer::{Buffer, Shared};
-use super::crew::Crew;
+use super::isa::Isa;
 use super::panels::{Panels, RowGroup, WeightRows};
 use super::plan::Plan;
 use super::simd::Element;
@@ -191,11 +191,9 @@ impl Geometry {
         times.step_by(together).map(move |t| t..end.min(t + together))
     }
 
-    /// The threads that share them.
-    pub(super) fn crew(&self) -> Crew {
-        let threads = rayon::current_num_threads().min(self.vectors());
-        // Where no thread can be had, the caller does the work.
-        Crew::new(threads).unwrap_or(Crew::alone())
+    /// How many threads share them.
+    pub(super) fn crew(&self) -> usize {
+        rayon::current_num_threads().min(self.vectors())
     }
 
     /// Room for `count` blocks. Rows a multiple of 32 registers apart would crowd into a few sets of
@@ -271,7 +269,7 @@ impl<E: Element> Units<E> {
 }
 
 impl<E: Element> Packed<E> {
-    pub(super) fn new(g: &Geometry, parameters: &[E]) -> Self {
+    pub(super) fn new(isa: Isa, g: &Geometry, parameters: &[E]) -> Self {
         let Shape { input, hidden, .. } = g.shape;
         let (weight_ih, weight_hh) =
             (g.tensor("weight_ih", parameters), g.tensor("weight_hh", parameters));
@@ -292,7 +290,7 @@ impl<E: Element> Packed<E> {
                 (0..g.output.div_ceil(g.width)).map(|v| g.rows(g.output, 0, v)).collect();
             let matrix = g.tensor("weight_hr", parameters);
             let rows = WeightRows { matrix, depth: hidden, groups: &groups };
-            Panels::transposed(&[rows], PANEL_VECTORS, g.width)
+            Panels::transposed(isa, &[rows], PANEL_VECTORS)
         });
         let units = Units::new(g, parameters);
         let start = match units.norm {
@@ -302,11 +300,11 @@ impl<E: Element> Packed<E> {
         Self {
             fused,
             input: Panels::transposed(
+                isa,
                 &[WeightRows { matrix: weight_ih, depth: input, groups: &by_block }],
                 PANEL_VECTORS,
-                g.width,
             ),
-            hidden: Panels::transposed(of_hidden, hiddens.max(1), g.width),
+            hidden: Panels::transposed(isa, of_hidden, hiddens.max(1)),
             projection,
             start,
             units,

@@ -168,9 +168,16 @@ impl<S: Simd + F32Lanes, const N: usize> F32Lanes for Group<S, N> {
         Self::all(S::f32(value))
     }
 
+    const RATIOS: u8 = S::RATIOS;
+
     #[inline(always)]
     fn power_of_two(magic: Self) -> Self {
         each!(n => S::power_of_two(magic.0[n]))
+    }
+
+    #[inline(always)]
+    fn power_rest(magic: Self) -> Self {
+        each!(n => S::power_rest(magic.0[n]))
     }
 
     #[inline(always)]

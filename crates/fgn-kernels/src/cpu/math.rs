@@ -2,7 +2,8 @@
 //!
 //! All rest on the exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a polynomial of
 //! degree 6 for `e^r` (relative error 4e-9, minimax by least squares on Chebyshev nodes, as are the
-//! ones for `e^2r − 1` and for the logarithm). The tests hold all to
+//! ones for `e^2r − 1` and for the logarithm). A register that can look up sixteen powers at once has `n` in
+//! sixteenths: `r` is as much smaller, and degree 3 as exact. The tests hold all to
 //! [`MAX_ULP`] over a sweep of all magnitudes.
 
 use fgn_core::Lane;
@@ -14,8 +15,15 @@ const MAX_ULP: f64 = 3.5;
 /// What the functions here need beside a lane's arithmetic.
 pub(super) trait F32Lanes: Lane {
     fn f32(value: f32) -> Self;
-    /// `2^n` for whole `n` in −126 ..= 127, given `n + MAGIC`.
+    /// Of how many equal ratios `n` counts from a number to its double: 1, or 16.
+    const RATIOS: u8 = 1;
+    /// `2^(n / RATIOS)` for whole `n`, from −126 · `RATIOS` to 127 · `RATIOS`, given `n + MAGIC`.
     fn power_of_two(magic: Self) -> Self;
+    /// What rounding took from that power where it is at least 1 and less than 2; elsewhere, no more.
+    #[inline(always)]
+    fn power_rest(_magic: Self) -> Self {
+        Self::zero()
+    }
     fn abs(self) -> Self;
     /// `self / by`, to 1 unit in the last place, for `by` from 1 to 2^126.
     #[inline(always)]
@@ -30,44 +38,60 @@ pub(super) trait F32Lanes: Lane {
 /// and stands in the sum's lowest bits.
 const MAGIC: f32 = 12_582_912.0;
 
-/// `n = round(x · by)`, and `2^n`.
+/// `n = round(x · by)` in parts of `RATIOS`, and `n + MAGIC`.
 #[inline(always)]
 fn whole<V: F32Lanes>(x: V, by: f32) -> (V, V) {
-    let magic = x.mul_add(V::f32(by), V::f32(MAGIC));
-    (magic - V::f32(MAGIC), V::power_of_two(magic))
+    let magic = x.mul_add(V::f32(by * f32::from(V::RATIOS)), V::f32(MAGIC));
+    (magic - V::f32(MAGIC), magic)
+}
+
+/// A share of a constant for each part of `n`.
+#[inline(always)]
+fn part<V: F32Lanes>(of: f32) -> V {
+    V::f32(of / f32::from(V::RATIOS))
 }
 
 /// The logistic sigmoid.
 #[inline(always)]
 pub(super) fn sigmoid<V: F32Lanes>(x: V) -> V {
     let x = V::f32(-87.3).max_or(V::f32(87.3).min_or(x));
-    let (n, power) = whole(x, -std::f32::consts::LOG2_E);
+    let (n, magic) = whole(x, -std::f32::consts::LOG2_E);
     // The exponent −x is n ln 2 − r.
-    let r = n.mul_add(V::f32(LN_2_LOW), n.mul_add(V::f32(LN_2_HIGH), x));
-    let p = V::f32(0.001_375_140_7);
-    let p = p.mul_add(r, V::f32(-0.008_368_916));
-    let p = p.mul_add(r, V::f32(0.041_669_533));
-    let p = p.mul_add(r, V::f32(-0.166_665_18));
-    let p = p.mul_add(r, V::f32(0.499_999_88));
+    let r = n.mul_add(part(LN_2_LOW), n.mul_add(part(LN_2_HIGH), x));
+    let p = if V::RATIOS == 1 {
+        let p = V::f32(0.001_375_140_7);
+        let p = p.mul_add(r, V::f32(-0.008_368_916));
+        let p = p.mul_add(r, V::f32(0.041_669_533));
+        let p = p.mul_add(r, V::f32(-0.166_665_18));
+        p.mul_add(r, V::f32(0.499_999_88))
+    } else {
+        V::f32(-0.166_669_6).mul_add(r, V::f32(0.500_009_8))
+    };
     let p = p.mul_add(r, V::f32(-1.0));
     let p = p.mul_add(r, V::one());
-    V::one().quotient(p.mul_add(power, V::one()))
+    V::one().quotient(p.mul_add(V::power_of_two(magic), V::one()))
 }
 
 /// The hyperbolic tangent: `(e − 1) / (e + 1)` with `e = exp(2|x|) = 2^n (1 + q)`, so that nothing cancels
-/// where `n` is zero.
+/// where `n` is zero, nor, with what rounding took from the power, where it is less than 1.
 #[inline(always)]
 pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
     let size = V::f32(9.02).min_or(x.abs());
-    let (n, power) = whole(size, 2.0 * std::f32::consts::LOG2_E);
-    let r = n.mul_add(V::f32(-0.5 * std::f32::consts::LN_2), size);
-    let q = V::f32(0.088_888_79);
-    let q = q.mul_add(r, V::f32(0.267_816_3));
-    let q = q.mul_add(r, V::f32(0.666_674_26));
-    let q = q.mul_add(r, V::f32(1.333_320_4));
+    let (n, magic) = whole(size, 2.0 * std::f32::consts::LOG2_E);
+    let power = V::power_of_two(magic);
+    let r = n.mul_add(part(-0.5 * std::f32::consts::LN_2), size);
+    let (q, less_one) = if V::RATIOS == 1 {
+        let q = V::f32(0.088_888_79);
+        let q = q.mul_add(r, V::f32(0.267_816_3));
+        let q = q.mul_add(r, V::f32(0.666_674_26));
+        (q.mul_add(r, V::f32(1.333_320_4)), power - V::one())
+    } else {
+        let q = V::f32(0.666_679_7);
+        (q.mul_add(r, V::f32(1.333_364_6)), (power - V::one()) + V::power_rest(magic))
+    };
     let q = q.mul_add(r, V::f32(2.0));
     let q = q.mul_add(r, V::f32(2.0)) * r;
-    let above = q.mul_add(power, power - V::one());
+    let above = q.mul_add(power, less_one);
     above.quotient(above + V::f32(2.0)).with_sign(x)
 }
 
@@ -93,15 +117,19 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 #[inline(always)]
 pub(super) fn exp<V: F32Lanes>(x: V) -> V {
     let x = V::f32(-87.3).max_or(V::f32(88.3).min_or(x));
-    let (n, power) = whole(x, std::f32::consts::LOG2_E);
-    let r = n.mul_add(V::f32(-LN_2_LOW), n.mul_add(V::f32(-LN_2_HIGH), x));
-    let p = V::f32(0.001_375_140_7);
-    let p = p.mul_add(r, V::f32(0.008_368_916));
-    let p = p.mul_add(r, V::f32(0.041_669_533));
-    let p = p.mul_add(r, V::f32(0.166_665_18));
-    let p = p.mul_add(r, V::f32(0.499_999_88));
-    let p = (p * r).mul_add(r, r) + V::one();
-    p * power
+    let (n, magic) = whole(x, std::f32::consts::LOG2_E);
+    let r = n.mul_add(part(-LN_2_LOW), n.mul_add(part(-LN_2_HIGH), x));
+    let p = if V::RATIOS == 1 {
+        let p = V::f32(0.001_375_140_7);
+        let p = p.mul_add(r, V::f32(0.008_368_916));
+        let p = p.mul_add(r, V::f32(0.041_669_533));
+        let p = p.mul_add(r, V::f32(0.166_665_18));
+        p.mul_add(r, V::f32(0.499_999_88))
+    } else {
+        V::f32(0.166_669_6).mul_add(r, V::f32(0.500_009_8))
+    };
+    let power = V::power_of_two(magic);
+    (p * r).mul_add(r, r).mul_add(power, power)
 }
 
 #[cfg(test)]

@@ -58,6 +58,18 @@ pub(crate) struct Arguments<'a, E> {
     pub(crate) states: &'a [E],
 }
 
+impl<E: simd::Element> Arguments<'_, E> {
+    /// Whether all hidden states before the first step are zero: what the recurrent weights make of them is
+    /// then known.
+    fn begins_at_zero(&self) -> bool {
+        let hidden_states = &self.states[..self.shape.batch * self.shape.hidden];
+        // One comparison for some numbers at once.
+        hidden_states
+            .chunks(256)
+            .all(|some| some.iter().fold(true, |zero, &n| zero & (n == E::default())))
+    }
+}
+
 /// How many threads the sequences of a batch are dealt out to. Results do not depend on it.
 fn threads(shape: Shape, g: &Geometry) -> usize {
     let Shape { steps, batch, input, hidden } = shape;

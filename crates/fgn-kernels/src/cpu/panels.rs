@@ -3,15 +3,13 @@
 use std::ops::Range;
 
 use super::buffer::Buffer;
+use super::isa::{Isa, Task};
 use super::pool;
-use super::simd::Element;
-use super::tile::{PANEL_VECTORS, parts};
+use super::simd::{COLUMNS, Element, Simd};
+use super::tile::PANEL_VECTORS;
 
 /// So many numbers are packed before another thread is worth waking.
 const PACKED_ALONE: usize = 200_000;
-/// How many rows of a panel are written before going back for the next lane: they stay in the nearest
-/// cache meanwhile.
-const PACKED_ROWS: usize = 128;
 
 /// A matrix as panels of a few registers of columns, each panel row by row.
 pub(crate) struct Panels<E> {
@@ -49,23 +47,37 @@ pub(crate) struct WeightRows<'a, E> {
     pub(crate) groups: &'a [RowGroup],
 }
 
-impl<E: Element> WeightRows<'_, E> {
-    /// Writes the groups `vectors` as columns, side by side.
-    fn transpose(&self, vectors: Range<usize>, to: &mut [E], width: usize) {
-        let stride = vectors.len() * width;
-        for (vector, group) in self.groups[vectors].iter().enumerate() {
-            for (first, count) in parts(self.depth, PACKED_ROWS) {
-                for lane in 0..width {
-                    let column = to[first * stride..].iter_mut();
-                    let column = column.skip(vector * width + lane).step_by(stride);
-                    if lane < group.count {
-                        let row = (group.first + lane) * self.depth + first;
-                        let row = &self.matrix[row..][..count];
-                        column.zip(row).for_each(|(to, &value)| *to = value);
-                    } else {
-                        column.take(count).for_each(|to| *to = E::default());
+/// Writes the groups `vectors` of a matrix as columns, side by side.
+struct Transpose<'a, E> {
+    rows: WeightRows<'a, E>,
+    vectors: Range<usize>,
+    to: &'a mut [E],
+}
+
+impl<E: Element> Task<E> for Transpose<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { rows: WeightRows { matrix, depth, groups }, vectors, to } = self;
+        let stride = vectors.len() * S::WIDTH;
+        assert!(to.len() == depth * stride);
+        for (vector, group) in groups[vectors].iter().enumerate() {
+            let rows = &matrix[group.first * depth..][..group.count * depth];
+            let place = vector * S::WIDTH;
+            let whole = if group.count == S::WIDTH { depth - depth % COLUMNS } else { 0 };
+            for k in (0..whole).step_by(COLUMNS) {
+                // SAFETY: there are `WIDTH` rows of `depth` numbers, and `depth` rows to write to.
+                unsafe {
+                    let columns = S::load_columns(rows.as_ptr().add(k), depth);
+                    for (c, column) in columns.into_iter().enumerate() {
+                        column.store(to.as_mut_ptr().add((k + c) * stride + place));
                     }
                 }
+            }
+            for k in whole..depth {
+                let to = &mut to[k * stride + place..][..S::WIDTH];
+                let column = rows.iter().skip(k).step_by(depth);
+                to.iter_mut().zip(column).for_each(|(to, &value)| *to = value);
+                to[group.count..].fill(E::default());
             }
         }
     }
@@ -78,14 +90,19 @@ pub(crate) struct RowGroup {
     pub(crate) count: usize,
 }
 
+impl<E> Panel<'_, E> {
+    /// Its first rows.
+    pub(super) fn top(self, depth: usize) -> Self {
+        let row = self.data.len() / self.depth;
+        Self { data: &self.data[..depth * row], depth, ..self }
+    }
+}
+
 impl<E: Element> Panels<E> {
     /// The transposes of some matrices' rows, one below the other: with one register of columns for each
     /// group of rows, of which they have equally many, filled up with zeros.
-    pub(crate) fn transposed(
-        matrices: &[WeightRows<'_, E>],
-        per_panel: usize,
-        width: usize,
-    ) -> Self {
+    pub(crate) fn transposed(isa: Isa, matrices: &[WeightRows<'_, E>], per_panel: usize) -> Self {
+        let width = isa.width::<E>();
         let depth = matrices.iter().map(|rows| rows.depth).sum();
         let vectors = matrices.first().map_or(0, |rows| rows.groups.len());
         let mut panels = Self::recycled(depth, vectors, per_panel, width, width);
@@ -96,9 +113,9 @@ impl<E: Element> Panels<E> {
             for (panel, data) in (n * together..).zip(panels.chunks_mut(panel_len)) {
                 let vectors = panel * per_panel..vectors.min((panel + 1) * per_panel);
                 let mut data = data;
-                for rows in matrices {
-                    let (here, rest) = data.split_at_mut(rows.depth * vectors.len() * width);
-                    rows.transpose(vectors.clone(), here, width);
+                for &rows in matrices {
+                    let (to, rest) = data.split_at_mut(rows.depth * vectors.len() * width);
+                    isa.run(Transpose { rows, vectors: vectors.clone(), to });
                     data = rest;
                 }
             }

@@ -8,7 +8,7 @@ use fgn_core::{Lane, MAX_STATES};
 
 use super::group::Group;
 use super::isa::{Target, Task};
-use super::simd::{Element, Simd};
+use super::simd::{Element, MAX_WIDTH, Simd};
 use crate::Dropout;
 
 /// The rules of a run.
@@ -164,9 +164,6 @@ impl Mask {
     }
 }
 
-/// The most numbers that a register holds.
-const MOST: usize = 16;
-
 /// For some registers of units: `chosen` with a probability of `rate`, else `other`.
 struct Choice<const N: usize> {
     masks: [Mask; N],
@@ -181,8 +178,8 @@ impl<const N: usize> Choice<N> {
     /// the code.
     #[inline(always)]
     fn numbers<S: Simd>(self) -> Group<S, N> {
-        let mut numbers = [[S::Elem::default(); MOST]; N];
-        // SAFETY: this runs on `S`, so the machine has it; no register holds more than `MOST` numbers.
+        let mut numbers = [[S::Elem::default(); MAX_WIDTH]; N];
+        // SAFETY: this runs on `S`, so the machine has it; no register holds more than `MAX_WIDTH` numbers.
         unsafe {
             S::Target::enter::<S>(Choose { choice: self, to: &mut numbers });
             Group::load(numbers.each_ref().map(|row| row.as_ptr()), 0)
@@ -192,7 +189,7 @@ impl<const N: usize> Choice<N> {
 
 struct Choose<'a, E, const N: usize> {
     choice: Choice<N>,
-    to: &'a mut [[E; MOST]; N],
+    to: &'a mut [[E; MAX_WIDTH]; N],
 }
 
 impl<E: Element, const N: usize> Task<E> for Choose<'_, E, N> {

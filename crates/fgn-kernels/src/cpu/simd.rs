@@ -6,6 +6,11 @@ use super::buffer::Number;
 use super::group::Group;
 use super::isa::Target;
 
+/// How many columns [`Simd::load_columns`] reads.
+pub(super) const COLUMNS: usize = 4;
+/// The most numbers that a register holds.
+pub(super) const MAX_WIDTH: usize = 16;
+
 /// A register full of numbers, and the way between it and memory.
 pub(crate) trait Simd: Lane {
     /// The number type.
@@ -43,6 +48,26 @@ pub(crate) trait Simd: Lane {
     /// # Safety
     /// `to` is valid for writing `count` numbers, and `count <= WIDTH`.
     unsafe fn store_first(self, to: *mut Self::Elem, count: usize);
+
+    /// Reads the first numbers of `WIDTH` rows that lie `stride` numbers apart: the first of each, the second
+    /// of each, and so on.
+    ///
+    /// # Safety
+    /// In each row `from` is valid for reading `COLUMNS` numbers.
+    #[inline(always)]
+    unsafe fn load_columns(from: *const Self::Elem, stride: usize) -> [Self; COLUMNS] {
+        let mut columns = [Self::zero(); COLUMNS];
+        for (c, column) in columns.iter_mut().enumerate() {
+            let mut numbers = [Self::Elem::default(); MAX_WIDTH];
+            for (row, number) in numbers.iter_mut().enumerate().take(Self::WIDTH) {
+                // SAFETY: the caller's promise.
+                *number = unsafe { *from.add(row * stride + c) };
+            }
+            // SAFETY: no register holds more than there are.
+            *column = unsafe { Self::load(numbers.as_ptr()) };
+        }
+        columns
+    }
 
     /// The hyperbolic tangents of some registers, computed side by side.
     #[inline(always)]

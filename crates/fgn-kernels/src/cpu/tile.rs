@@ -70,9 +70,10 @@ pub(super) unsafe trait Product<E> {
     fn start(&self, row: Self::Row, vector: usize) -> *const E;
     /// Where a row's sums go.
     fn out(&self, row: Self::Row, vector: usize) -> *mut E;
-    /// Is called before a row's sums are computed, for the panel that begins at `vector`.
+    /// Is called before the sums of `count` rows, from `first` on, are computed for the panel that begins at
+    /// `vector`.
     #[inline(always)]
-    fn approach(&self, _: Self::Row, _vector: usize) {}
+    fn approach(&self, _first: usize, _count: usize, _vector: usize) {}
     /// Is called when `count` more rows, from `first` on, are done for the panel that begins at `vector`.
     fn finished(&self, first: usize, count: usize, vector: usize);
 }
@@ -127,12 +128,14 @@ pub(super) fn multiply<'a, S: Simd>(
                 };
                 ahead = ahead.wrapping_add(depth * stride);
                 for (r, row) in places.by_ref().take(count).enumerate() {
-                    product.approach(row, panel.first);
                     tile.left_before[r] = product.left_before(row);
                     tile.left[r] = product.left(row);
                     tile.out[r] = product.out(row, panel.first);
                     tile.start[r] =
                         if begun { tile.out[r] } else { product.start(row, panel.first) };
+                }
+                if rest.is_empty() {
+                    product.approach(first, count, panel.first);
                 }
                 // SAFETY: this runs on `S`, so the machine has it.
                 unsafe { S::Target::enter::<S>(tile) };

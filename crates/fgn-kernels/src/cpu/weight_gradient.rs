@@ -106,11 +106,14 @@ impl<E: Element> WeightGradient<E> {
         };
         let input = |k, b| Some(x[schedule.place(k, b) * shape.input..].as_ptr());
         let hidden = |k, b| (!schedule.resets(k, b)).then(|| row_of(g.states.fed, k, b));
+        // Hidden states of zero add nothing.
+        let from = if run.from_zero { times.start.max(1) } else { times.start };
+        let fed = from..times.end;
         let unprojected = g.states.unprojected.unwrap_or(0);
         let unprojected = |k, b| Some(row_of(unprojected, k + 1, b));
         let rows = [
             Left::new(&input, schedule, (&times, &members[..active]), shape.input, shape.input),
-            Left::new(&hidden, schedule, (&times, &members[..active]), g.output, g.state_stride()),
+            Left::new(&hidden, schedule, (&fed, &members[..active]), g.output, g.state_stride()),
             match g.states.unprojected {
                 Some(_) => Left::new(
                     &unprojected,
@@ -124,7 +127,7 @@ impl<E: Element> WeightGradient<E> {
             Left::always(&one, &times),
         ];
         let strips = rows.each_ref().map(|left| -> Vec<Strip<E>> {
-            let firsts = left.firsts.iter().zip(times.clone());
+            let firsts = left.firsts.iter().zip(left.times.clone());
             // SAFETY: the caller's promise.
             firsts.map(|(&left, k)| Strip { left, right: unsafe { d_pre.row(k, 0) } }).collect()
         });
@@ -209,6 +212,7 @@ fn columns(g: &Geometry, slot: &TensorSlot) -> Vec<usize> {
 
 /// Rows that derivatives are multiplied by, as many for each step.
 struct Left<E> {
+    times: Range<usize>,
     /// The first row of each step, and how far the others lie behind it.
     firsts: Vec<*const E>,
     stride: usize,
@@ -220,7 +224,8 @@ struct Left<E> {
 impl<E: Element> Left<E> {
     /// The same number for all rows.
     fn always(one: &E, times: &Range<usize>) -> Self {
-        Self { firsts: vec![&raw const *one; times.len()], stride: 0, depth: 1, _gathered: None }
+        let firsts = vec![&raw const *one; times.len()];
+        Self { times: times.clone(), firsts, stride: 0, depth: 1, _gathered: None }
     }
 
     /// The rows of `depth` numbers that `of` gives for a step and a sequence, zero where it gives none or
@@ -234,7 +239,7 @@ impl<E: Element> Left<E> {
     ) -> Self {
         if schedule.is_plain() {
             let firsts = times.clone().filter_map(|k| of(k, members[0])).collect();
-            return Self { firsts, stride, depth, _gathered: None };
+            return Self { times: times.clone(), firsts, stride, depth, _gathered: None };
         }
         let mut gathered = Buffer::recycled(times.len() * members.len() * depth);
         let pairs = times.clone().flat_map(|k| members.iter().map(move |&b| (k, b)));
@@ -249,7 +254,8 @@ impl<E: Element> Left<E> {
             }
         }
         let firsts = gathered.chunks(members.len() * depth).map(<[E]>::as_ptr).collect();
-        Self { firsts, stride: depth, depth, _gathered: Some(gathered) }
+        let times = times.clone();
+        Self { times, firsts, stride: depth, depth, _gathered: Some(gathered) }
     }
 }
 

@@ -11,7 +11,7 @@ use fgn_core::Lane;
 use super::group::Group;
 use super::isa::{Avx2, Avx512};
 use super::math::{self, F32Lanes};
-use super::simd::Simd;
+use super::simd::{COLUMNS, Simd};
 
 /// 16 numbers.
 #[derive(Clone, Copy)]
@@ -131,7 +131,59 @@ register!(
 /// The upper 16 bits, where the second number of a pair in `bf16` is an `f32` already.
 const HIGH_HALF: i32 = !0xffff;
 
+/// `2^(n / 16)` for `n` in 0 ..= 15, rounded.
+const POWERS: [f32; 16] = [
+    1.0,
+    1.044_273_7,
+    1.090_507_7,
+    1.138_788_6,
+    1.189_207_1,
+    1.241_857_8,
+    1.296_839_6,
+    1.354_255_6,
+    std::f32::consts::SQRT_2,
+    1.476_826_2,
+    1.542_210_8,
+    1.610_490_3,
+    1.681_792_9,
+    1.756_252_2,
+    1.834_008_1,
+    1.915_206_6,
+];
+/// What rounding took from them.
+const POWER_RESTS: [f32; 16] = [
+    0.0,
+    4.833_47e-8,
+    -1.307_754e-8,
+    5.386_222e-8,
+    3.797_635e-8,
+    4.496_838e-8,
+    -4.018_999e-8,
+    -1.012_335e-8,
+    2.420_323e-8,
+    -4.500_899e-8,
+    8.070_905e-9,
+    9.836_217e-9,
+    -2.475_533e-8,
+    -9.235_77e-9,
+    -1.123_928e-8,
+    9.845_328e-9,
+];
+/// The bits of the powers, less `n` where it comes to stand when it is shifted so that whole powers of two
+/// are added to the exponent.
+const POWER_BITS: [i32; 16] = {
+    let mut bits = [0; 16];
+    let mut n = 0;
+    while n < 16 {
+        bits[n] = POWERS[n].to_bits() as i32 - ((n as i32) << 19);
+        n += 1;
+    }
+    bits
+};
+
 impl F32Lanes for F32x16 {
+    const RATIOS: u8 = 16;
+
     #[inline(always)]
     fn f32(value: f32) -> Self {
         Self(call!(_mm512_set1_ps(value)))
@@ -140,8 +192,19 @@ impl F32Lanes for F32x16 {
     #[inline(always)]
     fn power_of_two(magic: Self) -> Self {
         Self(call!({
-            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(magic.0));
-            _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_set1_epi32(127 << 23)))
+            // The place in the table is the lowest four bits.
+            let n = _mm512_castps_si512(magic.0);
+            let table = _mm512_loadu_epi32(POWER_BITS.as_ptr());
+            let bits = _mm512_permutexvar_epi32(n, table);
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32::<19>(n), bits))
+        }))
+    }
+
+    #[inline(always)]
+    fn power_rest(magic: Self) -> Self {
+        Self(call!({
+            let table = _mm512_loadu_ps(POWER_RESTS.as_ptr());
+            _mm512_permutexvar_ps(_mm512_castps_si512(magic.0), table)
         }))
     }
 
@@ -263,6 +326,33 @@ impl Simd for F32x16 {
     }
 
     #[inline(always)]
+    unsafe fn load_columns(from: *const f32, stride: usize) -> [Self; COLUMNS] {
+        call!({
+            // Each holds numbers of every fourth row.
+            let mut rows = [_mm512_setzero_ps(); COLUMNS];
+            for (n, rows) in rows.iter_mut().enumerate() {
+                let part = from.add(n * stride);
+                *rows = _mm512_castps128_ps512(_mm_loadu_ps(part));
+                *rows = _mm512_insertf32x4::<1>(*rows, _mm_loadu_ps(part.add(4 * stride)));
+                *rows = _mm512_insertf32x4::<2>(*rows, _mm_loadu_ps(part.add(8 * stride)));
+                *rows = _mm512_insertf32x4::<3>(*rows, _mm_loadu_ps(part.add(12 * stride)));
+            }
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (first, second) = (
+                _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+            );
+            let (ab, cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            let (third, fourth) = (
+                _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+            );
+            [Self(first), Self(second), Self(third), Self(fourth)]
+        })
+    }
+
+    #[inline(always)]
     fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
         math::tanh(group)
     }
@@ -341,6 +431,31 @@ impl Simd for F32x8 {
     }
 
     #[inline(always)]
+    unsafe fn load_columns(from: *const f32, stride: usize) -> [Self; COLUMNS] {
+        call!({
+            // Each holds numbers of every fourth row.
+            let mut rows = [_mm256_setzero_ps(); COLUMNS];
+            for (n, rows) in rows.iter_mut().enumerate() {
+                let part = from.add(n * stride);
+                *rows = _mm256_castps128_ps256(_mm_loadu_ps(part));
+                *rows = _mm256_insertf128_ps::<1>(*rows, _mm_loadu_ps(part.add(4 * stride)));
+            }
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            let (first, second) = (
+                _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd))),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd))),
+            );
+            let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            let (third, fourth) = (
+                _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd))),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd))),
+            );
+            [Self(first), Self(second), Self(third), Self(fourth)]
+        })
+    }
+
+    #[inline(always)]
     fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
         math::tanh(group)
     }
@@ -377,5 +492,20 @@ impl Simd for F32x8 {
     #[inline(always)]
     fn from_whole(sums: __m256i) -> Self {
         Self(call!(_mm256_cvtepi32_ps(sums)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looked_up_powers_are_rounded_and_their_rests_are_what_is_missing() {
+        for (n, (power, rest)) in POWERS.into_iter().zip(POWER_RESTS).enumerate() {
+            let exact = 2f64.powf(n as f64 / 16.0);
+            assert_eq!(power, exact as f32, "{n}");
+            let missing = exact - f64::from(power);
+            assert!((f64::from(rest) - missing).abs() < 1e-13, "{n}: {rest:e} is not {missing:e}");
+        }
     }
 }
