@@ -1,4 +1,4 @@
-use crate::{Lane, Spec};
+use crate::{Lane, Spec, Squash};
 
 /// The most pre-activation blocks a cell may have.
 pub const MAX_BLOCKS: usize = 6;
@@ -27,7 +27,10 @@ pub trait Cell: Copy + Send + Sync + 'static {
         let mut gates = [L::zero(); MAX_BLOCKS];
         for (g, block) in Self::SPEC.blocks.iter().enumerate() {
             if block.is_gate() {
-                gates[g] = at.pre[g].sigmoid();
+                gates[g] = match block.squash {
+                    Some(Squash::Sigmoid) => at.sigmoid(g),
+                    _ => at.pre[g].sigmoid(),
+                };
             }
         }
         gates
@@ -48,6 +51,8 @@ pub trait Cell: Copy + Send + Sync + 'static {
 pub struct At<L> {
     /// The pre-activation of each block.
     pub pre: [L; MAX_BLOCKS],
+    /// Whether blocks with a [`squash`](crate::Block::squash) function stand in `pre` with its value instead.
+    pub squashed: bool,
     /// The states after the previous step.
     pub prev: [L; MAX_STATES],
     /// The learned per-unit vectors.
@@ -84,10 +89,35 @@ impl<L: Lane> At<L> {
         let zero = L::zero();
         Self {
             pre: [zero; MAX_BLOCKS],
+            squashed: false,
             prev: [zero; MAX_STATES],
             vectors: [zero; MAX_VECTORS],
             seen: None,
         }
+    }
+
+    /// The same arguments, with the cell's squash functions applied ahead.
+    #[inline(always)]
+    pub fn squash<C: Cell>(mut self) -> Self {
+        for block in 0..C::SPEC.blocks.len() {
+            if let Some(squash) = C::SPEC.blocks[block].squash {
+                self.pre[block] = squash.of(self.pre[block]);
+            }
+        }
+        self.squashed = true;
+        self
+    }
+
+    /// The sigmoid of a block that has it as its squash function.
+    #[inline(always)]
+    pub(crate) fn sigmoid(&self, block: usize) -> L {
+        if self.squashed { self.pre[block] } else { self.pre[block].sigmoid() }
+    }
+
+    /// The hyperbolic tangent of a block that has it as its squash function.
+    #[inline(always)]
+    pub(crate) fn tanh(&self, block: usize) -> L {
+        if self.squashed { self.pre[block] } else { self.pre[block].tanh() }
     }
 
     /// Notes the derivative by what was read of the memory; gives that by the memory itself, of which

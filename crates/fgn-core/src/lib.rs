@@ -42,4 +42,4 @@ pub use cells::{AnyCell, CellVisitor};
 pub use dual::Dual;
 pub use lane::Lane;
 pub use layout::{Form, Layout, Norm, TensorSlot};
-pub use spec::{Block, Feed, Role, Spec};
+pub use spec::{Block, Feed, Role, Spec, Squash};

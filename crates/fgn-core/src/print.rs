@@ -90,6 +90,7 @@ fn gradient<C: Cell>(cell: C, seen: bool) -> String {
 fn arguments<C: Cell>(arena: &Arena, seen: bool) -> At<Expression<'_>> {
     let mut at = At {
         pre: [Expression::ZERO; MAX_BLOCKS],
+        squashed: false,
         prev: [Expression::ZERO; MAX_STATES],
         vectors: [Expression::ZERO; MAX_VECTORS],
         seen: seen.then(|| arena.argument("*seen")),

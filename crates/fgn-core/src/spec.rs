@@ -1,3 +1,5 @@
+use crate::Lane;
+
 /// What a cell needs: its pre-activation blocks, its states and its per-unit vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -28,6 +30,28 @@ pub struct Block {
     pub feed: Feed,
     /// What it does, which decides how it is initialised.
     pub role: Role,
+    /// What the cell makes of the block before anything else, if it makes the same of every one.
+    pub squash: Option<Squash>,
+}
+
+/// A function that a cell applies to a pre-activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Squash {
+    /// The logistic sigmoid.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl Squash {
+    /// The function's value.
+    #[inline(always)]
+    pub fn of<L: Lane>(self, pre: L) -> L {
+        match self {
+            Self::Sigmoid => pre.sigmoid(),
+            Self::Tanh => pre.tanh(),
+        }
+    }
 }
 
 /// What a pre-activation block is computed from.
@@ -68,7 +92,17 @@ pub enum Role {
 
 impl Block {
     pub(crate) const fn new(name: &'static str, feed: Feed, role: Role) -> Self {
-        Self { name, feed, role }
+        Self { name, feed, role, squash: None }
+    }
+
+    /// The same block, of which the cell takes the sigmoid.
+    pub(crate) const fn sigmoid(self) -> Self {
+        Self { squash: Some(Squash::Sigmoid), ..self }
+    }
+
+    /// The same block, of which the cell takes the hyperbolic tangent.
+    pub(crate) const fn tanh(self) -> Self {
+        Self { squash: Some(Squash::Tanh), ..self }
     }
 
     /// Whether the block has rows in `weight_ih`.

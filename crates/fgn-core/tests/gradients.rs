@@ -52,7 +52,12 @@ impl CellVisitor for OneStep {
             spec.divisors(states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
             let mut d = Step { output: rng.random_range(-1.0..1.0), next: At::zero().prev };
             d.next[..spec.states.len()].copy_from_slice(&random(&mut rng, spec.states.len()));
-            let grad = places::<_, C>(&cell.grad(&at_places::<_, C>(&at), &d));
+            let arguments = at_places::<_, C>(&at);
+            let by = cell.grad(&arguments, &d);
+            let squashed = arguments.squash::<C>();
+            assert_eq!(cell.step(&squashed), cell.step(&arguments), "{spec:?}");
+            assert_eq!(cell.grad(&squashed, &d), by, "{spec:?}");
+            let grad = places::<_, C>(&by);
             for (place, &found) in grad.iter().enumerate() {
                 let dual: Vec<_> = (0..count)
                     .map(|k| Dual::new(at[k], if k == place { 1.0 } else { 0.0 }))

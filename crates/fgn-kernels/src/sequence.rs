@@ -79,7 +79,8 @@ impl Gate {
 /// weights may be `bf16` beside states of `f32`; the outputs are `bf16` then, the final states `f32`. The
 /// result can be differentiated by all three.
 ///
-/// The backward pass needs the pre-activations and states of every step: `T · B · H` times the number
+/// The backward pass needs the pre-activations, or what sigmoids and tangents made of them, and the states of
+/// every step: `T · B · H` times the number
 /// of the cell's blocks and states (6 for an LSTM) numbers are kept while the graph lives, if any
 /// argument is tracked; else nothing. Dropout, projection and normalisation of the memory keep `T · B · H`
 /// numbers more each. Masks are not kept.

@@ -17,9 +17,9 @@ const C: usize = 1;
 impl Cell for Cifg {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("f", Feed::Both, Role::Forget),
-            Block::new("g", Feed::Both, Role::Candidate),
-            Block::new("o", Feed::Both, Role::Output),
+            Block::new("f", Feed::Both, Role::Forget).sigmoid(),
+            Block::new("g", Feed::Both, Role::Candidate).tanh(),
+            Block::new("o", Feed::Both, Role::Output).sigmoid(),
         ],
         states: &["m", "c"],
         vectors: &[],
@@ -30,16 +30,16 @@ impl Cell for Cifg {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let g = at.pre[G].tanh();
-        let c = at.pre[F].sigmoid().mul_add(at.prev[C] - g, g);
-        let m = at.pre[O].sigmoid() * at.seen.unwrap_or(c).tanh();
+        let g = at.tanh(G);
+        let c = at.sigmoid(F).mul_add(at.prev[C] - g, g);
+        let m = at.sigmoid(O) * at.seen.unwrap_or(c).tanh();
         Step::new(m, &[m, c])
     }
 
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let (f, g, o) = (at.pre[F].sigmoid(), at.pre[G].tanh(), at.pre[O].sigmoid());
+        let (f, g, o) = (at.sigmoid(F), at.tanh(G), at.sigmoid(O));
         let c = f.mul_add(at.prev[C] - g, g);
         let tanh_c = at.seen.unwrap_or(c).tanh();
 

@@ -20,10 +20,10 @@ const U: usize = 3;
 impl Cell for FgnScan {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("phi", Feed::Input, Role::Forget),
-            Block::new("a", Feed::Input, Role::Level),
-            Block::new("i", Feed::Input, Role::Input),
-            Block::new("u", Feed::Input, Role::Candidate),
+            Block::new("phi", Feed::Input, Role::Forget).sigmoid(),
+            Block::new("a", Feed::Input, Role::Level).sigmoid(),
+            Block::new("i", Feed::Input, Role::Input).sigmoid(),
+            Block::new("u", Feed::Input, Role::Candidate).tanh(),
         ],
         states: &["c"],
         vectors: &["w_o"],
@@ -34,9 +34,9 @@ impl Cell for FgnScan {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let phi = at.pre[PHI].sigmoid();
-        let a = at.pre[A].sigmoid();
-        let written = at.pre[I].sigmoid() * at.pre[U].tanh();
+        let phi = at.sigmoid(PHI);
+        let a = at.sigmoid(A);
+        let written = at.sigmoid(I) * at.tanh(U);
         let c = phi.mul_add(at.prev[0] - a, a + written);
         Step::new(at.seen.unwrap_or(c).tanh() * at.vectors[0].sigmoid(), &[c])
     }
@@ -44,10 +44,10 @@ impl Cell for FgnScan {
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let phi = at.pre[PHI].sigmoid();
-        let a = at.pre[A].sigmoid();
-        let i = at.pre[I].sigmoid();
-        let u = at.pre[U].tanh();
+        let phi = at.sigmoid(PHI);
+        let a = at.sigmoid(A);
+        let i = at.sigmoid(I);
+        let u = at.tanh(U);
         let c = phi.mul_add(at.prev[0] - a, i.mul_add(u, a));
         let tanh_c = at.seen.unwrap_or(c).tanh();
         let gain = at.vectors[0].sigmoid();

@@ -17,8 +17,8 @@ const NH: usize = 3;
 impl Cell for Gru {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("r", Feed::Both, Role::Output),
-            Block::new("z", Feed::Both, Role::Forget),
+            Block::new("r", Feed::Both, Role::Output).sigmoid(),
+            Block::new("z", Feed::Both, Role::Forget).sigmoid(),
             Block::new("n", Feed::Input, Role::Candidate),
             Block::new("n_h", Feed::Hidden, Role::Candidate),
         ],
@@ -31,15 +31,15 @@ impl Cell for Gru {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let n = at.pre[R].sigmoid().mul_add(at.pre[NH], at.pre[N]).tanh();
-        let h = at.pre[Z].sigmoid().mul_add(at.prev[0] - n, n);
+        let n = at.sigmoid(R).mul_add(at.pre[NH], at.pre[N]).tanh();
+        let h = at.sigmoid(Z).mul_add(at.prev[0] - n, n);
         Step::new(h, &[h])
     }
 
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let (r, z) = (at.pre[R].sigmoid(), at.pre[Z].sigmoid());
+        let (r, z) = (at.sigmoid(R), at.sigmoid(Z));
         let n = r.mul_add(at.pre[NH], at.pre[N]).tanh();
         let dh = d.output + d.next[0];
         let mut by = At::zero();

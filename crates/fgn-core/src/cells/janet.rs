@@ -16,7 +16,7 @@ impl Cell for Janet {
     const SPEC: Spec = Spec {
         blocks: &[
             Block::new("f", Feed::Both, Role::Forget),
-            Block::new("g", Feed::Both, Role::Candidate),
+            Block::new("g", Feed::Both, Role::Candidate).tanh(),
         ],
         states: &["c"],
         vectors: &[],
@@ -29,14 +29,14 @@ impl Cell for Janet {
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
         let one = L::one();
         let written = one - (at.pre[F] - one).sigmoid();
-        let c = at.pre[F].sigmoid().mul_add(at.prev[0], written * at.pre[G].tanh());
+        let c = at.pre[F].sigmoid().mul_add(at.prev[0], written * at.tanh(G));
         Step::new(c, &[c])
     }
 
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let (f, g) = (at.pre[F].sigmoid(), at.pre[G].tanh());
+        let (f, g) = (at.pre[F].sigmoid(), at.tanh(G));
         let shifted = (at.pre[F] - one).sigmoid();
         let dc = d.output + d.next[0];
         let mut by = At::zero();

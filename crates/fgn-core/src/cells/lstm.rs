@@ -19,10 +19,10 @@ const C: usize = 1;
 
 /// The four gates, as other cells that hold an LSTM list them.
 pub(super) const GATES: [Block; 4] = [
-    Block::new("i", Feed::Both, Role::Input),
-    Block::new("f", Feed::Both, Role::Forget),
-    Block::new("g", Feed::Both, Role::Candidate),
-    Block::new("o", Feed::Both, Role::Output),
+    Block::new("i", Feed::Both, Role::Input).sigmoid(),
+    Block::new("f", Feed::Both, Role::Forget).sigmoid(),
+    Block::new("g", Feed::Both, Role::Candidate).tanh(),
+    Block::new("o", Feed::Both, Role::Output).sigmoid(),
 ];
 
 impl Cell for Lstm {
@@ -61,10 +61,10 @@ pub(super) struct Memory<L> {
 impl<L: Lane> Memory<L> {
     #[inline(always)]
     pub(super) fn step(at: &At<L>) -> Self {
-        let i = at.pre[I].sigmoid();
-        let f = at.pre[F].sigmoid();
-        let g = at.pre[G].tanh();
-        let o = at.pre[O].sigmoid();
+        let i = at.sigmoid(I);
+        let f = at.sigmoid(F);
+        let g = at.tanh(G);
+        let o = at.sigmoid(O);
         let c = f.mul_add(at.prev[C], i * g);
         let tanh_c = at.seen.unwrap_or(c).tanh();
         Self { i, f, g, tanh_c, o, c, m: o * tanh_c }

@@ -16,7 +16,7 @@ const NH: usize = 2;
 impl Cell for Mgu {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("f", Feed::Both, Role::Update),
+            Block::new("f", Feed::Both, Role::Update).sigmoid(),
             Block::new("n", Feed::Input, Role::Candidate),
             Block::new("n_h", Feed::Hidden, Role::Linear),
         ],
@@ -29,7 +29,7 @@ impl Cell for Mgu {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let f = at.pre[F].sigmoid();
+        let f = at.sigmoid(F);
         let n = f.mul_add(at.pre[NH], at.pre[N]).tanh();
         let h = f.mul_add(n - at.prev[0], at.prev[0]);
         Step::new(h, &[h])
@@ -38,7 +38,7 @@ impl Cell for Mgu {
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let f = at.pre[F].sigmoid();
+        let f = at.sigmoid(F);
         let n = f.mul_add(at.pre[NH], at.pre[N]).tanh();
         let dh = d.output + d.next[0];
         let mut by = At::zero();

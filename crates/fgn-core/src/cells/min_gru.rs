@@ -29,7 +29,7 @@ pub(super) fn positive_slope<L: Lane>(v: L) -> L {
 impl Cell for MinGru {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("z", Feed::Input, Role::Update),
+            Block::new("z", Feed::Input, Role::Update).sigmoid(),
             Block::new("h", Feed::Input, Role::Candidate),
         ],
         states: &["h"],
@@ -41,7 +41,7 @@ impl Cell for MinGru {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let z = at.pre[Z].sigmoid();
+        let z = at.sigmoid(Z);
         let h = z.mul_add(positive(at.pre[N]) - at.prev[0], at.prev[0]);
         Step::new(h, &[h])
     }
@@ -49,7 +49,7 @@ impl Cell for MinGru {
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let z = at.pre[Z].sigmoid();
+        let z = at.sigmoid(Z);
         let dh = d.output + d.next[0];
         let mut by = At::zero();
         by.pre[Z] = dh * (positive(at.pre[N]) - at.prev[0]) * z * (one - z);

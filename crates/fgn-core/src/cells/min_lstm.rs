@@ -29,8 +29,8 @@ fn share<L: Lane>(f: L, i: L) -> (L, L) {
 impl Cell for MinLstm {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("f", Feed::Input, Role::Forget),
-            Block::new("i", Feed::Input, Role::Input),
+            Block::new("f", Feed::Input, Role::Forget).sigmoid(),
+            Block::new("i", Feed::Input, Role::Input).sigmoid(),
             Block::new("h", Feed::Input, Role::Candidate),
         ],
         states: &["h"],
@@ -42,7 +42,7 @@ impl Cell for MinLstm {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let (kept, _) = share(at.pre[F].sigmoid(), at.pre[I].sigmoid());
+        let (kept, _) = share(at.sigmoid(F), at.sigmoid(I));
         let candidate = positive(at.pre[N]);
         let h = kept.mul_add(at.prev[0] - candidate, candidate);
         Step::new(h, &[h])
@@ -51,7 +51,7 @@ impl Cell for MinLstm {
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let one = L::one();
-        let (f, i) = (at.pre[F].sigmoid(), at.pre[I].sigmoid());
+        let (f, i) = (at.sigmoid(F), at.sigmoid(I));
         let (kept, sum) = share(f, i);
         let dh = d.output + d.next[0];
         let d_kept = dh * (at.prev[0] - positive(at.pre[N])) / sum;

@@ -1,5 +1,4 @@
-use super::lstm::GATES;
-use crate::{At, Cell, Lane, MAX_BLOCKS, Spec, Step};
+use crate::{At, Block, Cell, Feed, Lane, MAX_BLOCKS, Role, Spec, Step};
 
 /// The LSTM with peepholes (Gers & Schmidhuber 2000): its gates see the memory, unit by unit.
 ///
@@ -19,7 +18,12 @@ const C: usize = 1;
 
 impl Cell for PeepholeLstm {
     const SPEC: Spec = Spec {
-        blocks: &GATES,
+        blocks: &[
+            Block::new("i", Feed::Both, Role::Input),
+            Block::new("f", Feed::Both, Role::Forget),
+            Block::new("g", Feed::Both, Role::Candidate).tanh(),
+            Block::new("o", Feed::Both, Role::Output),
+        ],
         states: &["m", "c"],
         vectors: &["p_i", "p_f", "p_o"],
         memory: Some(C),
@@ -32,7 +36,7 @@ impl Cell for PeepholeLstm {
         let [p_i, p_f, p_o] = at.vectors;
         let i = p_i.mul_add(at.prev[C], at.pre[I]).sigmoid();
         let f = p_f.mul_add(at.prev[C], at.pre[F]).sigmoid();
-        let c = f.mul_add(at.prev[C], i * at.pre[G].tanh());
+        let c = f.mul_add(at.prev[C], i * at.tanh(G));
         let o = p_o.mul_add(c, at.pre[O]).sigmoid();
         let m = o * at.seen.unwrap_or(c).tanh();
         Step::new(m, &[m, c])
@@ -44,7 +48,7 @@ impl Cell for PeepholeLstm {
         let [p_i, p_f, p_o] = at.vectors;
         let i = p_i.mul_add(at.prev[C], at.pre[I]).sigmoid();
         let f = p_f.mul_add(at.prev[C], at.pre[F]).sigmoid();
-        let g = at.pre[G].tanh();
+        let g = at.tanh(G);
         let c = f.mul_add(at.prev[C], i * g);
         let o = p_o.mul_add(c, at.pre[O]).sigmoid();
         let tanh_c = at.seen.unwrap_or(c).tanh();

@@ -41,8 +41,8 @@ impl<L: Lane> Unit<L> {
         let kept = at.pre[F].log_sigmoid() + at.prev[M];
         let m = kept.max_or(at.pre[I]);
         let (f, i) = ((kept - m).exp(), (at.pre[I] - m).exp());
-        let g = at.pre[G].tanh();
-        let o = at.pre[O].sigmoid();
+        let g = at.tanh(G);
+        let o = at.sigmoid(O);
         let c = f.mul_add(at.prev[C], i * g);
         let n = f.mul_add(at.prev[N], i);
         Self { ahead: kept - at.pre[I], f, i, g, o, c, n, m }
@@ -54,8 +54,8 @@ impl Cell for Slstm {
         blocks: &[
             Block::new("i", Feed::Both, Role::Exponential),
             Block::new("f", Feed::Both, Role::Forget),
-            Block::new("g", Feed::Both, Role::Candidate),
-            Block::new("o", Feed::Both, Role::Output),
+            Block::new("g", Feed::Both, Role::Candidate).tanh(),
+            Block::new("o", Feed::Both, Role::Output).sigmoid(),
         ],
         states: &["h", "c", "n", "m"],
         vectors: &[],

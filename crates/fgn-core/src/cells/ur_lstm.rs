@@ -28,10 +28,10 @@ fn refined<L: Lane>(f: L, r: L) -> L {
 impl Cell for UrLstm {
     const SPEC: Spec = Spec {
         blocks: &[
-            Block::new("f", Feed::Both, Role::Forget),
-            Block::new("r", Feed::Both, Role::Refine),
-            Block::new("u", Feed::Both, Role::Candidate),
-            Block::new("o", Feed::Both, Role::Output),
+            Block::new("f", Feed::Both, Role::Forget).sigmoid(),
+            Block::new("r", Feed::Both, Role::Refine).sigmoid(),
+            Block::new("u", Feed::Both, Role::Candidate).tanh(),
+            Block::new("o", Feed::Both, Role::Output).sigmoid(),
         ],
         states: &["m", "c"],
         vectors: &[],
@@ -42,17 +42,17 @@ impl Cell for UrLstm {
 
     #[inline(always)]
     fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let u = at.pre[U].tanh();
-        let c = refined(at.pre[F].sigmoid(), at.pre[R].sigmoid()).mul_add(at.prev[C] - u, u);
-        let m = at.pre[O].sigmoid() * at.seen.unwrap_or(c).tanh();
+        let u = at.tanh(U);
+        let c = refined(at.sigmoid(F), at.sigmoid(R)).mul_add(at.prev[C] - u, u);
+        let m = at.sigmoid(O) * at.seen.unwrap_or(c).tanh();
         Step::new(m, &[m, c])
     }
 
     #[inline(always)]
     fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
         let (one, two) = (L::one(), L::splat(2.0));
-        let (f, r, o) = (at.pre[F].sigmoid(), at.pre[R].sigmoid(), at.pre[O].sigmoid());
-        let u = at.pre[U].tanh();
+        let (f, r, o) = (at.sigmoid(F), at.sigmoid(R), at.sigmoid(O));
+        let u = at.tanh(U);
         let g = refined(f, r);
         let c = g.mul_add(at.prev[C] - u, u);
         let tanh_c = at.seen.unwrap_or(c).tanh();

@@ -125,6 +125,7 @@ pub(crate) fn backward<E: Element>(
             d_pre,
             d_prev,
             plain: plan.is_plain(g.spec),
+            squashes: plan.squashes(),
             from_zero,
         };
         let mut block = Block::new(run);
@@ -207,6 +208,8 @@ pub(super) struct Run<'a, E: Element> {
     pub(super) d_prev: Steps<E>,
     /// Whether the plan is plain.
     pub(super) plain: bool,
+    /// Whether blocks were kept as they were squashed.
+    pub(super) squashes: bool,
     /// Whether the hidden states before the first step are zero.
     pub(super) from_zero: bool,
 }

@@ -163,7 +163,11 @@ impl<E: Element, C: Cell> Grad<'_, E, C> {
                 at.prev[s] = Group::load(prev, s * g.padded);
             }
         }
-        at
+        if self.rows.run.squashes {
+            at.squashed = true;
+            return at;
+        }
+        at.squash::<C>()
     }
 
     /// The normalised memory with gain and bias.

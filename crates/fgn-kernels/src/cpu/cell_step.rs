@@ -56,6 +56,9 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
             next[n] = rows[n].next.wrapping_add(places[n]);
         }
         let mut at = self.load::<S, N>(rows, places);
+        if run.squashes {
+            self.keep_squashed(rows, places, &at);
+        }
         if self.stage == Stage::Seen {
             at.seen = self.seen(next, places);
         }
@@ -99,6 +102,26 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
         }
     }
 
+    /// Leaves blocks as they were squashed, for the backward pass.
+    #[inline(always)]
+    fn keep_squashed<S: Simd<Elem = E>, const N: usize>(
+        &self,
+        rows: [&Row<E>; N],
+        places: [usize; N],
+        at: &At<Group<S, N>>,
+    ) {
+        let mut pre = [std::ptr::null_mut(); N];
+        for n in 0..N {
+            pre[n] = rows[n].pre.wrapping_add(places[n]);
+        }
+        for block in 0..C::SPEC.blocks.len() {
+            if C::SPEC.blocks[block].squash.is_some() {
+                // SAFETY: the task's own rows, each with `padded` numbers for every block.
+                unsafe { at.pre[block].store(pre, block * self.rows.run.g.padded) };
+            }
+        }
+    }
+
     /// What the equations see.
     #[inline(always)]
     fn load<S: Simd<Elem = E>, const N: usize>(
@@ -136,7 +159,7 @@ impl<E: Element, C: Cell> Step<'_, E, C> {
                 at.prev[s] = Group::load(prev, s * g.padded);
             }
         }
-        at
+        at.squash::<C>()
     }
 
     /// The normalised memory with gain and bias.

@@ -31,7 +31,8 @@ const BLOCK_ROWS: usize = 128;
 
 /// What the backward pass needs of the forward pass.
 pub(crate) struct Saved<E> {
-    /// `[T, B, G, padded]`: the pre-activations, normalised if they are to be.
+    /// `[T, B, G, padded]`: the pre-activations, normalised if they are to be, or squashed
+    /// ([`Plan::squashes`]).
     pub(super) pre: Buffer<E>,
     /// `[T + 1, B, columns, padded]`: the states before each step, and at last the final ones, with what
     /// stands behind them (`StateColumns`).
@@ -105,6 +106,7 @@ pub(crate) fn forward<E: Element>(
             output,
             last_states,
             plain: plan.is_plain(g.spec),
+            squashes: save && plan.squashes(),
             from_zero,
             saves: save,
         };
@@ -182,6 +184,8 @@ pub(super) struct Run<'a, E: Element> {
     last_states: Shared<E>,
     /// Whether the plan is plain.
     pub(super) plain: bool,
+    /// Whether blocks are kept as they were squashed.
+    pub(super) squashes: bool,
     /// Whether the hidden states before the first step are zero.
     pub(super) from_zero: bool,
     /// Whether all steps are kept.

@@ -9,7 +9,7 @@ use super::forward::{Block, Row};
 use super::forward_step::StepRows;
 use super::geometry::Geometry;
 use super::isa::Task;
-use super::simd::{Element, Simd};
+use super::simd::{Element, MAX_WIDTH, Simd};
 use crate::Gate;
 
 /// Below and above these a gate counts as shut and as open.
@@ -104,8 +104,10 @@ impl<E: Element> Task<E> for CountPart<'_, E> {
                                 let bias = S::load(bias.as_ptr().add(here));
                                 pre = pre.mul_add(S::load(gain.as_ptr().add(here)), bias);
                             }
-                            let mut gates = [E::default(); 16];
-                            pre.sigmoid().store(gates.as_mut_ptr());
+                            let mut gates = [E::default(); MAX_WIDTH];
+                            let squashed = run.squashes && g.spec.blocks[block].squash.is_some();
+                            let gate = if squashed { pre } else { pre.sigmoid() };
+                            gate.store(gates.as_mut_ptr());
                             let sums = counts.sums.at(sums);
                             for (lane, gate) in gates.iter().enumerate().take(S::WIDTH) {
                                 let gate = gate.to_f64();

@@ -40,6 +40,13 @@ impl Plan {
         projection.is_some() || norm.pre || norm.memory
     }
 
+    /// Whether a step keeps for the backward pass what blocks' squash functions gave, instead of their
+    /// pre-activations: unless these are normalised, or read twice.
+    #[inline(always)]
+    pub(super) fn squashes(&self) -> bool {
+        !self.takes_whole_rows()
+    }
+
     /// The shape of the emitted outputs.
     pub(crate) fn output_shape(&self, spec: &Spec, shape: Shape) -> Vec<usize> {
         let Shape { steps, batch, hidden, .. } = shape;
