@@ -1,0 +1,255 @@
+//! Registers of 16 numbers, for AVX-512.
+
+use std::arch::x86_64::*;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use fgn_core::Lane;
+
+use super::HIGH_HALF;
+use crate::cpu::group::Group;
+use crate::cpu::isa::Avx512;
+use crate::cpu::math::{self, F32Lanes};
+use crate::cpu::simd::{COLUMNS, Simd};
+
+/// 16 numbers.
+#[derive(Clone, Copy)]
+pub(crate) struct F32x16(__m512);
+
+register!(
+    F32x16,
+    _mm512_add_ps,
+    _mm512_sub_ps,
+    _mm512_mul_ps,
+    _mm512_div_ps,
+    _mm512_fmadd_ps,
+    _mm512_min_ps,
+    _mm512_max_ps
+);
+
+/// `2^(n / 16)` for `n` in 0 ..= 15, rounded.
+const POWERS: [f32; 16] = [
+    1.0,
+    1.044_273_7,
+    1.090_507_7,
+    1.138_788_6,
+    1.189_207_1,
+    1.241_857_8,
+    1.296_839_6,
+    1.354_255_6,
+    std::f32::consts::SQRT_2,
+    1.476_826_2,
+    1.542_210_8,
+    1.610_490_3,
+    1.681_792_9,
+    1.756_252_2,
+    1.834_008_1,
+    1.915_206_6,
+];
+/// What rounding took from them.
+const POWER_RESTS: [f32; 16] = [
+    0.0,
+    4.833_47e-8,
+    -1.307_754e-8,
+    5.386_222e-8,
+    3.797_635e-8,
+    4.496_838e-8,
+    -4.018_999e-8,
+    -1.012_335e-8,
+    2.420_323e-8,
+    -4.500_899e-8,
+    8.070_905e-9,
+    9.836_217e-9,
+    -2.475_533e-8,
+    -9.235_77e-9,
+    -1.123_928e-8,
+    9.845_328e-9,
+];
+/// The bits of the powers, less `n` where it comes to stand when it is shifted so that whole powers of two
+/// are added to the exponent.
+const POWER_BITS: [i32; 16] = {
+    let mut bits = [0; 16];
+    let mut n = 0;
+    while n < 16 {
+        bits[n] = POWERS[n].to_bits() as i32 - ((n as i32) << 19);
+        n += 1;
+    }
+    bits
+};
+
+impl F32Lanes for F32x16 {
+    const RATIOS: u8 = 16;
+
+    #[inline(always)]
+    fn f32(value: f32) -> Self {
+        Self(call!(_mm512_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    fn power_of_two(magic: Self) -> Self {
+        Self(call!({
+            // The place in the table is the lowest four bits.
+            let n = _mm512_castps_si512(magic.0);
+            let table = _mm512_loadu_epi32(POWER_BITS.as_ptr());
+            let bits = _mm512_permutexvar_epi32(n, table);
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32::<19>(n), bits))
+        }))
+    }
+
+    #[inline(always)]
+    fn power_rest(magic: Self) -> Self {
+        Self(call!({
+            let table = _mm512_loadu_ps(POWER_RESTS.as_ptr());
+            _mm512_permutexvar_ps(_mm512_castps_si512(magic.0), table)
+        }))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        Self(call!(_mm512_abs_ps(self.0)))
+    }
+
+    /// The division unit takes up to 16 cycles for such a register: an estimate of 14 bits and one
+    /// Newton step, which takes in the rounding of the first quotient as well, are quicker.
+    #[inline(always)]
+    fn quotient(self, by: Self) -> Self {
+        let near = Self(call!(_mm512_rcp14_ps(by.0)));
+        let first = self * near;
+        let rest = Self(call!(_mm512_fnmadd_ps(by.0, first.0, self.0)));
+        near.mul_add(rest, first)
+    }
+
+    #[inline(always)]
+    fn with_sign(self, sign: Self) -> Self {
+        // The ternary logic table of `(mask & a) | (!mask & b)`, mask first.
+        const PICK: i32 = 0b1100_1010;
+        Self(call!({
+            let mask = _mm512_set1_epi32(i32::MAX);
+            let (size, sign) = (_mm512_castps_si512(self.0), _mm512_castps_si512(sign.0));
+            _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<PICK>(mask, size, sign))
+        }))
+    }
+}
+
+impl F32x16 {
+    /// Where `self < bound`: `then`, else `otherwise`.
+    #[inline(always)]
+    fn if_less(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        Self(call!({
+            let less = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, bound.0);
+            _mm512_mask_blend_ps(less, otherwise.0, then.0)
+        }))
+    }
+}
+
+impl Simd for F32x16 {
+    type Elem = f32;
+    type Target = Avx512;
+    type Whole = __m512i;
+    const WIDTH: usize = 16;
+
+    #[inline(always)]
+    fn broadcast(value: f32) -> Self {
+        Self(call!(_mm512_set1_ps(value)))
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        Self(call!(_mm512_loadu_ps(from)))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        call!(_mm512_storeu_ps(to, self.0));
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(from: *const f32, count: usize) -> Self {
+        Self(call!(_mm512_maskz_loadu_ps(((1_u32 << count) - 1) as u16, from)))
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, to: *mut f32, count: usize) {
+        call!(_mm512_mask_storeu_ps(to, ((1_u32 << count) - 1) as u16, self.0));
+    }
+
+    #[inline(always)]
+    unsafe fn load_columns(from: *const f32, stride: usize) -> [Self; COLUMNS] {
+        call!({
+            // Each holds numbers of every fourth row.
+            let mut rows = [_mm512_setzero_ps(); COLUMNS];
+            for (n, rows) in rows.iter_mut().enumerate() {
+                let part = from.add(n * stride);
+                *rows = _mm512_castps128_ps512(_mm_loadu_ps(part));
+                *rows = _mm512_insertf32x4::<1>(*rows, _mm_loadu_ps(part.add(4 * stride)));
+                *rows = _mm512_insertf32x4::<2>(*rows, _mm_loadu_ps(part.add(8 * stride)));
+                *rows = _mm512_insertf32x4::<3>(*rows, _mm_loadu_ps(part.add(12 * stride)));
+            }
+            let [a, b, c, d] = rows;
+            let (ab, cd) = (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+            let (first, second) = (
+                _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+            );
+            let (ab, cd) = (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+            let (third, fourth) = (
+                _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd))),
+            );
+            [Self(first), Self(second), Self(third), Self(fourth)]
+        })
+    }
+
+    #[inline(always)]
+    fn tanh_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::tanh(group)
+    }
+
+    #[inline(always)]
+    fn sigmoid_group<const N: usize>(group: Group<Self, N>) -> Group<Self, N> {
+        math::sigmoid(group)
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16_pairs(from: *const u16) -> [Self; 2] {
+        call!({
+            let pairs = _mm512_loadu_si512(from.cast());
+            let first = _mm512_slli_epi32::<16>(pairs);
+            let second = _mm512_and_si512(pairs, _mm512_set1_epi32(HIGH_HALF));
+            [Self(_mm512_castsi512_ps(first)), Self(_mm512_castsi512_ps(second))]
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn add_pairs(sums: __m512i, from: *const i8, by: [i16; 2]) -> __m512i {
+        call!({
+            let pairs = _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast()));
+            let by = _mm512_set1_epi32(i32::from(by[0]) & 0xffff | i32::from(by[1]) << 16);
+            _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, by))
+        })
+    }
+
+    #[inline(always)]
+    fn whole_zero() -> __m512i {
+        call!(_mm512_setzero_si512())
+    }
+
+    #[inline(always)]
+    fn from_whole(sums: __m512i) -> Self {
+        Self(call!(_mm512_cvtepi32_ps(sums)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looked_up_powers_are_rounded_and_their_rests_are_what_is_missing() {
+        for (n, (power, rest)) in POWERS.into_iter().zip(POWER_RESTS).enumerate() {
+            let exact = 2f64.powf(n as f64 / 16.0);
+            assert_eq!(power, exact as f32, "{n}");
+            let missing = exact - f64::from(power);
+            assert!((f64::from(rest) - missing).abs() < 1e-13, "{n}: {rest:e} is not {missing:e}");
+        }
+    }
+}
