@@ -24,7 +24,7 @@ pub(super) struct Block<'a, E: Element> {
 pub(super) struct Row<E> {
     /// The sequence.
     pub(super) b: usize,
-    /// The pre-activations, as they were kept.
+    /// The blocks, as they were kept.
     pub(super) pre: *const E,
     /// The states before the step, and after it.
     pub(super) prev: *const E,
