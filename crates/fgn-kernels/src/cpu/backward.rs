@@ -10,6 +10,7 @@
 //! the forward pass.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use fgn_core::oracle::Shape;
 use rayon::prelude::*;
@@ -21,8 +22,9 @@ use super::buffer::{Buffer, Shared};
 use super::crew::Crew;
 use super::equations::Equations;
 use super::forward::Saved;
-use super::geometry::{Geometry, Steps, Units};
+use super::geometry::{Geometry, Steps};
 use super::isa::{Isa, Task};
+use super::packed::{self, PackedBack};
 use super::panels::Panels;
 use super::plan::Plan;
 use super::pool;
@@ -31,7 +33,7 @@ use super::tile::{self, Product};
 use super::weight_gradient::WeightGradient;
 
 /// About how many rows of derivatives a block has.
-const BLOCK_ROWS: usize = 384;
+const BLOCK_ROWS: usize = 192;
 /// About how many sequences a group has: enough to use the weights often in each step.
 const GROUP_ROWS: usize = 24;
 /// The most groups, and the most numbers that their sums of the weights' gradients may take together.
@@ -73,15 +75,10 @@ pub(crate) fn backward<E: Element>(
     wanted: Wanted,
 ) -> Gradients<E> {
     let &Arguments { shape, plan, .. } = arguments;
-    let Shape { batch, input, hidden, .. } = shape;
+    let Shape { batch, hidden, .. } = shape;
     let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
-    let panels =
-        |name, columns| Panels::straight(g.tensor(name, arguments.weights), columns, g.width);
-    let hidden_panels = &panels("weight_hh", g.output);
-    let input_panels = wanted.x.then(|| panels("weight_ih", input));
-    let projection = g.states.unprojected.map(|_| panels("weight_hr", hidden));
-    let units = &Units::new(g, arguments.weights);
-    let zeros = &Buffer::zeroed(g.state_stride().max(tile::PANEL_VECTORS * g.width));
+    let packed = |crew: &mut Crew| PackedBack::new(g, arguments.weights, wanted.x, crew);
+    let zeros = &Buffer::zeroed(g.state_stride().max(shape.input.next_multiple_of(g.width)));
 
     let mut d = Gradients {
         x: wanted.x.then(|| vec![E::default(); arguments.x.len()]),
@@ -94,7 +91,7 @@ pub(crate) fn backward<E: Element>(
     let helped = !count.is_multiple_of(rayon::current_num_threads());
     let d_states = d.states.as_mut().map(|states| Shared::of(states));
     let from_zero = arguments.begins_at_zero();
-    let group = |members: Vec<usize>, crew: &mut Crew| {
+    let group = |members: Vec<usize>, packed: &PackedBack<E>, crew: &mut Crew| {
         let rows = members.len();
         // The longest sequence is the first.
         let steps = plan.schedule.len(members[0]);
@@ -118,8 +115,7 @@ pub(crate) fn backward<E: Element>(
             plan,
             members,
             saved,
-            hidden_panels,
-            units,
+            packed,
             zeros,
             d_output,
             d_pre,
@@ -146,13 +142,13 @@ pub(crate) fn backward<E: Element>(
                 }
                 let (rows, after) = (block.step(times.start), times.start + 1);
                 crew.run(&|part| isa.run(HiddenPart { run, after, part, parts }));
-                if let Some(panels) = &projection {
+                if let Some(panels) = &packed.projection {
                     crew.run(&|part| isa.run(ProjectedPart { rows, part, parts }));
                     crew.run(&|part| isa.run(UnprojectPart { rows, panels, part, parts }));
                 }
                 crew.run(&|part| isa.run(RowsPart { rows, part, parts }));
             }
-            if let (Some(panels), Some(d_x)) = (&input_panels, d_x) {
+            if let (Some(panels), Some(d_x)) = (&packed.input, d_x) {
                 let times = &times;
                 crew.run(&|part| isa.run(InputPart { run, panels, d_x, times, part, parts }));
             }
@@ -166,17 +162,23 @@ pub(crate) fn backward<E: Element>(
         weights
     };
     let groups = if g.shares_units::<E>() {
-        vec![pool::with_crew(g.crew(), |crew| group(plan.schedule.members(0, 1), crew))]
+        vec![pool::with_crew(g.crew(), |crew| {
+            group(plan.schedule.members(0, 1), &packed(crew), crew)
+        })]
     } else {
         let members: Vec<_> = (0..count).map(|n| plan.schedule.members(n, count)).collect();
-        let alone = |members| group(members, &mut Crew::alone());
+        let packed = packed::for_each_thread::<E, _>(g, packed);
+        let alone = |packed: &Arc<_>, members| group(members, packed, &mut Crew::alone());
         if helped {
-            members.into_par_iter().map(alone).collect()
+            members
+                .into_par_iter()
+                .map_init(packed, |packed, members| alone(packed, members))
+                .collect()
         } else {
-            pool::map(members, alone)
+            pool::map_with(members, packed, alone)
         }
     };
-    WeightGradient::write(&groups, g, &mut d.weights);
+    WeightGradient::write(isa, &groups, g, &mut d.weights);
     d
 }
 
@@ -199,9 +201,8 @@ pub(super) struct Run<'a, E: Element> {
     /// The sequences, the longest first. Their rows of derivatives lie in this order.
     pub(super) members: Vec<usize>,
     pub(super) saved: &'a Saved<E>,
-    pub(super) hidden_panels: &'a Panels<E>,
-    pub(super) units: &'a Units<E>,
-    /// A row of zeros, at least as wide as a panel.
+    pub(super) packed: &'a PackedBack<E>,
+    /// A row of zeros, as wide as one of states and as one of inputs.
     pub(super) zeros: &'a [E],
     pub(super) d_output: &'a [E],
     pub(super) d_pre: Steps<E>,
@@ -293,7 +294,7 @@ struct InputProduct<'a, E: Element> {
 }
 
 // SAFETY: a row of `d_pre` has `padded >= hidden` numbers for each block, and the panels `hidden` rows
-// for each block that the input feeds; `d_x` is `[T, B, I]`, and `zeros` as wide as a panel.
+// for each block that the input feeds; `d_x` is `[T, B, I]`, and `zeros` as wide as one of its rows.
 unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
     /// The step, and the place among the members.
     type Row = (usize, usize);
@@ -310,18 +311,19 @@ unsafe impl<E: Element> Product<E> for InputProduct<'_, E> {
     }
 
     #[inline(always)]
-    fn start(&self, _: Self::Row, _: usize) -> *const E {
+    fn start(&self, _: Self::Row) -> *const E {
         self.run.zeros.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, (k, row): Self::Row, vector: usize) -> *mut E {
-        let g = self.run.g;
+    fn out(&self, (k, row): Self::Row) -> *mut E {
         let place = self.run.plan.schedule.place(k, self.run.members[row]);
         // SAFETY: `d_x` is `[T, B, I]`, and the row is the group's own.
-        unsafe { self.d_x.at(place * g.shape.input + vector * g.width) }
+        unsafe { self.d_x.at(place * self.run.g.shape.input) }
     }
 
     #[inline(always)]
-    fn finished(&self, _: usize, _: usize, _: usize) {}
+    fn place(&self, vector: usize) -> usize {
+        vector * self.run.g.width
+    }
 }

@@ -176,7 +176,7 @@ impl<E: Element> StepRows<'_, E> {
         let (Some([gain, bias]), Some(seen)) = (g.derivatives.norm_memory, g.states.seen) else {
             return;
         };
-        let Some([gains, _]) = &self.run.units.norm_memory else { return };
+        let Some([gains, _]) = &self.run.packed.units.norm_memory else { return };
         // SAFETY: the group's own rows, with `padded` numbers for each column and a scale for each block
         // and the memory.
         unsafe {
@@ -195,7 +195,8 @@ impl<E: Element> StepRows<'_, E> {
     #[inline(always)]
     pub(super) fn normalise_blocks<S: Simd<Elem = E>>(&self, row: usize) {
         let (g, row) = (self.run.g, &self.rows[row]);
-        let (Some([gain, bias]), Some([gains, _])) = (g.derivatives.norm, &self.run.units.norm)
+        let (Some([gain, bias]), Some([gains, _])) =
+            (g.derivatives.norm, &self.run.packed.units.norm)
         else {
             return;
         };

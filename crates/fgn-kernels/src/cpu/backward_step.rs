@@ -28,7 +28,7 @@ impl<E: Element> Task<E> for HiddenPart<'_, E> {
         if rows > 0 && !run.g.hidden_blocks.is_empty() {
             let product = HiddenProduct::new(run, after);
             // The weights read last are still in the cache: the next step begins with them.
-            let panels = run.hidden_panels.part(part, parts, after % 2 == 1);
+            let panels = run.packed.hidden.part(part, parts, after % 2 == 1);
             let (offsets, columns) =
                 (run.g.offsets(&run.g.hidden_blocks), tile::side_by_side::<S>());
             tile::multiply::<S>(rows, &offsets, panels, &columns, &product);
@@ -53,7 +53,7 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
             let step = block.step(k);
             let run = step.run;
             HiddenPart { run, after: k + 1, part, parts }.run::<S>();
-            let vectors = run.hidden_panels.part_vectors(part, parts);
+            let vectors = run.packed.hidden.part_vectors(part, parts);
             let places = vectors.start * S::WIDTH..vectors.end * S::WIDTH;
             for row in 0..step.rows.len() {
                 run.equations.grad(&step, row, places.clone(), Stage::Whole);
@@ -174,21 +174,23 @@ unsafe impl<E: Element> Product<E> for HiddenProduct<'_, E> {
     }
 
     #[inline(always)]
-    fn start(&self, row: usize, vector: usize) -> *const E {
+    fn start(&self, row: usize) -> *const E {
         match self.fed {
             Some(_) => self.run.zeros.as_ptr(),
-            None => self.out(row, vector),
+            None => self.out(row),
         }
     }
 
     #[inline(always)]
-    fn out(&self, row: usize, vector: usize) -> *mut E {
+    fn out(&self, row: usize) -> *mut E {
         // SAFETY: the group's own row.
-        unsafe { self.d_prev.row(row).add(self.fed.unwrap_or(0) + vector * self.run.g.width) }
+        unsafe { self.d_prev.row(row).add(self.fed.unwrap_or(0)) }
     }
 
     #[inline(always)]
-    fn finished(&self, _: usize, _: usize, _: usize) {}
+    fn place(&self, vector: usize) -> usize {
+        vector * self.run.g.width
+    }
 }
 
 /// The product of the derivatives by the projected hidden state with its projection.
@@ -211,17 +213,18 @@ unsafe impl<'a, E: Element> Product<E> for Unproject<'a, E> {
     }
 
     #[inline(always)]
-    fn start(&self, _: Self::Row, _: usize) -> *const E {
+    fn start(&self, _: Self::Row) -> *const E {
         self.0.run.zeros.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
+    fn out(&self, row: Self::Row) -> *mut E {
         let g = self.0.run.g;
-        let unprojected = g.states.unprojected.unwrap_or(0);
-        row.d_prev.wrapping_add(unprojected * g.padded + vector * g.width)
+        row.d_prev.wrapping_add(g.states.unprojected.unwrap_or(0) * g.padded)
     }
 
     #[inline(always)]
-    fn finished(&self, _: usize, _: usize, _: usize) {}
+    fn place(&self, vector: usize) -> usize {
+        vector * self.0.run.g.width
+    }
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 /// Plain numbers, as memory is filled with.
 ///
@@ -31,7 +32,8 @@ const ALIGNMENT: usize = align_of::<Line>();
 struct Line;
 
 /// Memory waiting to be used again, the oldest first. What a run keeps for its backward pass can be
-/// hundreds of megabytes; getting them anew from the system costs more than filling them.
+/// hundreds of megabytes; getting them anew from the system costs more than filling them. A thread gets back
+/// what it had before, if it can: that may still be in its cache.
 static KEEP: Mutex<VecDeque<Memory>> = Mutex::new(VecDeque::new());
 
 /// Smaller pieces are the allocator's business.
@@ -49,6 +51,8 @@ pub(crate) struct Buffer<E> {
 struct Memory {
     start: NonNull<u8>,
     bytes: usize,
+    /// The thread that last asked for it.
+    asked_by: Option<ThreadId>,
 }
 
 // SAFETY: it owns plain bytes.
@@ -66,12 +70,16 @@ impl<E: Number> Buffer<E> {
     /// for the next one.
     pub(crate) fn recycled(len: usize) -> Self {
         let bytes = len * size_of::<E>();
+        let thread = Some(thread::current().id());
         let mut keep = KEEP.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |place: &usize| (bytes..=2 * bytes).contains(&keep[*place].bytes);
-        let best = (0..keep.len()).filter(fits).min_by_key(|&place| keep[place].bytes);
+        let rank = |&place: &usize| (keep[place].asked_by != thread, keep[place].bytes);
+        let best = (0..keep.len()).filter(fits).min_by_key(rank);
         let kept = best.and_then(|place| keep.remove(place));
         drop(keep);
-        Self::of(kept.unwrap_or_else(|| Memory::zeroed(bytes)), len, true)
+        let mut memory = kept.unwrap_or_else(|| Memory::zeroed(bytes));
+        memory.asked_by = thread;
+        Self::of(memory, len, true)
     }
 
     /// A view that threads may write through, each its own part.
@@ -100,7 +108,7 @@ impl<E> Drop for Buffer<E> {
 
 impl Memory {
     const fn none() -> Self {
-        Self { start: NonNull::<Line>::dangling().cast(), bytes: 0 }
+        Self { start: NonNull::<Line>::dangling().cast(), bytes: 0, asked_by: None }
     }
 
     fn zeroed(bytes: usize) -> Self {
@@ -111,7 +119,7 @@ impl Memory {
         // SAFETY: the layout is not of size zero.
         let start = unsafe { alloc_zeroed(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        Self { start, bytes }
+        Self { start, bytes, asked_by: None }
     }
 
     fn layout(bytes: usize) -> Layout {

@@ -137,7 +137,7 @@ impl<E: Element, C: Cell> Grad<'_, E, C> {
         row: &Row<E>,
         places: [usize; N],
     ) -> At<Group<S, N>> {
-        let (g, units) = (self.rows.run.g, self.rows.run.units);
+        let (g, units) = (self.rows.run.g, &self.rows.run.packed.units);
         let mut at = At::<Group<S, N>>::zero();
         let pre = addresses(row.pre, places);
         let prev = addresses(row.prev, places);
@@ -179,7 +179,7 @@ impl<E: Element, C: Cell> Grad<'_, E, C> {
     ) -> Option<Group<S, N>> {
         C::SPEC.memory?; // A cell without a memory is spared the code.
         let g = self.rows.run.g;
-        let [gain, bias] = self.rows.run.units.norm_memory.as_ref()?;
+        let [gain, bias] = self.rows.run.packed.units.norm_memory.as_ref()?;
         // SAFETY: rows have `padded` numbers for each column, as have gain and bias.
         unsafe {
             let memory = Group::load(addresses(row.next, places), g.states.seen? * g.padded);

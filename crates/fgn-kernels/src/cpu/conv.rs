@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::buffer::Buffer;
+use super::crew::Crew;
 use super::isa::{Isa, Task};
 use super::panels::{Panels, RowGroup, WeightRows};
 use super::pool;
@@ -92,7 +93,7 @@ pub(crate) fn forward<E: Element>(isa: Isa, a: ConvArguments<'_, E>) -> (Vec<E>,
         .map(|first| RowGroup { first, count: width.min(channels_out - first) })
         .collect();
     let rows = WeightRows { matrix: &rows, depth: 9 * channels_in, groups: &groups };
-    let panels = &Panels::transposed(isa, &[rows], PANEL_VECTORS);
+    let panels = &Panels::transposed(isa, &[rows], PANEL_VECTORS, &mut Crew::alone());
     let mut bias = Buffer::zeroed(channels_out.next_multiple_of(width));
     bias[..channels_out].copy_from_slice(a.bias);
 
@@ -220,18 +221,20 @@ unsafe impl<S: Simd<Elem = E>, E: Element> Product<E> for PixelProduct<'_, S, E>
     }
 
     #[inline(always)]
-    fn start(&self, _: Self::Row, vector: usize) -> *const E {
-        self.start[vector * S::WIDTH..].as_ptr()
+    fn start(&self, _: Self::Row) -> *const E {
+        self.start.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, (pixel, _): Self::Row, vector: usize) -> *mut E {
-        // SAFETY: inside the row of the pixel.
-        unsafe { self.out.add(pixel * self.out_stride + vector * S::WIDTH) }
+    fn out(&self, (pixel, _): Self::Row) -> *mut E {
+        // SAFETY: there is such a pixel.
+        unsafe { self.out.add(pixel * self.out_stride) }
     }
 
     #[inline(always)]
-    fn finished(&self, _: usize, _: usize, _: usize) {}
+    fn place(&self, vector: usize) -> usize {
+        vector * S::WIDTH
+    }
 }
 
 /// The loss's derivatives by the arguments.
@@ -264,7 +267,7 @@ pub(crate) fn backward<E: Element>(
                 if inside { a.weight[(o * channels_in + c) * 9 + 8 - tap] } else { E::default() }
             })
             .collect();
-        Panels::straight(&matrix, channels_in, width)
+        Panels::straight(&matrix, channels_in, width, &mut Crew::alone())
     });
 
     let mut d_x = with_x.then(|| vec![E::default(); a.x.len()]);

@@ -18,8 +18,9 @@ use super::crew::Crew;
 use super::equations::Equations;
 use super::forward_step::{ProjectionPart, RowsPart, StepPart, StepRows};
 use super::gates::{CountPart, Counts};
-use super::geometry::{Geometry, Packed, Steps};
+use super::geometry::{Geometry, Steps};
 use super::isa::{Isa, Task};
+use super::packed::{self, Packed};
 use super::plan::Plan;
 use super::pool;
 use super::simd::{Element, Simd};
@@ -63,7 +64,7 @@ pub(crate) fn forward<E: Element>(
     let Shape { steps, batch, .. } = shape;
     let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
     let from_zero = arguments.begins_at_zero();
-    let packed = &Packed::new(isa, g, arguments.weights);
+    let packed = |crew: &mut Crew| Packed::new(isa, g, arguments.weights, crew);
 
     let mut last = vec![E::default(); arguments.states.len()];
     let last_states = Shared::of(&mut last);
@@ -78,7 +79,7 @@ pub(crate) fn forward<E: Element>(
     let mut counts = plan.telemetry.then(|| Counts::new(g));
     let gates = counts.as_mut().map(Counts::shared);
 
-    let run = |output: Shared<E>, members: Vec<usize>, crew: &mut Crew| {
+    let run = |output: Shared<E>, members: Vec<usize>, packed: &Packed<E>, crew: &mut Crew| {
         let rows = members.len();
         let block_steps = BLOCK_ROWS.div_ceil(rows).min(steps);
         // Where nothing is saved, a thread needs one block of pre-activations and two steps' states.
@@ -142,12 +143,16 @@ pub(crate) fn forward<E: Element>(
     };
     let run_all = |output: Shared<E>| {
         if g.shares_units::<E>() {
-            pool::with_crew(g.crew(), |crew| run(output, plan.schedule.members(0, 1), crew));
-        } else {
-            let threads = threads(shape, g);
-            let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
-            pool::map(members, |members| run(output, members, &mut Crew::alone()));
+            return pool::with_crew(g.crew(), |crew| {
+                run(output, plan.schedule.members(0, 1), &packed(crew), crew);
+            });
         }
+        let threads = threads(shape, g);
+        let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
+        let packed = packed::for_each_thread::<E, _>(g, packed);
+        pool::map_with(members, packed, |packed, members| {
+            run(output, members, packed, &mut Crew::alone());
+        });
     };
     let len = plan.output_shape(equations.spec(), shape).iter().product();
     let output = if plan.leaves_gaps() {
@@ -336,15 +341,6 @@ struct InputProduct<'a, E: Element> {
     rows: &'a [Row<E>],
 }
 
-impl<E: Element> InputProduct<'_, E> {
-    /// Where a register of the panels' columns lies among the pre-activations.
-    #[inline(always)]
-    fn place(&self, vector: usize) -> usize {
-        let g = self.run.g;
-        self.run.packed.fused * g.padded + vector * g.width
-    }
-}
-
 // SAFETY: a row of the input is as long as the panels are deep. The start and the task's own rows of
 // pre-activations have `padded` numbers for each block, and blocks fed by the input come first.
 unsafe impl<'a, E: Element> Product<E> for InputProduct<'a, E> {
@@ -361,15 +357,17 @@ unsafe impl<'a, E: Element> Product<E> for InputProduct<'a, E> {
     }
 
     #[inline(always)]
-    fn start(&self, _: Self::Row, vector: usize) -> *const E {
-        self.run.packed.start[self.place(vector)..].as_ptr()
+    fn start(&self, _: Self::Row) -> *const E {
+        self.run.packed.start.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
-        row.pre.wrapping_add(self.place(vector))
+    fn out(&self, row: Self::Row) -> *mut E {
+        row.pre
     }
 
     #[inline(always)]
-    fn finished(&self, _: usize, _: usize, _: usize) {}
+    fn place(&self, vector: usize) -> usize {
+        self.run.packed.fused * self.run.g.padded + vector * self.run.g.width
+    }
 }

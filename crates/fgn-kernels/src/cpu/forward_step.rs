@@ -43,7 +43,7 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
                 let columns = run.g.offsets(&run.g.hidden_blocks);
                 let product = HiddenProduct::<S> { rows: step, zero };
                 tile::multiply::<S>(active, &[0], panels, &columns, &product);
-            } else if !run.plan.takes_whole_rows() {
+            } else if !run.g.whole_rows {
                 run.equations.step(&step, 0..active, units.clone(), Stage::Whole);
             }
         }
@@ -249,29 +249,27 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
     }
 
     #[inline(always)]
-    fn start(&self, row: Self::Row, vector: usize) -> *const E {
-        let run = self.rows.run;
-        if run.packed.fused > 0 {
-            let unit = vector / run.g.hidden_blocks.len();
-            run.packed.start[unit * run.g.width..].as_ptr()
-        } else {
-            self.out(row, vector)
-        }
+    fn start(&self, row: Self::Row) -> *const E {
+        let packed = self.rows.run.packed;
+        if packed.fused > 0 { packed.start.as_ptr() } else { row.pre }
     }
 
     #[inline(always)]
-    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
-        let unit = vector / self.rows.run.g.hidden_blocks.len();
-        row.pre.wrapping_add(unit * self.rows.run.g.width)
+    fn out(&self, row: Self::Row) -> *mut E {
+        row.pre
     }
 
     #[inline(always)]
-    fn approach(&self, first: usize, count: usize, vector: usize) {
+    fn place(&self, vector: usize) -> usize {
+        vector / self.rows.run.g.hidden_blocks.len() * S::WIDTH
+    }
+
+    #[inline(always)]
+    fn approach(&self, first: usize, count: usize, place: usize) {
         let Run { g, saves, .. } = *self.rows.run;
         if !saves {
             return; // The same memory is written again and again.
         }
-        let place = vector / g.hidden_blocks.len() * g.width;
         for row in &self.rows.rows[first..first + count] {
             for &block in &g.hidden_blocks {
                 S::Target::prefetch_write(row.pre.wrapping_add(block * g.padded + place));
@@ -284,10 +282,10 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
     }
 
     #[inline(always)]
-    fn finished(&self, first: usize, count: usize, vector: usize) {
+    fn finished(&self, first: usize, count: usize, place: usize) {
         let run = self.rows.run;
-        if !run.plan.takes_whole_rows() {
-            let unit = vector / run.g.hidden_blocks.len();
+        if !run.g.whole_rows {
+            let unit = place / S::WIDTH;
             run.equations.step(&self.rows, first..first + count, unit..unit + 1, Stage::Whole);
         }
     }
@@ -313,22 +311,26 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for Projection<'a, S> 
     }
 
     #[inline(always)]
-    fn start(&self, _: Self::Row, vector: usize) -> *const E {
-        self.0.run.packed.zeros[vector * S::WIDTH..].as_ptr()
+    fn start(&self, _: Self::Row) -> *const E {
+        self.0.run.packed.zeros.as_ptr()
     }
 
     #[inline(always)]
-    fn out(&self, row: Self::Row, vector: usize) -> *mut E {
-        row.next.wrapping_add(vector * S::WIDTH)
+    fn out(&self, row: Self::Row) -> *mut E {
+        row.next
     }
 
     #[inline(always)]
-    fn finished(&self, first: usize, count: usize, vector: usize) {
+    fn place(&self, vector: usize) -> usize {
+        vector * S::WIDTH
+    }
+
+    #[inline(always)]
+    fn finished(&self, first: usize, count: usize, place: usize) {
         let run = self.0.run;
-        let all = run.g.output.div_ceil(S::WIDTH);
+        let all = run.g.output.next_multiple_of(S::WIDTH);
         let end = first + count;
-        for vector in vector..all.min(vector + PANEL_VECTORS) {
-            let place = vector * S::WIDTH;
+        for place in (place..all.min(place + PANEL_VECTORS * S::WIDTH)).step_by(S::WIDTH) {
             for row in &self.0.rows[first..end] {
                 // SAFETY: the rows are the task's own, and have `padded` numbers.
                 let (new, prev) =

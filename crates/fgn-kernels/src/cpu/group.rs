@@ -176,11 +176,6 @@ impl<S: Simd + F32Lanes, const N: usize> F32Lanes for Group<S, N> {
     }
 
     #[inline(always)]
-    fn power_rest(magic: Self) -> Self {
-        each!(n => S::power_rest(magic.0[n]))
-    }
-
-    #[inline(always)]
     fn abs(self) -> Self {
         each!(n => self.0[n].abs())
     }
@@ -191,7 +186,7 @@ impl<S: Simd + F32Lanes, const N: usize> F32Lanes for Group<S, N> {
     }
 
     #[inline(always)]
-    fn with_sign(self, sign: Self) -> Self {
-        each!(n => self.0[n].with_sign(sign.0[n]))
+    fn limited(self, most: Self) -> Self {
+        each!(n => self.0[n].limited(most.0[n]))
     }
 }

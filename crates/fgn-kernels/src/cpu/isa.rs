@@ -85,7 +85,7 @@ impl Target for Avx512 {
         prefetch_write(address);
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx2,fma")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx2,fma")]
     #[inline(never)]
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>) {
         task.run::<S>();
@@ -173,8 +173,9 @@ impl Isa {
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let avx512 =
-                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq");
             if avx2 && avx512 {
                 all.push(Self(Kind::Avx512));
             }

@@ -19,19 +19,17 @@ pub(super) trait F32Lanes: Lane {
     const RATIOS: u8 = 1;
     /// `2^(n / RATIOS)` for whole `n`, from −126 · `RATIOS` to 127 · `RATIOS`, given `n + MAGIC`.
     fn power_of_two(magic: Self) -> Self;
-    /// What rounding took from that power where it is at least 1 and less than 2; elsewhere, no more.
-    #[inline(always)]
-    fn power_rest(_magic: Self) -> Self {
-        Self::zero()
-    }
     fn abs(self) -> Self;
     /// `self / by`, to 1 unit in the last place, for `by` from 1 to 2^126.
     #[inline(always)]
     fn quotient(self, by: Self) -> Self {
         self / by
     }
-    /// The absolute value with the sign of `sign`.
-    fn with_sign(self, sign: Self) -> Self;
+    /// From `-most` to `most`; what is no number stays none.
+    #[inline(always)]
+    fn limited(self, most: Self) -> Self {
+        (-most).max_or(most.min_or(self))
+    }
 }
 
 /// 1.5 · 2^23: a number of moderate size loses its fraction when this is added, rounded to the nearest,
@@ -72,28 +70,27 @@ pub(super) fn sigmoid<V: F32Lanes>(x: V) -> V {
     V::one().quotient(p.mul_add(V::power_of_two(magic), V::one()))
 }
 
-/// The hyperbolic tangent: `(e − 1) / (e + 1)` with `e = exp(2|x|) = 2^n (1 + q)`, so that nothing cancels
-/// where `n` is zero, nor, with what rounding took from the power, where it is less than 1.
+/// The hyperbolic tangent, by that of half the argument: `a / q`, with `a` odd and `q` even in `x`, gives
+/// `2 a q / (q² + a²)`, where an error of the quotient matters the less the nearer it is to 1. The constants
+/// are minimax to that measure (7e-9), and scaled so that `q` and `q²` lose least to rounding near zero.
 #[inline(always)]
 pub(super) fn tanh<V: F32Lanes>(x: V) -> V {
-    let size = V::f32(9.02).min_or(x.abs());
-    let (n, magic) = whole(size, 2.0 * std::f32::consts::LOG2_E);
-    let power = V::power_of_two(magic);
-    let r = n.mul_add(part(-0.5 * std::f32::consts::LN_2), size);
-    let (q, less_one) = if V::RATIOS == 1 {
-        let q = V::f32(0.088_888_79);
-        let q = q.mul_add(r, V::f32(0.267_816_3));
-        let q = q.mul_add(r, V::f32(0.666_674_26));
-        (q.mul_add(r, V::f32(1.333_320_4)), power - V::one())
-    } else {
-        let q = V::f32(0.666_679_7);
-        (q.mul_add(r, V::f32(1.333_364_6)), (power - V::one()) + V::power_rest(magic))
-    };
-    let q = q.mul_add(r, V::f32(2.0));
-    let q = q.mul_add(r, V::f32(2.0)) * r;
-    let above = q.mul_add(power, less_one);
-    above.quotient(above + V::f32(2.0)).with_sign(x)
+    // At these limits 1 is reached.
+    let x = V::f32(-9.06).max_or(V::f32(9.06).min_or(x));
+    let square = x * x;
+    let q = V::f32(Q[3]).mul_add(square, V::f32(Q[2]));
+    let q = q.mul_add(square, V::f32(Q[1]));
+    let q = q.mul_add(square, V::f32(Q[0]));
+    let a = V::f32(A[2]).mul_add(square, V::f32(A[1]));
+    let a = a.mul_add(square, V::f32(A[0])) * x;
+    let below = q.mul_add(q, a * a);
+    // By rounding it might be a little more than 1.
+    ((a + a) * q).limited(below).quotient(below)
 }
+
+/// The coefficients of [`tanh`], of `a` and of `q`.
+const A: [f32; 3] = [0.921_875, 0.027_440_129, 1.051_711e-4];
+const Q: [f32; 4] = [1.843_75, 0.208_526, 0.002_223_005_3, 2.259_754e-6];
 
 /// The logarithm of the logistic sigmoid: `min(x, 0) − ln(1 + e)` with `e = exp(−|x|)`, and the latter by
 /// `ln(1 + e) = 2 artanh(e / (2 + e))`.

@@ -19,6 +19,7 @@ mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
+mod packed;
 mod panels;
 pub(crate) mod plan;
 mod pool;

@@ -112,11 +112,6 @@ impl F32Lanes for F32x4 {
     fn abs(self) -> Self {
         Self(call!(vabsq_f32(self.0)))
     }
-
-    #[inline(always)]
-    fn with_sign(self, sign: Self) -> Self {
-        Self(call!(vbslq_f32(vdupq_n_u32(1 << 31), sign.0, self.0)))
-    }
 }
 
 impl F32x4 {

@@ -1,15 +1,13 @@
 //! Weight matrices laid out for tiles.
 
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use super::buffer::Buffer;
+use super::crew::Crew;
 use super::isa::{Isa, Task};
-use super::pool;
 use super::simd::{COLUMNS, Element, Simd};
 use super::tile::PANEL_VECTORS;
-
-/// So many numbers are packed before another thread is worth waking.
-const PACKED_ALONE: usize = 200_000;
 
 /// A matrix as panels of a few registers of columns, each panel row by row.
 pub(crate) struct Panels<E> {
@@ -101,45 +99,41 @@ impl<E> Panel<'_, E> {
 impl<E: Element> Panels<E> {
     /// The transposes of some matrices' rows, one below the other: with one register of columns for each
     /// group of rows, of which they have equally many, filled up with zeros.
-    pub(crate) fn transposed(isa: Isa, matrices: &[WeightRows<'_, E>], per_panel: usize) -> Self {
+    pub(crate) fn transposed(
+        isa: Isa,
+        matrices: &[WeightRows<'_, E>],
+        per_panel: usize,
+        crew: &mut Crew,
+    ) -> Self {
         let width = isa.width::<E>();
         let depth = matrices.iter().map(|rows| rows.depth).sum();
         let vectors = matrices.first().map_or(0, |rows| rows.groups.len());
-        let mut panels = Self::recycled(depth, vectors, per_panel, width, width);
-        let panel_len = (per_panel * depth * width).max(1);
-        let together = PACKED_ALONE.div_ceil(panel_len);
-        let some = panels.data.chunks_mut(together * panel_len).enumerate();
-        pool::map(some.collect(), |(n, panels)| {
-            for (panel, data) in (n * together..).zip(panels.chunks_mut(panel_len)) {
-                let vectors = panel * per_panel..vectors.min((panel + 1) * per_panel);
-                let mut data = data;
-                for &rows in matrices {
-                    let (to, rest) = data.split_at_mut(rows.depth * vectors.len() * width);
-                    isa.run(Transpose { rows, vectors: vectors.clone(), to });
-                    data = rest;
-                }
+        let panels = Self::recycled(depth, vectors, per_panel, width, width);
+        panels.filled(crew, &|vectors, panel| {
+            let mut rest = panel;
+            for &rows in matrices {
+                let len = rows.depth * vectors.len() * width;
+                let (to, others) = std::mem::take(&mut rest).split_at_mut(len);
+                isa.run(Transpose { rows, vectors: vectors.clone(), to });
+                rest = others;
             }
-        });
-        panels
+        })
     }
 
     /// `matrix: [depth, columns]` as it is.
-    pub(crate) fn straight(matrix: &[E], columns: usize, width: usize) -> Self {
+    pub(crate) fn straight(matrix: &[E], columns: usize, width: usize, crew: &mut Crew) -> Self {
         let vectors = columns.div_ceil(width);
         let last = columns - (vectors - 1) * width;
         let depth = matrix.len() / columns;
-        let mut panels = Self::recycled(depth, vectors, PANEL_VECTORS, width, last);
-        for vector in 0..vectors {
-            let (start, stride) = panels.place(vector);
-            let from = vector * width;
-            let count = width.min(columns - from);
-            for k in 0..depth {
-                let to = &mut panels.data[start + k * stride..][..width];
-                to[..count].copy_from_slice(&matrix[k * columns + from..][..count]);
-                to[count..].fill(E::default());
+        let panels = Self::recycled(depth, vectors, PANEL_VECTORS, width, last);
+        panels.filled(crew, &|vectors, panel| {
+            let some = vectors.start * width..columns.min(vectors.end * width);
+            let rows = panel.chunks_mut((vectors.len() * width).max(1));
+            for (to, from) in rows.zip(matrix.chunks(columns)) {
+                to[..some.len()].copy_from_slice(&from[some.clone()]);
+                to[some.len()..].fill(E::default());
             }
-        }
-        panels
+        })
     }
 
     /// Panels of any numbers, for whoever writes them all.
@@ -148,11 +142,28 @@ impl<E: Element> Panels<E> {
         Self { data, depth, per_panel, vectors, width, last }
     }
 
-    /// Where a register of columns begins, and how far it is from one row to the next.
-    fn place(&self, vector: usize) -> (usize, usize) {
-        let first = vector / self.per_panel * self.per_panel;
-        let vectors = self.per_panel.min(self.vectors - first);
-        (first * self.depth * self.width + (vector - first) * self.width, vectors * self.width)
+    /// With what `fill` writes into each panel, given which registers of columns it holds. Each of the crew
+    /// fills what [`part`](Self::part) gives it to read.
+    fn filled(mut self, crew: &mut Crew, fill: &(dyn Fn(Range<usize>, &mut [E]) + Sync)) -> Self {
+        let (count, vectors, per_panel) = (self.count(), self.vectors, self.per_panel);
+        let (panel_len, parts) = (per_panel * self.depth * self.width, crew.threads());
+        let first = |part: usize| part * count / parts;
+        let mut rest = &mut self.data[..];
+        let mut shares = Vec::with_capacity(parts);
+        for part in 0..parts {
+            let len = ((first(part + 1) - first(part)) * panel_len).min(rest.len());
+            let (share, others) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = others;
+            shares.push(Mutex::new(share));
+        }
+        crew.run(&|part| {
+            let mut share = shares[part].lock().unwrap_or_else(PoisonError::into_inner);
+            for (panel, data) in (first(part)..).zip(share.chunks_mut(panel_len.max(1))) {
+                fill(panel * per_panel..vectors.min((panel + 1) * per_panel), data);
+            }
+        });
+        drop(shares);
+        self
     }
 
     /// The panels, in their order.

@@ -15,17 +15,37 @@ use super::crew::Crew;
 /// What `work` makes of each item, in their order. It must neither deal out work itself nor compute with
 /// tensors.
 pub(super) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
+    map_with(items, || (), |(), item| work(item))
+}
+
+/// As [`map`], given what `prepare` made for the thread. Each of Candle's threads begins with its own part of
+/// the items, call by call the same: memory that items have in common stays in its cache.
+pub(super) fn map_with<T: Send, P, R: Send>(
+    items: Vec<T>,
+    prepare: impl Fn() -> P + Send + Sync,
+    work: impl Fn(&P, T) -> R + Send + Sync,
+) -> Vec<R> {
     if items.len() == 1 || rayon::current_num_threads() == 1 {
-        return items.into_iter().map(work).collect();
+        let prepared = prepare();
+        return items.into_iter().map(|item| work(&prepared, item)).collect();
     }
     if !takes_candles() {
-        return items.into_par_iter().map(work).collect();
+        return items
+            .into_par_iter()
+            .map_init(&prepare, |prepared, item| work(prepared, item))
+            .collect();
     }
     let places: Vec<_> = items.into_iter().map(|item| Mutex::new((Some(item), None))).collect();
-    barrier_pool().execute_chunked(places.len(), |range| {
-        for place in &places[range] {
-            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
-            place.1 = place.0.take().map(&work);
+    let threads = barrier_pool().n_workers() + 1;
+    barrier_pool().execute(|thread| {
+        let (others, own) = places.split_at(thread * places.len() / threads);
+        let mut prepared = None;
+        for place in own.iter().chain(others) {
+            // What another thread has locked is its to do.
+            let Ok(mut place) = place.try_lock() else { continue };
+            if let Some(item) = place.0.take() {
+                place.1 = Some(work(prepared.get_or_insert_with(&prepare), item));
+            }
         }
     });
     let places = places.into_iter().map(|place| place.into_inner());

@@ -130,11 +130,6 @@ impl<const N: usize, T: Target> F32Lanes for Array<f32, N, T> {
     fn abs(self) -> Self {
         Self::from(self.0.map(f32::abs))
     }
-
-    #[inline(always)]
-    fn with_sign(self, sign: Self) -> Self {
-        Self::from(from_fn(|k| self.0[k].copysign(sign.0[k])))
-    }
 }
 
 impl<const N: usize, T: Target> Lane for Array<f64, N, T> {

@@ -48,7 +48,8 @@ pub(super) fn parts(count: usize, max: usize) -> impl Iterator<Item = (usize, us
 /// # Safety
 /// `left` gives an address valid for reading as far as the product's offsets and the panels' depth
 /// say; `start` and `out` give addresses valid for reading and writing, until the product ends, at
-/// each of the product's columns a register (of the panels' last one, as much as it has).
+/// each panel's `place` and there at each of the product's columns a register (of the panels' last one, as
+/// much as it has).
 pub(super) unsafe trait Product<E> {
     /// What tells where a row lies.
     type Row: Copy;
@@ -66,16 +67,18 @@ pub(super) unsafe trait Product<E> {
     fn left_before(&self, _: Self::Row) -> *const E {
         std::ptr::null()
     }
-    /// Where the numbers lie that a row's sums begin with, for the panel that begins at `vector`.
-    fn start(&self, row: Self::Row, vector: usize) -> *const E;
+    /// Where the numbers lie that a row's sums begin with.
+    fn start(&self, row: Self::Row) -> *const E;
     /// Where a row's sums go.
-    fn out(&self, row: Self::Row, vector: usize) -> *mut E;
-    /// Is called before the sums of `count` rows, from `first` on, are computed for the panel that begins at
-    /// `vector`.
+    fn out(&self, row: Self::Row) -> *mut E;
+    /// How far behind both the panel's lie whose first register of columns is `vector`.
+    fn place(&self, vector: usize) -> usize;
+    /// Is called before the sums of `count` rows, from `first` on, are computed for the panel at `place`.
     #[inline(always)]
-    fn approach(&self, _first: usize, _count: usize, _vector: usize) {}
-    /// Is called when `count` more rows, from `first` on, are done for the panel that begins at `vector`.
-    fn finished(&self, first: usize, count: usize, vector: usize);
+    fn approach(&self, _first: usize, _count: usize, _place: usize) {}
+    /// Is called when `count` more rows, from `first` on, are done for the panel at `place`.
+    #[inline(always)]
+    fn finished(&self, _first: usize, _count: usize, _place: usize) {}
 }
 
 /// `rows` rows times the panels. Each row of the left matrix is made of segments of equal length, one
@@ -96,6 +99,7 @@ pub(super) fn multiply<'a, S: Simd>(
     while let Some(panel) = panels.next() {
         let after = panels.peek().map_or(panel.data, |next| next.data);
         let row_len = panel.vectors * S::WIDTH;
+        let place = product.place(panel.first);
         let mut before = product.before();
         let segment = (panel.depth - before) / offsets.len();
         let max_depth = CHUNK_BYTES / (row_len * size_of::<S::Elem>());
@@ -130,12 +134,14 @@ pub(super) fn multiply<'a, S: Simd>(
                 for (r, row) in places.by_ref().take(count).enumerate() {
                     tile.left_before[r] = product.left_before(row);
                     tile.left[r] = product.left(row);
-                    tile.out[r] = product.out(row, panel.first);
-                    tile.start[r] =
-                        if begun { tile.out[r] } else { product.start(row, panel.first) };
+                    tile.out[r] = product.out(row).wrapping_add(place);
+                    tile.start[r] = match begun {
+                        true => tile.out[r],
+                        false => product.start(row).wrapping_add(place),
+                    };
                 }
                 if rest.is_empty() {
-                    product.approach(first, count, panel.first);
+                    product.approach(first, count, place);
                 }
                 // SAFETY: this runs on `S`, so the machine has it.
                 unsafe { S::Target::enter::<S>(tile) };
@@ -143,7 +149,7 @@ pub(super) fn multiply<'a, S: Simd>(
                     // Rows wait for their neighbours: the equations take some at once.
                     let done = first + count;
                     let end = if done == rows { done } else { done - done % TOGETHER };
-                    product.finished(finished, end - finished, panel.first);
+                    product.finished(finished, end - finished, place);
                     finished = end;
                 }
             }

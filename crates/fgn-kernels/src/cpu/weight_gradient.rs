@@ -14,7 +14,7 @@ use super::geometry::Geometry;
 use super::isa::{Isa, Task};
 use super::pool;
 use super::schedule::Schedule;
-use super::simd::{Element, Simd};
+use super::simd::{COLUMNS, Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Strip, Strips};
 
 /// The sums so far.
@@ -26,8 +26,8 @@ pub(super) struct WeightGradient<E> {
 
 /// A few registers of one block's units, against all that the block is fed by.
 struct Part {
-    /// The tensor that the part belongs to, and its rows there.
-    tensor: &'static str,
+    /// The tensors that have it as a part, and its rows there.
+    tensors: Vec<&'static str>,
     first_row: usize,
     rows: usize,
     /// How many registers they fill.
@@ -50,7 +50,7 @@ enum Feed {
 
 impl<E: Element> WeightGradient<E> {
     pub(super) fn new(g: &Geometry) -> Self {
-        let mut parts = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         let mut len = 0;
         for slot in g.layout.tensors() {
             let (feed, depth, rows) = match slot.name {
@@ -62,14 +62,23 @@ impl<E: Element> WeightGradient<E> {
             for (place, column) in columns(g, slot).into_iter().enumerate() {
                 for (first, vectors) in tile::parts(rows.div_ceil(g.width), PANEL_VECTORS) {
                     let unit = first * g.width;
+                    let (first_row, column) = (place * rows + unit, column * g.padded + unit);
+                    // Both biases have the same gradient.
+                    let same = |part: &&mut Part| {
+                        feed == Feed::One && part.feed == feed && part.column == column
+                    };
+                    if let Some(part) = parts.iter_mut().find(same) {
+                        part.tensors.push(slot.name);
+                        continue;
+                    }
                     let range = len..len + depth * vectors * g.width;
                     len = range.end;
                     parts.push(Part {
-                        tensor: slot.name,
-                        first_row: place * rows + unit,
+                        tensors: vec![slot.name],
+                        first_row,
                         rows: (vectors * g.width).min(rows - unit),
                         vectors,
-                        column: column * g.padded + unit,
+                        column,
                         feed,
                         range,
                     });
@@ -165,26 +174,57 @@ impl<E: Element> WeightGradient<E> {
     }
 
     /// Writes the gradient of the packed parameters: the sums of all groups, added in their order.
-    pub(super) fn write(groups: &[Self], g: &Geometry, parameters: &mut [E]) {
+    pub(super) fn write(isa: Isa, groups: &[Self], g: &Geometry, parameters: &mut [E]) {
         let Some((first, others)) = groups.split_first() else { return };
         let parameters = Shared::of(parameters);
         pool::map(first.parts.iter().collect(), |part| {
-            let Some(slot) = g.layout.tensor(part.tensor) else { return };
             let mut sums = first.sums[part.range.clone()].to_vec();
             for group in others {
                 let of_group = &group.sums[part.range.clone()];
                 sums.iter_mut().zip(of_group).for_each(|(sum, &more)| *sum += more);
             }
-            let stride = part.vectors * g.width;
-            let depth = sums.len() / stride;
-            for u in 0..part.rows {
-                for (k, row) in sums.chunks(stride).enumerate() {
-                    let place = slot.offset + (part.first_row + u) * depth + k;
-                    // SAFETY: the rows of a tensor are dealt among its parts.
-                    unsafe { parameters.at(place).write(row[u]) };
-                }
+            for slot in part.tensors.iter().filter_map(|name| g.layout.tensor(name)) {
+                isa.run(WritePart { part, sums: &sums, offset: slot.offset, parameters });
             }
         });
+    }
+}
+
+/// Writes a part's sums as rows of a tensor that begins at `offset` among the parameters.
+struct WritePart<'a, E> {
+    part: &'a Part,
+    sums: &'a [E],
+    offset: usize,
+    parameters: Shared<E>,
+}
+
+impl<E: Element> Task<E> for WritePart<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd<Elem = E>>(self) {
+        let Self { part, sums, offset, parameters } = self;
+        let stride = part.vectors * S::WIDTH;
+        let depth = sums.len() / stride;
+        let place = |unit: usize, k: usize| offset + (part.first_row + unit) * depth + k;
+        // As far as registers and columns are full.
+        let (units, whole) = (part.rows - part.rows % COLUMNS, depth - depth % S::WIDTH);
+        for unit in (0..units).step_by(COLUMNS) {
+            for k in (0..whole).step_by(S::WIDTH) {
+                // SAFETY: there are `WIDTH` rows of sums with `COLUMNS` from `unit` on, and the rows of a
+                // tensor, `depth` numbers each, are dealt among its parts.
+                unsafe {
+                    let columns = S::load_columns(sums.as_ptr().add(k * stride + unit), stride);
+                    for (c, column) in columns.into_iter().enumerate() {
+                        column.store(parameters.at(place(unit + c, k)));
+                    }
+                }
+            }
+        }
+        for unit in 0..part.rows {
+            for k in if unit < units { whole } else { 0 }..depth {
+                // SAFETY: as above.
+                unsafe { parameters.at(place(unit, k)).write(sums[k * stride + unit]) };
+            }
+        }
     }
 }
 

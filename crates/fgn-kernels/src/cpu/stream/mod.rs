@@ -23,8 +23,9 @@ use fgn_core::oracle::Shape;
 
 use super::buffer::Buffer;
 use super::crew::Crew;
-use super::geometry::{self, Geometry, Units};
+use super::geometry::Geometry;
 use super::isa::Isa;
+use super::packed::{self, Units};
 use super::plan::Plan;
 use crate::Precision;
 use format::{Bf16, F32, Format, Int8, VECTORS};
@@ -111,7 +112,7 @@ impl Packed {
         let units = Units::new(&g, parameters);
         let start = match units.norm {
             Some(_) => Buffer::zeroed(g.spec.blocks.len() * g.padded),
-            None => geometry::bias(&g, parameters),
+            None => packed::bias(&g, parameters),
         };
         let zeros = Buffer::zeroed(g.padded);
         Self { cell, isa, plan, g, weights, start, zeros, units }

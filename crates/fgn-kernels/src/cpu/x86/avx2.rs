@@ -44,14 +44,6 @@ impl F32Lanes for F32x8 {
     fn abs(self) -> Self {
         Self(call!(_mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0)))
     }
-
-    #[inline(always)]
-    fn with_sign(self, sign: Self) -> Self {
-        Self(call!({
-            let bit = _mm256_set1_ps(-0.0);
-            _mm256_or_ps(_mm256_andnot_ps(bit, self.0), _mm256_and_ps(bit, sign.0))
-        }))
-    }
 }
 
 impl F32x8 {
