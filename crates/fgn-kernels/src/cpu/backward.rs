@@ -170,10 +170,8 @@ pub(crate) fn backward<E: Element>(
         let packed = packed::for_each_thread::<E, _>(g, packed);
         let alone = |packed: &Arc<_>, members| group(members, packed, &mut Crew::alone());
         if helped {
-            members
-                .into_par_iter()
-                .map_init(packed, |packed, members| alone(packed, members))
-                .collect()
+            let packed = packed();
+            members.into_par_iter().map(|members| alone(&packed, members)).collect()
         } else {
             pool::map_with(members, packed, alone)
         }

@@ -59,12 +59,14 @@ impl<'a, E: Element> Block<'a, E> {
         let schedule = &plan.schedule;
         let emitted_row = plan.emitted_row(g.spec, g.shape.hidden);
         for k in times {
+            // SAFETY: the memory is the run's.
+            let (d_prev, d_pre) = unsafe { (run.d_prev.at(0), run.d_pre.at(k)) };
             for (row, &b) in run.members.iter().enumerate().take(self.active) {
                 let place = k * g.shape.batch + b;
                 let states = |place: usize| saved.states[place * g.state_stride()..].as_ptr();
                 let ends = k + 1 >= schedule.len(b);
                 // SAFETY: the group's own rows.
-                let (d_prev, d_pre) = unsafe { (run.d_prev.row(0, row), run.d_pre.row(k, row)) };
+                let (d_prev, d_pre) = unsafe { (d_prev.row(row), d_pre.row(row)) };
                 self.rows.push(Row {
                     b,
                     pre: saved.pre[place * g.pre_stride()..].as_ptr(),

@@ -286,21 +286,25 @@ impl<'a, E: Element> Block<'a, E> {
         let run = self.run;
         (self.first, self.active) = (times.start, run.active(times.start));
         self.rows.clear();
+        let emitted_row = plan.emitted_row(g.spec, g.shape.hidden);
         for k in times {
+            // SAFETY: each has a row for each sequence, at the step and after it.
+            let (pre, scales) = unsafe { (run.pre.at(k), run.scales.at(k)) };
+            // SAFETY: as above.
+            let (prev, next) = unsafe { (run.states.at(k), run.states.at(k + 1)) };
             for (&b, &slot) in run.members.iter().zip(&run.slots).take(self.active) {
                 let place = plan.schedule.place(k, b);
                 let resets = plan.schedule.resets(k, b);
-                // SAFETY: each of these has a row for the sequence.
+                // SAFETY: as above.
                 self.rows.push(unsafe {
                     Row {
                         b,
                         x: arguments.x[place * g.shape.input..].as_ptr(),
-                        pre: run.pre.row(k, slot),
-                        prev: if resets { packed.zeros.as_ptr() } else { run.states.row(k, slot) },
-                        next: run.states.row(k + 1, slot),
-                        scales: run.scales.row(k, slot),
-                        emitted: match plan.emitted(k, b, plan.emitted_row(g.spec, g.shape.hidden))
-                        {
+                        pre: pre.row(slot),
+                        prev: if resets { packed.zeros.as_ptr() } else { prev.row(slot) },
+                        next: next.row(slot),
+                        scales: scales.row(slot),
+                        emitted: match plan.emitted(k, b, emitted_row) {
                             Some(place) => run.output.at(place),
                             None => std::ptr::null_mut(),
                         },

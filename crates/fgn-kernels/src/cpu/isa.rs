@@ -51,7 +51,7 @@ pub(crate) trait Target: Copy {
     unsafe fn enter<S: Simd>(task: impl Task<S::Elem>);
 }
 
-/// AVX-512, with its instructions for bytes and words.
+/// AVX-512, with its instructions for bytes, words and double words.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512;

@@ -1,10 +1,10 @@
 //! `exp`, `tanh`, `sigmoid` and its logarithm for registers of `f32`.
 //!
-//! All rest on the exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a polynomial of
-//! degree 6 for `e^r` (relative error 4e-9, minimax by least squares on Chebyshev nodes, as are the
-//! ones for `e^2r − 1` and for the logarithm). A register that can look up sixteen powers at once has `n` in
-//! sixteenths: `r` is as much smaller, and degree 3 as exact. The tests hold all to
-//! [`MAX_ULP`] over a sweep of all magnitudes.
+//! All but the tangent rest on the exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a
+//! polynomial of degree 6 for `e^r` (relative error 4e-9, minimax by least squares on Chebyshev nodes, as is
+//! the one for the logarithm). A register that can look up sixteen powers at once has `n` in sixteenths: `r`
+//! is as much smaller, and degree 3 as exact. The tests hold all to [`MAX_ULP`] over a sweep of all
+//! magnitudes.
 
 use fgn_core::Lane;
 
