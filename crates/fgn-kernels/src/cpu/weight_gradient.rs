@@ -65,7 +65,8 @@ impl<E: Element> WeightGradient<E> {
                     let (first_row, column) = (place * rows + unit, column * g.padded + unit);
                     // Both biases have the same gradient.
                     let same = |part: &&mut Part| {
-                        feed == Feed::One && part.feed == feed && part.column == column
+                        let here = (part.feed, part.first_row, part.column);
+                        feed == Feed::One && here == (feed, first_row, column)
                     };
                     if let Some(part) = parts.iter_mut().find(same) {
                         part.tensors.push(slot.name);
