@@ -77,7 +77,7 @@ pub(crate) fn backward<E: Element>(
     let &Arguments { shape, plan, .. } = arguments;
     let Shape { batch, hidden, .. } = shape;
     let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
-    let packed = |crew: &mut Crew| PackedBack::new(g, arguments.weights, wanted.x, crew);
+    let lay_out = |crew: &mut Crew| PackedBack::new(g, arguments.weights, wanted.x, crew);
     let zeros = &Buffer::zeroed(g.state_stride().max(shape.input.next_multiple_of(g.width)));
 
     let mut d = Gradients {
@@ -163,11 +163,11 @@ pub(crate) fn backward<E: Element>(
     };
     let groups = if g.shares_units::<E>() {
         vec![pool::with_crew(g.crew(), |crew| {
-            group(plan.schedule.members(0, 1), &packed(crew), crew)
+            group(plan.schedule.members(0, 1), &lay_out(crew), crew)
         })]
     } else {
         let members: Vec<_> = (0..count).map(|n| plan.schedule.members(n, count)).collect();
-        let packed = packed::for_each_thread::<E, _>(g, packed);
+        let packed = packed::for_each_thread::<E, _>(g, lay_out);
         let alone = |packed: &Arc<_>, members| group(members, packed, &mut Crew::alone());
         if helped {
             let packed = packed();

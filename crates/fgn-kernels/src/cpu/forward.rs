@@ -64,7 +64,7 @@ pub(crate) fn forward<E: Element>(
     let Shape { steps, batch, .. } = shape;
     let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
     let from_zero = arguments.begins_at_zero();
-    let packed = |crew: &mut Crew| Packed::new(isa, g, arguments.weights, crew);
+    let lay_out = |crew: &mut Crew| Packed::new(isa, g, arguments.weights, crew);
 
     let mut last = vec![E::default(); arguments.states.len()];
     let last_states = Shared::of(&mut last);
@@ -144,12 +144,12 @@ pub(crate) fn forward<E: Element>(
     let run_all = |output: Shared<E>| {
         if g.shares_units::<E>() {
             return pool::with_crew(g.crew(), |crew| {
-                run(output, plan.schedule.members(0, 1), &packed(crew), crew);
+                run(output, plan.schedule.members(0, 1), &lay_out(crew), crew);
             });
         }
         let threads = threads(shape, g);
         let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
-        let packed = packed::for_each_thread::<E, _>(g, packed);
+        let packed = packed::for_each_thread::<E, _>(g, lay_out);
         pool::map_with(members, packed, |packed, members| {
             run(output, members, packed, &mut Crew::alone());
         });

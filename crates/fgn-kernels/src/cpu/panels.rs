@@ -145,20 +145,21 @@ impl<E: Element> Panels<E> {
     /// With what `fill` writes into each panel, given which registers of columns it holds. Each of the crew
     /// fills what [`part`](Self::part) gives it to read.
     fn filled(mut self, crew: &mut Crew, fill: &(dyn Fn(Range<usize>, &mut [E]) + Sync)) -> Self {
-        let (count, vectors, per_panel) = (self.count(), self.vectors, self.per_panel);
+        let (vectors, per_panel) = (self.vectors, self.per_panel);
         let (panel_len, parts) = (per_panel * self.depth * self.width, crew.threads());
-        let first = |part: usize| part * count / parts;
+        let ranges: Vec<_> = (0..parts).map(|part| self.part_panels(part, parts)).collect();
         let mut rest = &mut self.data[..];
         let mut shares = Vec::with_capacity(parts);
-        for part in 0..parts {
-            let len = ((first(part + 1) - first(part)) * panel_len).min(rest.len());
+        for range in ranges {
+            let len = (range.len() * panel_len).min(rest.len());
             let (share, others) = std::mem::take(&mut rest).split_at_mut(len);
             rest = others;
-            shares.push(Mutex::new(share));
+            shares.push(Mutex::new((range.start, share)));
         }
         crew.run(&|part| {
             let mut share = shares[part].lock().unwrap_or_else(PoisonError::into_inner);
-            for (panel, data) in (first(part)..).zip(share.chunks_mut(panel_len.max(1))) {
+            let (first, share) = &mut *share;
+            for (panel, data) in (*first..).zip(share.chunks_mut(panel_len.max(1))) {
                 fill(panel * per_panel..vectors.min((panel + 1) * per_panel), data);
             }
         });
@@ -174,8 +175,15 @@ impl<E: Element> Panels<E> {
 
     /// The registers of columns in one of some nearly equal parts of the panels.
     pub(super) fn part_vectors(&self, part: usize, parts: usize) -> Range<usize> {
-        let of = |part: usize| (part * self.count() / parts * self.per_panel).min(self.vectors);
-        of(part)..of(part + 1)
+        let Range { start, end } = self.part_panels(part, parts);
+        let of = |panel: usize| (panel * self.per_panel).min(self.vectors);
+        of(start)..of(end)
+    }
+
+    /// Which panels one of some nearly equal parts has.
+    fn part_panels(&self, part: usize, parts: usize) -> Range<usize> {
+        let count = self.count();
+        part * count / parts..(part + 1) * count / parts
     }
 
     /// How many panels there are.
@@ -191,7 +199,7 @@ impl<E: Element> Panels<E> {
         parts: usize,
         backwards: bool,
     ) -> impl Iterator<Item = Panel<'_, E>> {
-        let (begin, end) = (part * self.count() / parts, (part + 1) * self.count() / parts);
+        let Range { start: begin, end } = self.part_panels(part, parts);
         (begin..end).map(move |n| {
             let first = if backwards { begin + end - 1 - n } else { n } * self.per_panel;
             let vectors = self.per_panel.min(self.vectors - first);

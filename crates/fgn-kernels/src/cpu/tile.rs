@@ -134,11 +134,10 @@ pub(super) fn multiply<'a, S: Simd>(
                 for (r, row) in places.by_ref().take(count).enumerate() {
                     tile.left_before[r] = product.left_before(row);
                     tile.left[r] = product.left(row);
-                    tile.out[r] = product.out(row).wrapping_add(place);
-                    tile.start[r] = match begun {
-                        true => tile.out[r],
-                        false => product.start(row).wrapping_add(place),
-                    };
+                    let out = product.out(row);
+                    let start = if begun { out.cast_const() } else { product.start(row) };
+                    tile.out[r] = out.wrapping_add(place);
+                    tile.start[r] = start.wrapping_add(place);
                 }
                 if rest.is_empty() {
                     product.approach(first, count, place);
