@@ -41,7 +41,13 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
                 let panels =
                     panels.map(|panel| if zero { panel.top(run.g.shape.input) } else { panel });
                 let columns = run.g.offsets(&run.g.hidden_blocks);
-                let product = HiddenProduct::<S> { rows: step, zero };
+                let fused = run.packed.fused > 0;
+                let product = HiddenProduct::<S> {
+                    rows: step,
+                    zero,
+                    fed: run.g.states.fed * run.g.padded,
+                    start: fused.then(|| run.packed.start.as_ptr()),
+                };
                 tile::multiply::<S>(active, &[0], panels, &columns, &product);
             } else if !run.g.whole_rows {
                 run.equations.step(&step, 0..active, units.clone(), Stage::Whole);
@@ -219,6 +225,10 @@ struct HiddenProduct<'a, S: Simd> {
     rows: StepRows<'a, S::Elem>,
     /// Whether there is the input's product alone.
     zero: bool,
+    /// Where the hidden state stands in a row of states.
+    fed: usize,
+    /// What sums begin with, where the input's product is one with this one.
+    start: Option<*const S::Elem>,
 }
 
 // SAFETY: a row of the hidden state has `padded` numbers, and the panels, beside the input's numbers, are
@@ -233,14 +243,12 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
 
     #[inline(always)]
     fn left(&self, row: Self::Row) -> *const E {
-        let g = self.rows.run.g;
-        if self.zero { row.x } else { row.prev.wrapping_add(g.states.fed * g.padded) }
+        if self.zero { row.x } else { row.prev.wrapping_add(self.fed) }
     }
 
     #[inline(always)]
     fn before(&self) -> usize {
-        let run = self.rows.run;
-        if run.packed.fused > 0 && !self.zero { run.g.shape.input } else { 0 }
+        if self.start.is_some() && !self.zero { self.rows.run.g.shape.input } else { 0 }
     }
 
     #[inline(always)]
@@ -250,8 +258,7 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
 
     #[inline(always)]
     fn start(&self, row: Self::Row) -> *const E {
-        let packed = self.rows.run.packed;
-        if packed.fused > 0 { packed.start.as_ptr() } else { row.pre }
+        self.start.unwrap_or(row.pre)
     }
 
     #[inline(always)]

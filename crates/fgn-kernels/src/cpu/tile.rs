@@ -112,25 +112,24 @@ pub(super) fn multiply<'a, S: Simd>(
             let tiles = rows.div_ceil(max_rows::<S>(panel.vectors));
             let share = next.len().min(max_depth * row_len).div_ceil(tiles);
             let stride = share.div_ceil(depth).min(line::<S::Elem>());
-            let mut ahead = next.as_ptr();
+            let mut tile = ProductTile {
+                before,
+                left_before: [std::ptr::null(); MAX_ROWS],
+                left: [std::ptr::null(); MAX_ROWS],
+                start: [std::ptr::null(); MAX_ROWS],
+                out: [std::ptr::null_mut(); MAX_ROWS],
+                rows: 0,
+                vectors: panel.vectors,
+                last: panel.last,
+                chunk,
+                columns,
+                weights: weights.as_ptr(),
+                ahead: next.as_ptr(),
+                ahead_stride: stride,
+            };
             let mut places = product.rows();
             for (first, count) in parts(rows, max_rows::<S>(panel.vectors)) {
-                let mut tile = ProductTile {
-                    before,
-                    left_before: [std::ptr::null(); MAX_ROWS],
-                    left: [std::ptr::null(); MAX_ROWS],
-                    start: [std::ptr::null(); MAX_ROWS],
-                    out: [std::ptr::null_mut(); MAX_ROWS],
-                    rows: count,
-                    vectors: panel.vectors,
-                    last: panel.last,
-                    chunk,
-                    columns,
-                    weights: weights.as_ptr(),
-                    ahead,
-                    ahead_stride: stride,
-                };
-                ahead = ahead.wrapping_add(depth * stride);
+                tile.rows = count;
                 for (r, row) in places.by_ref().take(count).enumerate() {
                     tile.left_before[r] = product.left_before(row);
                     tile.left[r] = product.left(row);
@@ -143,7 +142,8 @@ pub(super) fn multiply<'a, S: Simd>(
                     product.approach(first, count, place);
                 }
                 // SAFETY: this runs on `S`, so the machine has it.
-                unsafe { S::Target::enter::<S>(tile) };
+                unsafe { S::Target::enter::<S>(&tile) };
+                tile.ahead = tile.ahead.wrapping_add(depth * stride);
                 if rest.is_empty() {
                     // Rows wait for their neighbours: the equations take some at once.
                     let done = first + count;
@@ -223,7 +223,7 @@ macro_rules! with_size {
     };
 }
 
-impl<E: Element> Task<E> for ProductTile<'_, E> {
+impl<E: Element> Task<E> for &ProductTile<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
         // SAFETY: the addresses are what `Product` promises.
@@ -237,7 +237,7 @@ impl<E: Element> ProductTile<'_, E> {
         if R > max_rows::<S>(V) {
             return; // `multiply` makes no such tile: this spares its code.
         }
-        let columns = &self.columns[..V];
+        let columns: [usize; V] = std::array::from_fn(|v| self.columns[v]);
         let mut sums = [[S::zero(); V]; R];
         // SAFETY: `Product` promises that all these are valid as far as they are used here.
         unsafe {
