@@ -19,16 +19,7 @@ pub(crate) fn checked(
 ) -> Result<(Shape, Plan)> {
     let shape = sizes(cell, x, states)?;
     let form = form(cell, shape.input, shape.hidden, options)?;
-    let len = Layout::of(cell.spec(), form).len();
-    if weights.dims() != [len] {
-        bail!(
-            "{cell} with input size {} and hidden size {}: expected packed weights of shape [{len}], got \
-             {:?}",
-            shape.input,
-            shape.hidden,
-            weights.dims()
-        );
-    }
+    self::weights(cell, weights, form)?;
     numbers(cell, [x, weights, states])?;
     let lengths = options.lengths.as_deref().map(|lengths| self::lengths(cell, shape, lengths));
     let resets = options.resets.as_ref().map(|resets| self::resets(cell, shape, resets));
@@ -36,6 +27,21 @@ pub(crate) fn checked(
     let rules = rules(cell, options)?;
     let (emit, telemetry) = (options.emit, options.telemetry);
     Ok((shape, Plan { form, emit, schedule, rules, telemetry }))
+}
+
+/// As many as the form has.
+pub(crate) fn weights(cell: AnyCell, weights: &Tensor, form: Form) -> Result<()> {
+    let len = Layout::of(cell.spec(), form).len();
+    if weights.dims() != [len] {
+        bail!(
+            "{cell} with input size {} and hidden size {}: expected packed weights of shape [{len}], got \
+             {:?}",
+            form.input,
+            form.hidden,
+            weights.dims()
+        );
+    }
+    Ok(())
 }
 
 /// What the steps of a stream do.

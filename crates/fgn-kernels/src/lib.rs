@@ -26,6 +26,8 @@
 //! # }
 //! ```
 //!
+//! For weights that stay as they are there is [`SequenceWeights`], which lays them out once for many calls.
+//!
 //! For streams whose inputs come in one by one there is [`Stream`]: single steps without a graph, from
 //! weights packed once.
 //!
@@ -56,6 +58,7 @@ mod cpu;
 pub mod cuda;
 mod options;
 mod sequence;
+mod sequence_weights;
 #[cfg(test)]
 mod settings;
 mod stream;
@@ -65,6 +68,7 @@ pub use conv::conv_relu_pool;
 pub use cpu::isa::Isa;
 pub use options::{Dropout, Emit, Options};
 pub use sequence::{Gate, Sequence, sequence};
+pub use sequence_weights::SequenceWeights;
 pub use stream::{Precision, Stream, StreamWeights};
 pub use trace::{GateTrace, Trace, trace};
 

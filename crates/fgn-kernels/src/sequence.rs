@@ -18,6 +18,7 @@ use crate::cpu::backward::{Derivatives, Wanted, backward};
 use crate::cpu::equations::Compiled;
 use crate::cpu::forward::{Forward, Saved, forward};
 use crate::cpu::isa::Isa;
+use crate::cpu::packed::LaidOut;
 use crate::cpu::plan::Plan;
 use crate::cpu::simd::Element;
 #[cfg(feature = "cuda")]
@@ -97,13 +98,25 @@ pub fn sequence(
     options: &Options,
 ) -> Result<Sequence> {
     let (shape, plan) = checked(cell, x, weights, states, options)?;
+    run(cell, Isa::active()?, (shape, plan), [x, weights, states], None)
+}
+
+/// Runs a sequence of checked arguments, with the weights as they are laid out already: a [`LaidOut`].
+pub(crate) fn run(
+    cell: AnyCell,
+    isa: Isa,
+    (shape, plan): (Shape, Plan),
+    [x, weights, states]: [&Tensor; 3],
+    laid_out: Option<Arc<dyn Any + Send + Sync>>,
+) -> Result<Sequence> {
     let tracked = [x, weights, states].iter().any(|tensor| tensor.track_op());
     let finals = Arc::new(Finals::default());
     let op = SequenceOp {
         cell,
         shape,
         plan,
-        isa: Isa::active()?,
+        isa,
+        laid_out,
         save: tracked,
         wanted: Wanted { x: x.track_op(), states: states.track_op() },
         saved: OnceLock::new(),
@@ -122,6 +135,7 @@ struct SequenceOp {
     shape: Shape,
     plan: Plan,
     isa: Isa,
+    laid_out: Option<Arc<dyn Any + Send + Sync>>,
     save: bool,
     wanted: Wanted,
     /// What the backend at hand saved, once the op ran.
@@ -266,6 +280,11 @@ impl SequenceOp {
         }
     }
 
+    /// The weights as they are laid out already, if that is for the number type at hand.
+    fn laid_out<E: 'static>(&self) -> Option<&LaidOut<E>> {
+        self.laid_out.as_ref().and_then(|laid_out| laid_out.downcast_ref())
+    }
+
     fn forward<E: Element>(
         &self,
         [x, weights, states]: [(&CpuStorage, &TensorLayout); 3],
@@ -279,7 +298,7 @@ impl SequenceOp {
         };
         let equations = Compiled(self.isa).of(self.cell);
         let Forward { output, states, saved, counts } =
-            forward(self.isa, &*equations, &arguments, self.save);
+            forward(self.isa, &*equations, &arguments, self.laid_out(), self.save);
         if let Some(saved) = saved {
             self.saved.get_or_init(|| Box::new(saved));
         }

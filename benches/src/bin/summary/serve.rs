@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use fgn_benches::protocol::{Request, Run, Work, numbers, run, serve};
 use fgn_core::{AnyCell, Form, Layout, Norm};
-use fgn_kernels::{Dropout, Options, Precision, StreamWeights, sequence};
+use fgn_kernels::{Dropout, Options, Precision, SequenceWeights, StreamWeights, sequence};
 
 /// Serves as one of the two until there are no more requests.
 pub(crate) fn contestant(name: &str, threads: usize) -> Result<()> {
@@ -113,18 +113,16 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
     }
     let x = Tensor::from_vec(x, (steps, batch, input), device)?;
     let states = Tensor::from_vec(states, (count, batch, hidden), device)?;
-    let packed = match request.work {
-        Work::Train => Var::from_tensor(&weights)?.into_inner(),
-        _ => weights,
-    };
-    let train = request.work == Work::Train;
-    let variable = packed.clone();
     let options = options(request)?;
-    let forward = move || sequence(cell, &x, &packed, &states, &options).map(|run| run.output);
-    if !train {
+    if request.work == Work::Infer {
+        let weights = SequenceWeights::new(cell, &weights, [input, hidden], &options)?;
+        let forward = move || weights.sequence(&x, &states, &options).map(|run| run.output);
         let check = last(&forward()?)?;
         return Ok((check, run(forward)));
     }
+    let packed = Var::from_tensor(&weights)?.into_inner();
+    let variable = packed.clone();
+    let forward = move || sequence(cell, &x, &packed, &states, &options).map(|run| run.output);
     let gradients = forward()?.sum_all()?.backward()?;
     let gradient = of(&gradients, &variable)?;
     let matrices = ["weight_ih", "weight_hh"].iter().filter_map(|name| layout.tensor(name));

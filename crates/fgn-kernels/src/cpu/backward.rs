@@ -167,7 +167,7 @@ pub(crate) fn backward<E: Element>(
         })]
     } else {
         let members: Vec<_> = (0..count).map(|n| plan.schedule.members(n, count)).collect();
-        let packed = packed::for_each_thread::<E, _>(g, lay_out);
+        let packed = packed::for_each_thread::<E, _>(g, None, lay_out);
         let alone = |packed: &Arc<_>, members| group(members, packed, &mut Crew::alone());
         if helped {
             let packed = packed();

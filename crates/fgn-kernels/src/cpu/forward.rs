@@ -10,6 +10,7 @@
 //! threads meet after each step.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use fgn_core::oracle::Shape;
 
@@ -20,7 +21,7 @@ use super::forward_step::{ProjectionPart, RowsPart, StepPart, StepRows};
 use super::gates::{CountPart, Counts};
 use super::geometry::{Geometry, Steps};
 use super::isa::{Isa, Task};
-use super::packed::{self, Packed};
+use super::packed::{self, LaidOut, Packed};
 use super::plan::Plan;
 use super::pool;
 use super::simd::{Element, Simd};
@@ -53,18 +54,23 @@ pub(crate) struct Forward<E> {
     pub(crate) counts: Option<Counts>,
 }
 
-/// Runs `cell` over a sequence; with `save`, keeps what the backward pass needs.
+/// Runs `cell` over a sequence, with the weights as they are `laid_out` already; with `save`, keeps what the
+/// backward pass needs.
 pub(crate) fn forward<E: Element>(
     isa: Isa,
     equations: &dyn Equations<E>,
     arguments: &Arguments<'_, E>,
+    laid_out: Option<&LaidOut<E>>,
     save: bool,
 ) -> Forward<E> {
     let &Arguments { shape, plan, .. } = arguments;
     let Shape { steps, batch, .. } = shape;
     let g = &Geometry::new(equations.spec(), shape, plan, isa.width::<E>());
     let from_zero = arguments.begins_at_zero();
+    let zeros = &Buffer::zeroed(g.state_stride());
     let lay_out = |crew: &mut Crew| Packed::new(isa, g, arguments.weights, crew);
+    // Before any thread is taken, for who waits here for another run's threads must not have its own.
+    let given = laid_out.map(|all| all.of(g, || pool::with_crew(g.crew(), lay_out)));
 
     let mut last = vec![E::default(); arguments.states.len()];
     let last_states = Shared::of(&mut last);
@@ -98,6 +104,7 @@ pub(crate) fn forward<E: Element>(
             g,
             plan,
             packed,
+            zeros,
             arguments,
             pre: Steps::new(pre, blocks, all, g.pre_stride()),
             states: Steps::new(states, two, all, g.state_stride()),
@@ -144,12 +151,13 @@ pub(crate) fn forward<E: Element>(
     let run_all = |output: Shared<E>| {
         if g.shares_units::<E>() {
             return pool::with_crew(g.crew(), |crew| {
-                run(output, plan.schedule.members(0, 1), &lay_out(crew), crew);
+                let packed = given.clone().unwrap_or_else(|| Arc::new(lay_out(crew)));
+                run(output, plan.schedule.members(0, 1), &packed, crew);
             });
         }
         let threads = threads(shape, g);
         let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
-        let packed = packed::for_each_thread::<E, _>(g, lay_out);
+        let packed = packed::for_each_thread::<E, _>(g, given.clone(), lay_out);
         pool::map_with(members, packed, |packed, members| {
             run(output, members, packed, &mut Crew::alone());
         });
@@ -177,6 +185,8 @@ pub(super) struct Run<'a, E: Element> {
     pub(super) g: &'a Geometry,
     pub(super) plan: &'a Plan,
     pub(super) packed: &'a Packed<E>,
+    /// A row of zeros, as wide as one of states.
+    pub(super) zeros: &'a [E],
     arguments: &'a Arguments<'a, E>,
     /// The sequences, the longest first, and where the rows of each lie in `pre`, `states` and `scales`.
     members: Vec<usize>,
@@ -282,7 +292,7 @@ unsafe impl<E: Element> Sync for Row<E> {}
 impl<'a, E: Element> Block<'a, E> {
     /// Finds the rows of the steps `times`.
     fn find_rows(&mut self, times: Range<usize>) {
-        let Run { g, plan, arguments, packed, .. } = *self.run;
+        let Run { g, plan, arguments, zeros, .. } = *self.run;
         let run = self.run;
         (self.first, self.active) = (times.start, run.active(times.start));
         self.rows.clear();
@@ -301,7 +311,7 @@ impl<'a, E: Element> Block<'a, E> {
                         b,
                         x: arguments.x[place * g.shape.input..].as_ptr(),
                         pre: pre.row(slot),
-                        prev: if resets { packed.zeros.as_ptr() } else { prev.row(slot) },
+                        prev: if resets { zeros.as_ptr() } else { prev.row(slot) },
                         next: next.row(slot),
                         scales: scales.row(slot),
                         emitted: match plan.emitted(k, b, emitted_row) {

@@ -319,7 +319,7 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for Projection<'a, S> 
 
     #[inline(always)]
     fn start(&self, _: Self::Row) -> *const E {
-        self.0.run.packed.zeros.as_ptr()
+        self.0.run.zeros.as_ptr()
     }
 
     #[inline(always)]

@@ -10,12 +10,15 @@ use super::buffer::Shared;
 use super::panels::RowGroup;
 use super::plan::Plan;
 use super::simd::Element;
-use super::tile::{CHUNK_BYTES, MAX_ROWS};
+use super::tile::MAX_ROWS;
 
 /// What fits into a core's own cache beside the numbers at work.
 const OWN_CACHE: usize = 1 << 20;
 /// So many sequences make up for the reading of weights from beyond it.
 const FEW_SEQUENCES: usize = 256;
+/// A panel of both the input's and the recurrent weights may be so large: it is used for all sequences of a
+/// thread while it stays in the core's own cache.
+const FUSED_BYTES: usize = 192 << 10;
 /// So many sequences are enough to deal out among threads, where units could be as well.
 const FEW_ALONE: usize = 8;
 /// About how many multiply-adds the equations of a gate take.
@@ -180,13 +183,14 @@ impl Geometry {
     /// Whether the products by the input and by the hidden state are one, step by step: this spares passes
     /// over the pre-activations, but uses the input's weights for the sequences of a thread alone.
     pub(super) fn fuses_input<E>(&self) -> bool {
-        let rows = self.shape.batch / rayon::current_num_threads();
+        // Threads that share the units have all sequences each.
+        let parts = if self.shares_units::<E>() { 1 } else { rayon::current_num_threads() };
+        let rows = self.shape.batch / parts;
         let depth = self.shape.input + self.output;
         !self.hidden_blocks.is_empty()
             && self.input_blocks.starts_with(&self.hidden_blocks)
-            && !self.shares_units::<E>()
             && rows >= MAX_ROWS
-            && depth * self.hidden_blocks.len() * self.width * size_of::<E>() <= CHUNK_BYTES
+            && depth * self.hidden_blocks.len() * self.width * size_of::<E>() <= FUSED_BYTES
     }
 
     /// The steps that threads which share the units take without meeting.

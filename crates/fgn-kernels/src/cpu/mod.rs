@@ -19,7 +19,7 @@ mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod norm;
-mod packed;
+pub(crate) mod packed;
 mod panels;
 pub(crate) mod plan;
 mod pool;

@@ -31,8 +31,8 @@ fn run<E: Element>(isa: Isa, cell: AnyCell, setting: &Setting) -> Results<E> {
     let (x, weights, states) = (cast::<E>(x), cast::<E>(weights), cast::<E>(states));
     let arguments = Arguments { shape: *shape, plan, x: &x, weights: &weights, states: &states };
     let equations = Compiled(isa).of::<E>(cell);
-    let Forward { output, states, saved, .. } = forward(isa, &*equations, &arguments, true);
-    let untracked = forward(isa, &*equations, &arguments, false);
+    let Forward { output, states, saved, .. } = forward(isa, &*equations, &arguments, None, true);
+    let untracked = forward(isa, &*equations, &arguments, None, false);
     let same = output == untracked.output && states == untracked.states;
     assert!(same, "{cell}: saving changes the result");
     let (d_output, d_states) = (cast(&setting.d_output), cast(&setting.d_states));

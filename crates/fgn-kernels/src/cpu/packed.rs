@@ -1,6 +1,6 @@
 //! A layer's parameters laid out for the kernels: by each thread for itself, or once for all of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fgn_core::oracle::Shape;
 
@@ -13,13 +13,18 @@ use super::pool;
 use super::simd::Element;
 use super::tile::PANEL_VECTORS;
 
-/// What gives a thread the parameters that `lay_out` makes: once for all threads, or for each its own.
+/// What gives a thread its laid out parameters: those that there are, or what `lay_out` makes, once for all
+/// threads or for each its own.
 pub(super) fn for_each_thread<E, P: Send + Sync>(
     g: &Geometry,
+    given: Option<Arc<P>>,
     lay_out: impl Fn(&mut Crew) -> P + Send + Sync,
 ) -> impl Fn() -> Arc<P> + Send + Sync {
-    let together = g.packs_together::<E>();
-    let common = together.then(|| Arc::new(pool::with_crew(g.crew(), &lay_out)));
+    let together = given.is_none() && g.packs_together::<E>();
+    let common = match together {
+        true => Some(Arc::new(pool::with_crew(g.crew(), &lay_out))),
+        false => given,
+    };
     move || common.clone().unwrap_or_else(|| Arc::new(lay_out(&mut Crew::alone())))
 }
 
@@ -37,8 +42,23 @@ pub(super) struct Packed<E> {
     /// What pre-activations begin with, `[G, padded]`: the bias, or zero where it is added later.
     pub(super) start: Buffer<E>,
     pub(super) units: Units<E>,
-    /// A row of zeros.
-    pub(super) zeros: Buffer<E>,
+}
+
+/// A layer's parameters laid out for one forward pass after another, each way when it is first asked for: the
+/// input's product apart from the recurrent one, and both as one.
+pub(crate) struct LaidOut<E>([OnceLock<Arc<Packed<E>>>; 2]);
+
+impl<E> LaidOut<E> {
+    pub(crate) fn new() -> Self {
+        Self([const { OnceLock::new() }; 2])
+    }
+}
+
+impl<E: Element> LaidOut<E> {
+    /// Laid out for a run; `lay_out` makes it so.
+    pub(super) fn of(&self, g: &Geometry, lay_out: impl FnOnce() -> Packed<E>) -> Arc<Packed<E>> {
+        self.0[usize::from(g.fuses_input::<E>())].get_or_init(|| Arc::new(lay_out())).clone()
+    }
 }
 
 /// What each unit has of its own.
@@ -110,7 +130,6 @@ impl<E: Element> Packed<E> {
             projection,
             start,
             units,
-            zeros: Buffer::zeroed(g.state_stride()),
         }
     }
 }

@@ -109,8 +109,8 @@ impl<E: Element> CellVisitor for Suite<E> {
         let equations = Compiled(isa).of::<E>(self.cell);
         let plan = &Plan { emit, ..Plan::plain(shape) };
         let arguments = Arguments { shape, plan, x: &x, weights: &weights, states: &states };
-        let found = forward(isa, &*equations, &arguments, true);
-        let untracked = forward(isa, &*equations, &arguments, false);
+        let found = forward(isa, &*equations, &arguments, None, true);
+        let untracked = forward(isa, &*equations, &arguments, None, false);
         assert!(untracked.saved.is_none());
         let same = found.output == untracked.output && found.states == untracked.states;
         assert!(same, "{what}: saving changes the result");
@@ -183,7 +183,8 @@ impl CellVisitor for OnThreads {
         pool.install(|| {
             let isa = Isa::available()[0];
             let equations = Compiled(isa).of::<f32>(any);
-            let Forward { output, states, saved, .. } = forward(isa, &*equations, &arguments, true);
+            let Forward { output, states, saved, .. } =
+                forward(isa, &*equations, &arguments, None, true);
             let saved = saved.unwrap();
             let by = Derivatives { output: &d_output, states: Some(&d_states) };
             let d = backward(

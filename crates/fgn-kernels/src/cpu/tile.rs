@@ -20,7 +20,7 @@ pub(super) const MAX_ROWS: usize = 6;
 pub(super) const PANEL_VECTORS: usize = 4;
 /// How much of a panel is used for all rows before its next part. Smaller parts would stay in the nearest
 /// cache, but each is another pass over the sums: measured, these cost more.
-pub(super) const CHUNK_BYTES: usize = 128 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// How much of the rows that are summed over is used for all of a result before the next part: a tile of
 /// few registers reads more for each multiply-add than the second cache gives.

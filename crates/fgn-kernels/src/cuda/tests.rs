@@ -267,7 +267,7 @@ fn gates_on_an_emulated_device_do_what_they_do_on_the_cpu() {
     let Setting { shape, plan, x, weights, states, .. } = &setting;
     let isa = Isa::available()[0];
     let arguments = Arguments { shape: *shape, plan, x, weights, states };
-    let run = cpu_forward(isa, &*Compiled(isa).of(cell), &arguments, false);
+    let run = cpu_forward(isa, &*Compiled(isa).of(cell), &arguments, None, false);
     let steps = (0..shape.batch).map(|b| plan.schedule.len(b)).sum();
     let expected = run.counts.unwrap().finish(steps);
 

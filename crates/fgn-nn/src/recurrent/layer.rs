@@ -1,5 +1,6 @@
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Form, Layout, TensorSlot};
+use fgn_kernels::{Options, Sequence, SequenceWeights, sequence};
 
 use super::masks::Masks;
 use super::{Place, RecurrentConfig};
@@ -15,6 +16,8 @@ pub(super) struct Layer {
     device: Device,
     /// In the order of [`Layout::tensors`].
     parameters: Vec<Slot>,
+    /// All of them laid out, of a layer that is frozen.
+    frozen: Option<SequenceWeights>,
 }
 
 /// One of the tensors that the kernels take.
@@ -42,7 +45,7 @@ impl Layer {
             let tensor = there.then(|| take(slot, form)).transpose()?;
             parameters.push(Slot { name: slot.name, len: slot.len(), tensor });
         }
-        Ok(Self { place, cell, form, dtype, device: device.clone(), parameters })
+        Ok(Self { place, cell, form, dtype, device: device.clone(), parameters, frozen: None })
     }
 
     pub(super) fn detached(&self) -> Self {
@@ -51,6 +54,30 @@ impl Layer {
             slot.tensor = slot.tensor.as_ref().map(Tensor::detach);
         }
         detached
+    }
+
+    pub(super) fn frozen(&self, options: &Options) -> Result<Self> {
+        let sizes = [self.form.input, self.form.hidden];
+        let weights = self.packed(0.0, None)?;
+        let weights = SequenceWeights::new(self.cell, &weights, sizes, options)?;
+        Ok(Self { frozen: Some(weights), ..self.detached() })
+    }
+
+    /// Runs over `x: [T, B, I]`, in training with recurrent weights dropped.
+    pub(super) fn run(
+        &self,
+        x: &Tensor,
+        initial: &Tensor,
+        options: &Options,
+        (weight_drop, masks): (f64, Option<Masks>),
+    ) -> Result<Sequence> {
+        match &self.frozen {
+            Some(weights) if masks.is_none() => Ok(weights.sequence(x, initial, options)?),
+            _ => {
+                let weights = self.packed(weight_drop, masks)?;
+                Ok(sequence(self.cell, x, &weights, initial, options)?)
+            }
+        }
     }
 
     /// `[S, B, H]`.

@@ -12,7 +12,7 @@ use std::fmt;
 
 use candle_core::{D, DType, Device, Tensor};
 pub use config::{RecurrentConfig, SequenceDropout};
-use fgn_kernels::{Emit, Gate, Options, Sequence, sequence};
+use fgn_kernels::{Emit, Gate, Options, Sequence};
 use layer::Layer;
 use masks::Masks;
 use rand::RngCore;
@@ -176,6 +176,18 @@ impl Recurrent {
         Self { layers, ..self.clone() }
     }
 
+    /// The same layer with its present parameters, laid out for the kernels at its first run for all that
+    /// follow: for use on many short inputs, where that takes longer than to run. Outside the computation
+    /// graph as [`detached`](Self::detached); what is learned later does not change it.
+    ///
+    /// # Errors
+    /// [`Error::Candle`](crate::Error::Candle) if there is no memory for them.
+    pub fn frozen(&self) -> Result<Self> {
+        let options = self.config.options();
+        let layers = self.layers.iter().map(|layer| layer.frozen(&options));
+        Ok(Self { layers: layers.collect::<Result<_>>()?, ..self.clone() })
+    }
+
     /// The state of `batch` sequences before their first step.
     ///
     /// # Errors
@@ -209,9 +221,8 @@ impl Recurrent {
             options.emit = self.emit(run, way.place);
             options.telemetry = run.telemetry;
             options.seed = masks.map(|masks| masks.inside(way.place));
-            let weights = way.packed(self.config.weight_drop, masks)?;
             let initial = &given.initial.tensors[ended.states.len()];
-            let ran = sequence(self.config.cell, seen, &weights, initial, &options)?;
+            let ran = way.run(seen, initial, &options, (self.config.weight_drop, masks))?;
             ended.note(ran, &options, self.config.visible())
         })?;
         if run.find_nan {

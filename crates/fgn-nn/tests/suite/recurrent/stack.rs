@@ -382,6 +382,26 @@ fn detached_is_outside_the_graph() {
 }
 
 #[test]
+fn a_frozen_layer_gives_the_same_and_learns_no_more() {
+    let (layer, list) = layer(&everything());
+    scramble(&list);
+    let frozen = layer.frozen().unwrap();
+    let x = random(&[STEPS, 2, INPUT_SIZE], 2);
+    for seed in [None, Some(1)] {
+        let run = Run { seed, ..Run::default() };
+        let found = frozen.forward(&x, &run).unwrap();
+        let expected = layer.forward(&x, &run).unwrap();
+        assert_eq!(flat(&found.output), flat(&expected.output));
+        assert!(!found.output.track_op());
+    }
+    let before = flat(&frozen.forward(&x, &Run::default()).unwrap().output);
+    for (_, var) in &list {
+        var.set(&(var.as_tensor() * 0.5).unwrap()).unwrap();
+    }
+    assert_eq!(flat(&frozen.forward(&x, &Run::default()).unwrap().output), before);
+}
+
+#[test]
 fn telemetry_is_given_for_every_layer_and_direction() {
     let (layer, list) = layer(&stack(AnyCell::GRU));
     scramble(&list);

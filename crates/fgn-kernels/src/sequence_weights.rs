@@ -1,0 +1,96 @@
+use std::any::Any;
+use std::sync::Arc;
+
+use candle_core::{DType, Result, Tensor, bail};
+use fgn_core::{AnyCell, Form};
+
+use crate::cpu::isa::Isa;
+use crate::cpu::packed::LaidOut;
+use crate::sequence::{Sequence, run};
+use crate::{Options, checked};
+
+/// A recurrent layer's parameters, laid out once for running over sequence after sequence. A clone shares
+/// them.
+///
+/// [`sequence`](crate::sequence) lays the weights out at every call, for they may have changed. That is one
+/// pass over them, little beside long sequences or many; of a few short ones it is most of the time. Here it
+/// is done at the first call. The results are the same, bit by bit; they can be differentiated by the input
+/// and the initial states, not by the parameters.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use fgn_core::{AnyCell, Layout};
+/// use fgn_kernels::{Options, SequenceWeights};
+///
+/// # fn main() -> candle_core::Result<()> {
+/// let (cell, input, hidden, options) = (AnyCell::LSTM, 3, 8, Options::default());
+/// let parameters = Layout::new(cell.spec(), input, hidden).len();
+/// let weights = Tensor::full(0.01_f32, parameters, &Device::Cpu)?;
+/// let weights = SequenceWeights::new(cell, &weights, [input, hidden], &options)?;
+///
+/// let states = Tensor::zeros((cell.spec().states.len(), 1, hidden), DType::F32, &Device::Cpu)?;
+/// for steps in [5, 20] {
+///     let x = Tensor::ones((steps, 1, input), DType::F32, &Device::Cpu)?;
+///     let run = weights.sequence(&x, &states, &options)?;
+///     assert_eq!(run.output.dims(), [steps, 1, hidden]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SequenceWeights(Arc<Weights>);
+
+#[derive(Debug)]
+struct Weights {
+    cell: AnyCell,
+    isa: Isa,
+    form: Form,
+    /// As they were given, for nobody else to change.
+    packed: Tensor,
+    /// A [`LaidOut`] of the number type.
+    laid_out: Arc<dyn Any + Send + Sync>,
+}
+
+impl SequenceWeights {
+    /// Takes `weights: [n]`, which are packed as for [`sequence`](crate::sequence) with the projection and
+    /// normalisation of `options`; what else there is among the options may differ from run to run. On a
+    /// GPU, where nothing is laid out, a run is that of [`sequence`](crate::sequence).
+    ///
+    /// # Errors
+    /// If a size is zero, if the weights have another shape, if an option is out of its range or not possible
+    /// for the cell, or if the environment variable `FGN_ISA` asks for an instruction set that the machine
+    /// does not have.
+    pub fn new(
+        cell: AnyCell,
+        weights: &Tensor,
+        [input, hidden]: [usize; 2],
+        options: &Options,
+    ) -> Result<Self> {
+        if input * hidden == 0 {
+            bail!("{cell}: no size may be zero: input size {input}, hidden size {hidden}");
+        }
+        options.check(cell, hidden)?;
+        let form = checked::form(cell, input, hidden, options)?;
+        checked::weights(cell, weights, form)?;
+        let laid_out: Arc<dyn Any + Send + Sync> = match weights.dtype() {
+            DType::F64 => Arc::new(LaidOut::<f64>::new()),
+            _ => Arc::new(LaidOut::<f32>::new()),
+        };
+        let packed = weights.detach().copy()?;
+        Ok(Self(Arc::new(Weights { cell, isa: Isa::active()?, form, packed, laid_out })))
+    }
+
+    /// What [`sequence`](crate::sequence) does, with these weights.
+    ///
+    /// # Errors
+    /// As there, and if sizes, projection or normalisation are others than those of the weights.
+    pub fn sequence(&self, x: &Tensor, states: &Tensor, options: &Options) -> Result<Sequence> {
+        let Weights { cell, isa, form, packed, laid_out } = &*self.0;
+        let (shape, plan) = checked::checked(*cell, x, packed, states, options)?;
+        if plan.form != *form {
+            bail!("{cell}: expected a run for weights of {form:?}, got one for {:?}", plan.form);
+        }
+        let arguments = [x, packed, states];
+        run(*cell, *isa, (shape, plan), arguments, Some(laid_out.clone()))
+    }
+}
