@@ -69,8 +69,8 @@ impl SequenceWeights {
         if input * hidden == 0 {
             bail!("{cell}: no size may be zero: input size {input}, hidden size {hidden}");
         }
-        options.check(cell, hidden)?;
         let form = checked::form(cell, input, hidden, options)?;
+        checked::rules(cell, options)?;
         checked::weights(cell, weights, form)?;
         let laid_out: Arc<dyn Any + Send + Sync> = match weights.dtype() {
             DType::F64 => Arc::new(LaidOut::<f64>::new()),

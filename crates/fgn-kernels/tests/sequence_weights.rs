@@ -149,7 +149,10 @@ fn what_does_not_fit_is_named() {
     let other = Options { projection: Some(2), ..Options::default() };
     let (x, states) = (zeros(&[5, 2, 4]), zeros(&[2, 2, 4]));
     let len = Layout::of(cell.spec(), Form { projection: Some(2), ..Form::new(4, 4) }).len();
+    // Two units with fourteen features have 144 parameters as well.
+    let (wide, two) = (zeros(&[5, 2, 14]), zeros(&[2, 2, 2]));
     for (x, states, options, expected) in [
+        (&wide, &two, &plain, "got one for Form { input: 14, hidden: 2".to_string()),
         (&x, &states, &plain, "[160], got [144]".to_string()),
         (&x, &states, &other, format!("[{len}], got [144]")),
         (&zeros(&[5, 2, 3]), &zeros(&[2, 4]), &plain, "[S, B, H], got [2, 4]".to_string()),

@@ -151,13 +151,13 @@ pub(crate) fn forward<E: Element>(
     let run_all = |output: Shared<E>| {
         if g.shares_units::<E>() {
             return pool::with_crew(g.crew(), |crew| {
-                let packed = given.clone().unwrap_or_else(|| Arc::new(lay_out(crew)));
+                let packed = given.unwrap_or_else(|| Arc::new(lay_out(crew)));
                 run(output, plan.schedule.members(0, 1), &packed, crew);
             });
         }
         let threads = threads(shape, g);
         let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
-        let packed = packed::for_each_thread::<E, _>(g, given.clone(), lay_out);
+        let packed = packed::for_each_thread::<E, _>(g, given, lay_out);
         pool::map_with(members, packed, |packed, members| {
             run(output, members, packed, &mut Crew::alone());
         });

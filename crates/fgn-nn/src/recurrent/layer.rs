@@ -57,10 +57,14 @@ impl Layer {
     }
 
     pub(super) fn frozen(&self, options: &Options) -> Result<Self> {
-        let sizes = [self.form.input, self.form.hidden];
-        let weights = self.packed(0.0, None)?;
-        let weights = SequenceWeights::new(self.cell, &weights, sizes, options)?;
-        Ok(Self { frozen: Some(weights), ..self.detached() })
+        let mut frozen = self.detached();
+        for tensor in frozen.parameters.iter_mut().filter_map(|slot| slot.tensor.as_mut()) {
+            // What is learned later is written into the memory of the one there is.
+            *tensor = tensor.copy()?;
+        }
+        let (weights, sizes) = (self.packed(0.0, None)?, [self.form.input, self.form.hidden]);
+        frozen.frozen = Some(SequenceWeights::new(self.cell, &weights, sizes, options)?);
+        Ok(frozen)
     }
 
     /// Runs over `x: [T, B, I]`, in training with recurrent weights dropped.

@@ -394,11 +394,16 @@ fn a_frozen_layer_gives_the_same_and_learns_no_more() {
         assert_eq!(flat(&found.output), flat(&expected.output));
         assert!(!found.output.track_op());
     }
-    let before = flat(&frozen.forward(&x, &Run::default()).unwrap().output);
+    let outputs = || {
+        let run = |seed| frozen.forward(&x, &Run { seed, ..Run::default() }).unwrap().output;
+        let traced = frozen.trace(&x, &Run::default()).unwrap().0;
+        [run(None), run(Some(1)), traced].map(|output| flat(&output))
+    };
+    let before = outputs();
     for (_, var) in &list {
         var.set(&(var.as_tensor() * 0.5).unwrap()).unwrap();
     }
-    assert_eq!(flat(&frozen.forward(&x, &Run::default()).unwrap().output), before);
+    assert_eq!(outputs(), before);
 }
 
 #[test]
