@@ -88,17 +88,20 @@ pub(crate) fn forward<E: Element>(
     let run = |output: Shared<E>, members: Vec<usize>, packed: &Packed<E>, crew: &mut Crew| {
         let rows = members.len();
         let block_steps = BLOCK_ROWS.div_ceil(rows).min(steps);
-        // Where nothing is saved, a thread needs one block of pre-activations and two steps' states.
+        // Where nothing is saved, a thread needs two steps' states and one block's pre-activations: one step's,
+        // where its product makes them all.
+        let at_once = packed.fused == g.input_blocks.len() && !plan.telemetry;
+        let own_steps = [if at_once { 1 } else { block_steps }, 2, block_steps];
         let own_rows = if save { 0 } else { rows };
-        let mut own =
-            [block_steps * g.pre_stride(), 2 * g.state_stride(), block_steps * g.scales()]
-                .map(|row| Buffer::recycled(own_rows * row));
-        let ([pre, states, scales], [blocks, two, all], slots) = match shared {
-            Some(shared) => (shared, [steps, steps + 1, batch], members.clone()),
-            None => {
-                (own.each_mut().map(Buffer::shared), [block_steps, 2, rows], (0..rows).collect())
-            }
+        let strides = [g.pre_stride(), g.state_stride(), g.scales()];
+        let mut own: [_; 3] =
+            std::array::from_fn(|n| Buffer::recycled(own_rows * own_steps[n] * strides[n]));
+        let (memory, held, all, slots) = match shared {
+            Some(shared) => (shared, [steps, steps + 1, steps], batch, members.clone()),
+            None => (own.each_mut().map(Buffer::shared), own_steps, rows, (0..rows).collect()),
         };
+        let [pre, states, scales] =
+            std::array::from_fn(|n| Steps::new(memory[n], held[n], all, strides[n]));
         let run = &Run {
             equations,
             g,
@@ -106,9 +109,9 @@ pub(crate) fn forward<E: Element>(
             packed,
             zeros,
             arguments,
-            pre: Steps::new(pre, blocks, all, g.pre_stride()),
-            states: Steps::new(states, two, all, g.state_stride()),
-            scales: Steps::new(scales, blocks, all, g.scales()),
+            pre,
+            states,
+            scales,
             members,
             slots,
             output,

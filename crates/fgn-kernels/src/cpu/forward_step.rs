@@ -274,17 +274,17 @@ unsafe impl<'a, S: Simd<Elem = E>, E: Element> Product<E> for HiddenProduct<'a, 
     #[inline(always)]
     fn approach(&self, first: usize, count: usize, place: usize) {
         let Run { g, saves, .. } = *self.rows.run;
-        if !saves {
-            return; // The same memory is written again and again.
-        }
         for row in &self.rows.rows[first..first + count] {
+            S::Target::prefetch_write(row.emitted.wrapping_add(place));
+            if !saves {
+                continue; // The rest is written again and again in the same place.
+            }
             for &block in &g.hidden_blocks {
                 S::Target::prefetch_write(row.pre.wrapping_add(block * g.padded + place));
             }
             for s in 0..g.spec.states.len() {
                 S::Target::prefetch_write(row.next.wrapping_add(s * g.padded + place));
             }
-            S::Target::prefetch_write(row.emitted.wrapping_add(place));
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! All but the tangent rest on the exponential: `exp(x) = 2^n · e^r` with `n = round(x / ln 2)` and a
 //! polynomial of degree 6 for `e^r` (relative error 4e-9, minimax by least squares on Chebyshev nodes, as is
-//! the one for the logarithm). A register that can look up sixteen powers at once has `n` in sixteenths: `r`
-//! is as much smaller, and degree 3 as exact. The tests hold all to [`MAX_ULP`] over a sweep of all
+//! the one for the logarithm). A register that can look up 8 or 16 powers at once has `n` in eighths or
+//! sixteenths: `r` is as much smaller, and degree 3 as exact. The tests hold all to [`MAX_ULP`] over a sweep of all
 //! magnitudes.
 
 use fgn_core::Lane;
@@ -15,7 +15,7 @@ const MAX_ULP: f64 = 3.5;
 /// What the functions here need beside a lane's arithmetic.
 pub(super) trait F32Lanes: Lane {
     fn f32(value: f32) -> Self;
-    /// Of how many equal ratios `n` counts from a number to its double: 1, or 16.
+    /// Of how many equal ratios `n` counts from a number to its double: 1, 8 or 16.
     const RATIOS: u8 = 1;
     /// `2^(n / RATIOS)` for whole `n`, from −126 · `RATIOS` to 127 · `RATIOS`, given `n + MAGIC`.
     fn power_of_two(magic: Self) -> Self;
@@ -49,6 +49,15 @@ fn part<V: F32Lanes>(of: f32) -> V {
     V::f32(of / f32::from(V::RATIOS))
 }
 
+/// The coefficients of `r²` and `r³` in `e^r`, where they are the last.
+const fn cubic(ratios: u8) -> Option<[f32; 2]> {
+    match ratios {
+        1 => None,
+        8 => Some([0.500_065_16, 0.166_673_83]),
+        _ => Some([0.500_009_8, 0.166_669_6]),
+    }
+}
+
 /// The logistic sigmoid.
 #[inline(always)]
 pub(super) fn sigmoid<V: F32Lanes>(x: V) -> V {
@@ -56,14 +65,15 @@ pub(super) fn sigmoid<V: F32Lanes>(x: V) -> V {
     let (n, magic) = whole(x, -std::f32::consts::LOG2_E);
     // The exponent −x is n ln 2 − r.
     let r = n.mul_add(part(LN_2_LOW), n.mul_add(part(LN_2_HIGH), x));
-    let p = if V::RATIOS == 1 {
-        let p = V::f32(0.001_375_140_7);
-        let p = p.mul_add(r, V::f32(-0.008_368_916));
-        let p = p.mul_add(r, V::f32(0.041_669_533));
-        let p = p.mul_add(r, V::f32(-0.166_665_18));
-        p.mul_add(r, V::f32(0.499_999_88))
-    } else {
-        V::f32(-0.166_669_6).mul_add(r, V::f32(0.500_009_8))
+    let p = match cubic(V::RATIOS) {
+        Some([square, cube]) => V::f32(-cube).mul_add(r, V::f32(square)),
+        None => {
+            let p = V::f32(0.001_375_140_7);
+            let p = p.mul_add(r, V::f32(-0.008_368_916));
+            let p = p.mul_add(r, V::f32(0.041_669_533));
+            let p = p.mul_add(r, V::f32(-0.166_665_18));
+            p.mul_add(r, V::f32(0.499_999_88))
+        }
     };
     let p = p.mul_add(r, V::f32(-1.0));
     let p = p.mul_add(r, V::one());
@@ -116,14 +126,15 @@ pub(super) fn exp<V: F32Lanes>(x: V) -> V {
     let x = V::f32(-87.3).max_or(V::f32(88.3).min_or(x));
     let (n, magic) = whole(x, std::f32::consts::LOG2_E);
     let r = n.mul_add(part(-LN_2_LOW), n.mul_add(part(-LN_2_HIGH), x));
-    let p = if V::RATIOS == 1 {
-        let p = V::f32(0.001_375_140_7);
-        let p = p.mul_add(r, V::f32(0.008_368_916));
-        let p = p.mul_add(r, V::f32(0.041_669_533));
-        let p = p.mul_add(r, V::f32(0.166_665_18));
-        p.mul_add(r, V::f32(0.499_999_88))
-    } else {
-        V::f32(0.166_669_6).mul_add(r, V::f32(0.500_009_8))
+    let p = match cubic(V::RATIOS) {
+        Some([square, cube]) => V::f32(cube).mul_add(r, V::f32(square)),
+        None => {
+            let p = V::f32(0.001_375_140_7);
+            let p = p.mul_add(r, V::f32(0.008_368_916));
+            let p = p.mul_add(r, V::f32(0.041_669_533));
+            let p = p.mul_add(r, V::f32(0.166_665_18));
+            p.mul_add(r, V::f32(0.499_999_88))
+        }
     };
     let power = V::power_of_two(magic);
     (p * r).mul_add(r, r).mul_add(power, power)

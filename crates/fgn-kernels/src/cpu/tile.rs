@@ -8,6 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::group::TOGETHER;
 use super::isa::{Target, Task};
@@ -33,6 +34,12 @@ const fn strip_bytes<S: Simd>() -> usize {
 const fn max_rows<S: Simd>(vectors: usize) -> usize {
     let rows = (S::Target::REGISTERS - 1) / (vectors + 1);
     if rows > MAX_ROWS { MAX_ROWS } else { rows }
+}
+
+/// So many terms of a tile's sums follow each other without a jump: where there are few sums for a term, what
+/// only counts or asks ahead would take a good part of the instructions.
+const fn unrolled<S: Simd>() -> usize {
+    if S::Target::REGISTERS < 32 { 4 } else { 1 }
 }
 
 /// Cuts `0..count` into nearly equal parts of at most `max`: (first, length) each.
@@ -111,7 +118,8 @@ pub(super) fn multiply<'a, S: Simd>(
             // Each tile asks for its share of what comes next.
             let tiles = rows.div_ceil(max_rows::<S>(panel.vectors));
             let share = next.len().min(max_depth * row_len).div_ceil(tiles);
-            let stride = share.div_ceil(depth).min(line::<S::Elem>());
+            let asks = depth.div_ceil(unrolled::<S>());
+            let stride = share.div_ceil(asks).min(line::<S::Elem>());
             let mut tile = ProductTile {
                 before,
                 left_before: [std::ptr::null(); MAX_ROWS],
@@ -143,7 +151,7 @@ pub(super) fn multiply<'a, S: Simd>(
                 }
                 // SAFETY: this runs on `S`, so the machine has it.
                 unsafe { S::Target::enter::<S>(&tile) };
-                tile.ahead = tile.ahead.wrapping_add(depth * stride);
+                tile.ahead = tile.ahead.wrapping_add(asks * stride);
                 if rest.is_empty() {
                     // Rows wait for their neighbours: the equations take some at once.
                     let done = first + count;
@@ -198,7 +206,7 @@ struct ProductTile<'a, E> {
     chunk: Chunk<'a>,
     columns: &'a [usize],
     weights: *const E,
-    /// What the next tiles will need: a part of it for each row of the weights, so far from the last.
+    /// What the next tiles will need: a part of it for each few rows of the weights, so far from the last.
     ahead: *const E,
     ahead_stride: usize,
 }
@@ -274,22 +282,49 @@ impl<E: Element> ProductTile<'_, E> {
         (weights, ahead): &mut (*const E, *const E),
     ) {
         let left: [*const E; R] = std::array::from_fn(|r| left[r]);
-        for k in terms {
-            S::Target::prefetch(*ahead);
-            *ahead = ahead.wrapping_add(self.ahead_stride);
-            // SAFETY: `Product` promises that these are valid.
-            unsafe {
-                let mut numbers = [S::zero(); R];
-                for r in 0..R {
-                    numbers[r] = S::broadcast(*left[r].add(k));
+        let unrolled = unrolled::<S>();
+        let whole = terms.end - terms.len() % unrolled;
+        // SAFETY: `Product` promises that all these are valid.
+        unsafe {
+            for first in (terms.start..whole).step_by(unrolled) {
+                S::Target::prefetch(*ahead);
+                *ahead = ahead.wrapping_add(self.ahead_stride);
+                for u in 0..unrolled {
+                    add_term(sums, left, first + u, weights.add(u * V * S::WIDTH));
+                    // Else the compiler reads ahead for more terms than it has registers for.
+                    compiler_fence(Ordering::SeqCst);
                 }
-                for v in 0..V {
-                    let weight = S::load(weights.add(v * S::WIDTH));
-                    for r in 0..R {
-                        sums[r][v] = numbers[r].mul_add(weight, sums[r][v]);
-                    }
-                }
+                *weights = weights.add(unrolled * V * S::WIDTH);
+            }
+            for k in whole..terms.end {
+                add_term(sums, left, k, *weights);
                 *weights = weights.add(V * S::WIDTH);
+            }
+        }
+    }
+}
+
+/// Adds the products of a number of each row, `place` behind its address, with `V` registers.
+///
+/// # Safety
+/// All these are valid for reading.
+#[inline(always)]
+unsafe fn add_term<S: Simd, const R: usize, const V: usize>(
+    sums: &mut [[S; V]; R],
+    left: [*const S::Elem; R],
+    place: usize,
+    right: *const S::Elem,
+) {
+    let mut numbers = [S::zero(); R];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for r in 0..R {
+            numbers[r] = S::broadcast(*left[r].add(place));
+        }
+        for v in 0..V {
+            let register = S::load(right.add(v * S::WIDTH));
+            for r in 0..R {
+                sums[r][v] = numbers[r].mul_add(register, sums[r][v]);
             }
         }
     }
@@ -391,16 +426,7 @@ impl<E: Element> TransposedTile<'_, E> {
                 for _ in 0..count {
                     S::Target::prefetch(ahead);
                     ahead = ahead.wrapping_add(line::<E>());
-                    let mut numbers = [S::zero(); R];
-                    for r in 0..R {
-                        numbers[r] = S::broadcast(*left.add(offsets[r]));
-                    }
-                    for v in 0..V {
-                        let register = S::load(right.add(v * S::WIDTH));
-                        for r in 0..R {
-                            sums[r][v] = numbers[r].mul_add(register, sums[r][v]);
-                        }
-                    }
+                    add_term(&mut sums, offsets.map(|offset| left.add(offset)), 0, right);
                     left = left.wrapping_add(stride_left);
                     right = right.wrapping_add(stride_right);
                 }

@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fgn_core::Lane;
 
-use super::HIGH_HALF;
+use super::{HIGH_HALF, power_bits};
 use crate::cpu::group::Group;
 use crate::cpu::isa::Avx2;
 use crate::cpu::math::{self, F32Lanes};
@@ -27,6 +27,8 @@ register!(
 );
 
 impl F32Lanes for F32x8 {
+    const RATIOS: u8 = 8;
+
     #[inline(always)]
     fn f32(value: f32) -> Self {
         Self(call!(_mm256_set1_ps(value)))
@@ -35,8 +37,12 @@ impl F32Lanes for F32x8 {
     #[inline(always)]
     fn power_of_two(magic: Self) -> Self {
         Self(call!({
-            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(magic.0));
-            _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_set1_epi32(127 << 23)))
+            const BITS: [i32; 8] = power_bits();
+            // The place in the table is the lowest three bits.
+            let n = _mm256_castps_si256(magic.0);
+            let table = _mm256_loadu_si256(BITS.as_ptr().cast());
+            let bits = _mm256_permutevar8x32_epi32(table, n);
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32::<20>(n), bits))
         }))
     }
 

@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use fgn_core::Lane;
 
-use super::HIGH_HALF;
+use super::{HIGH_HALF, power_bits};
 use crate::cpu::group::Group;
 use crate::cpu::isa::Avx512;
 use crate::cpu::math::{self, F32Lanes};
@@ -26,37 +26,6 @@ register!(
     _mm512_max_ps
 );
 
-/// `2^(n / 16)` for `n` in 0 ..= 15, rounded.
-const POWERS: [f32; 16] = [
-    1.0,
-    1.044_273_7,
-    1.090_507_7,
-    1.138_788_6,
-    1.189_207_1,
-    1.241_857_8,
-    1.296_839_6,
-    1.354_255_6,
-    std::f32::consts::SQRT_2,
-    1.476_826_2,
-    1.542_210_8,
-    1.610_490_3,
-    1.681_792_9,
-    1.756_252_2,
-    1.834_008_1,
-    1.915_206_6,
-];
-/// The bits of the powers, less `n` where it comes to stand when it is shifted so that whole powers of two
-/// are added to the exponent.
-const POWER_BITS: [i32; 16] = {
-    let mut bits = [0; 16];
-    let mut n = 0;
-    while n < 16 {
-        bits[n] = POWERS[n].to_bits() as i32 - ((n as i32) << 19);
-        n += 1;
-    }
-    bits
-};
-
 impl F32Lanes for F32x16 {
     const RATIOS: u8 = 16;
 
@@ -68,9 +37,10 @@ impl F32Lanes for F32x16 {
     #[inline(always)]
     fn power_of_two(magic: Self) -> Self {
         Self(call!({
+            const BITS: [i32; 16] = power_bits();
             // The place in the table is the lowest four bits.
             let n = _mm512_castps_si512(magic.0);
-            let table = _mm512_loadu_epi32(POWER_BITS.as_ptr());
+            let table = _mm512_loadu_epi32(BITS.as_ptr());
             let bits = _mm512_permutexvar_epi32(n, table);
             _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32::<19>(n), bits))
         }))
@@ -205,17 +175,5 @@ impl Simd for F32x16 {
     #[inline(always)]
     fn from_whole(sums: __m512i) -> Self {
         Self(call!(_mm512_cvtepi32_ps(sums)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn looked_up_powers_are_rounded() {
-        for (n, power) in POWERS.into_iter().enumerate() {
-            assert_eq!(power, 2f64.powf(n as f64 / 16.0) as f32, "{n}");
-        }
     }
 }
