@@ -9,8 +9,8 @@ use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -136,6 +136,53 @@ impl Crew {
     }
 }
 
+/// What is taken of each part of a task. A thread that has done its own part goes on with what is left of others':
+/// nobody waits long for one whose core is slower, or busy with something else.
+pub(super) struct Claims(Vec<Claim>);
+
+/// Alone on its lines of the cache.
+#[repr(align(128))]
+struct Claim(AtomicUsize);
+
+impl Claims {
+    /// Of so many parts, nothing is taken.
+    pub(super) fn new(parts: usize) -> Self {
+        Self((0..parts).map(|_| Claim(AtomicUsize::new(0))).collect())
+    }
+
+    /// Nothing is taken any more, for the next task.
+    pub(super) fn reset(&mut self) {
+        self.0.iter_mut().for_each(|claim| *claim.0.get_mut() = 0);
+    }
+
+    /// Takes one item after another: of `part` first, then of the parts behind it in turn, each of which has
+    /// as many as `count` says. Gives which part's, and which of them.
+    #[inline(always)]
+    pub(super) fn take(
+        &self,
+        part: usize,
+        count: impl Fn(usize) -> usize,
+    ) -> impl Iterator<Item = (usize, usize)> {
+        let parts = self.0.len();
+        let mut done = 0;
+        std::iter::from_fn(move || {
+            while done < parts {
+                let part = (part + done) % parts;
+                let (claim, count) = (&self.0[part].0, count(part));
+                // Only looking leaves the line with the others.
+                if claim.load(Relaxed) < count {
+                    let item = claim.fetch_add(1, Relaxed);
+                    if item < count {
+                        return Some((part, item));
+                    }
+                }
+                done += 1;
+            }
+            None
+        })
+    }
+}
+
 /// Waits until no post is open or taken, also where the caller's own part panicked.
 struct Finish<'a>(&'a [Member]);
 
@@ -225,8 +272,6 @@ impl Post {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
 
     /// Long enough for every thread to sleep.
@@ -246,6 +291,29 @@ mod tests {
                 });
                 assert!(done.iter().all(|done| done.load(Relaxed) == n), "{done:?} after {n}");
             }
+        }
+    }
+
+    #[test]
+    fn every_item_is_taken_once_also_of_a_thread_that_comes_late() {
+        let mut crew = Crew::new(3).unwrap();
+        let mut claims = Claims::new(3);
+        let count = |part: usize| 10 * part + 1;
+        for late in 0..3 {
+            let taken = std::sync::Mutex::new(Vec::new());
+            claims.reset();
+            crew.run(&|part| {
+                if part == late {
+                    thread::sleep(LONG);
+                }
+                for item in claims.take(part, count) {
+                    taken.lock().unwrap().push(item);
+                }
+            });
+            let mut taken = taken.into_inner().unwrap();
+            taken.sort_unstable();
+            let all = (0..3).flat_map(|part| (0..count(part)).map(move |item| (part, item)));
+            assert_eq!(taken, all.collect::<Vec<_>>());
         }
     }
 

@@ -7,7 +7,7 @@
 //!
 //! Where a thread would read more weights than its cache holds, for a few sequences alone, the units
 //! are cut instead: each thread has a part of the units, and of the weights, for all sequences, and the
-//! threads meet after each step.
+//! threads meet after each step. Who is done before takes of the units that others have not begun.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use fgn_core::oracle::Shape;
 
 use super::buffer::{Buffer, Shared, vec_filled_by};
-use super::crew::Crew;
+use super::crew::{Claims, Crew};
 use super::equations::Equations;
 use super::forward_step::{ProjectionPart, RowsPart, StepPart, StepRows};
 use super::gates::{CountPart, Counts};
@@ -122,6 +122,7 @@ pub(crate) fn forward<E: Element>(
             saves: save,
         };
         let parts = crew.threads();
+        let mut claims = Claims::new(parts);
         run.begin();
         let mut block = Block { run, first: 0, active: 0, rows: Vec::new() };
         for first in (0..steps).step_by(block_steps) {
@@ -133,8 +134,10 @@ pub(crate) fn forward<E: Element>(
             let block = &block;
             crew.run(&|part| isa.run(InputPart { block, part, parts }));
             for times in g.meetings(times.clone()) {
+                claims.reset();
+                let (times, claims) = (&times, &claims);
                 crew.run(&|part| {
-                    isa.run(StepPart { block, times: times.clone(), part, parts });
+                    isa.run(StepPart { block, times: times.clone(), part, parts, claims });
                 });
                 if plan.takes_whole_rows() {
                     let rows = block.step(times.start);
@@ -181,7 +184,7 @@ pub(crate) fn forward<E: Element>(
 ///
 /// All raw accesses of the forward pass rest on this: `pre`, `states`, `scales`, `output` and `last_states`
 /// outlive the run, are as large as their shapes say, and nobody else touches rows of `members`. Of
-/// these, each thread of a crew writes the columns of its own units or all columns of its own rows; it
+/// these, each thread of a crew writes the columns of the units that it took or all columns of its own rows; it
 /// reads others only of what was done before the last meeting.
 pub(super) struct Run<'a, E: Element> {
     pub(super) equations: &'a dyn Equations<E>,

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::crew::Claims;
 use super::equations::Stage;
 use super::forward::{Block, Row, Run};
 use super::group::Group;
@@ -20,26 +21,29 @@ pub(super) struct StepPart<'a, E: Element> {
     pub(super) times: Range<usize>,
     pub(super) part: usize,
     pub(super) parts: usize,
+    /// Which of the step's panels are taken.
+    pub(super) claims: &'a Claims,
 }
 
 impl<E: Element> Task<E> for StepPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { block, times, part, parts } = self;
+        let Self { block, times, part, parts, claims } = self;
         for k in times {
             let step = block.step(k);
             let (run, active) = (step.run, step.rows.len());
-            let vectors = run.g.vectors();
-            let units = part * vectors / parts..(part + 1) * vectors / parts;
-            step.start_hidden_blocks::<S>(&units);
             // Hidden states of zero add nothing: at most the input's product is left.
             let zero = k == 0 && run.from_zero;
-            let product = if zero { run.packed.fused > 0 } else { !run.g.hidden_blocks.is_empty() };
+            let blocks = run.g.hidden_blocks.len();
+            let product = if zero { run.packed.fused > 0 } else { blocks > 0 };
             if product {
                 // The weights read last are still in the cache: the next step begins with them.
-                let panels = run.packed.hidden.part(part, parts, k % 2 == 1);
-                let panels =
-                    panels.map(|panel| if zero { panel.top(run.g.shape.input) } else { panel });
+                let panels = run.packed.hidden.claimed(part, parts, k % 2 == 1, claims);
+                let panels = panels.map(|panel| {
+                    let unit = panel.first / blocks;
+                    step.start_hidden_blocks::<S>(&(unit..unit + 1));
+                    if zero { panel.top(run.g.shape.input) } else { panel }
+                });
                 let columns = run.g.offsets(&run.g.hidden_blocks);
                 let fused = run.packed.fused > 0;
                 let product = HiddenProduct::<S> {
@@ -49,8 +53,13 @@ impl<E: Element> Task<E> for StepPart<'_, E> {
                     start: fused.then(|| run.packed.start.as_ptr()),
                 };
                 tile::multiply::<S>(active, &[0], panels, &columns, &product);
-            } else if !run.g.whole_rows {
-                run.equations.step(&step, 0..active, units.clone(), Stage::Whole);
+            } else {
+                let vectors = run.g.vectors();
+                let units = part * vectors / parts..(part + 1) * vectors / parts;
+                step.start_hidden_blocks::<S>(&units);
+                if !run.g.whole_rows {
+                    run.equations.step(&step, 0..active, units, Stage::Whole);
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::buffer::Buffer;
-use super::crew::Crew;
+use super::crew::{Claims, Crew};
 use super::isa::{Isa, Task};
 use super::simd::{COLUMNS, Element, Simd};
 use super::tile::PANEL_VECTORS;
@@ -199,19 +199,39 @@ impl<E: Element> Panels<E> {
         parts: usize,
         backwards: bool,
     ) -> impl Iterator<Item = Panel<'_, E>> {
-        let Range { start: begin, end } = self.part_panels(part, parts);
-        (begin..end).map(move |n| {
-            let first = if backwards { begin + end - 1 - n } else { n } * self.per_panel;
-            let vectors = self.per_panel.min(self.vectors - first);
-            let row = self.depth * self.width;
-            let ends = first + vectors == self.vectors;
-            Panel {
-                data: &self.data[first * row..(first + vectors) * row],
-                depth: self.depth,
-                vectors,
-                first,
-                last: if ends { self.last } else { self.width },
-            }
+        let Range { start, end } = self.part_panels(part, parts);
+        (start..end).map(move |n| self.panel(if backwards { start + end - 1 - n } else { n }))
+    }
+
+    /// One of some nearly equal parts of the panels, in their order or backwards, and then what others have
+    /// left of theirs.
+    #[inline(always)]
+    pub(super) fn claimed(
+        &self,
+        part: usize,
+        parts: usize,
+        backwards: bool,
+        claims: &Claims,
+    ) -> impl Iterator<Item = Panel<'_, E>> {
+        let range = move |part| self.part_panels(part, parts);
+        claims.take(part, move |part| range(part).len()).map(move |(part, n)| {
+            let Range { start, end } = range(part);
+            self.panel(if backwards { end - 1 - n } else { start + n })
         })
+    }
+
+    #[inline(always)]
+    fn panel(&self, n: usize) -> Panel<'_, E> {
+        let first = n * self.per_panel;
+        let vectors = self.per_panel.min(self.vectors - first);
+        let row = self.depth * self.width;
+        let ends = first + vectors == self.vectors;
+        Panel {
+            data: &self.data[first * row..(first + vectors) * row],
+            depth: self.depth,
+            vectors,
+            first,
+            last: if ends { self.last } else { self.width },
+        }
     }
 }
