@@ -318,6 +318,17 @@ mod tests {
     }
 
     #[test]
+    fn one_thread_takes_its_own_part_first_and_then_all_that_others_leave() {
+        let mut claims = Claims::new(3);
+        assert_eq!(claims.take(2, |_| 2).next(), Some((2, 0)));
+        let left: Vec<_> = claims.take(1, |_| 2).collect();
+        assert_eq!(left, [(1, 0), (1, 1), (2, 1), (0, 0), (0, 1)]);
+        assert_eq!(claims.take(0, |_| 2).next(), None);
+        claims.reset();
+        assert_eq!(claims.take(0, |_| 2).count(), 6);
+    }
+
+    #[test]
     fn a_part_that_panics_is_told_and_hangs_nobody() {
         let mut crew = Crew::new(3).unwrap();
         for broken in [0, 2, 1, 1] {
