@@ -10,7 +10,6 @@
 use std::ops::Range;
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use super::group::TOGETHER;
 use super::isa::{Target, Task};
 use super::panels::Panel;
 use super::simd::{Element, Simd};
@@ -153,9 +152,9 @@ pub(super) fn multiply<'a, S: Simd>(
                 unsafe { S::Target::enter::<S>(&tile) };
                 tile.ahead = tile.ahead.wrapping_add(asks * stride);
                 if rest.is_empty() {
-                    // Rows wait for their neighbours: the equations take some at once.
+                    // Rows wait for others: the more the equations take at once, the less they wait for each other.
                     let done = first + count;
-                    let end = if done == rows { done } else { done - done % TOGETHER };
+                    let end = if done == rows { done } else { done - done % MAX_ROWS };
                     product.finished(finished, end - finished, place);
                     finished = end;
                 }
