@@ -152,7 +152,7 @@ pub(super) fn multiply<'a, S: Simd>(
                 unsafe { S::Target::enter::<S>(&tile) };
                 tile.ahead = tile.ahead.wrapping_add(asks * stride);
                 if rest.is_empty() {
-                    // Rows wait for others: the more the equations take at once, the less they wait for each other.
+                    // Rows wait for a few more: with more of them at once, the equations wait less for results.
                     let done = first + count;
                     let end = if done == rows { done } else { done - done % MAX_ROWS };
                     product.finished(finished, end - finished, place);
