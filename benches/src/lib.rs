@@ -32,7 +32,7 @@ use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use fgn_core::oracle::Shape;
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Options, sequence};
+use fgn_kernels::{Options, SequenceWeights, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -60,7 +60,7 @@ const CELLS: [AnyCell; 3] = [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN];
 /// Whether the weights are tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// No: nothing is kept for a backward pass.
+    /// No: they are laid out once, and nothing is kept for a backward pass.
     Constant,
     /// Yes: the result can be differentiated by them, and by them alone.
     Tracked,
@@ -87,10 +87,19 @@ pub fn contestants(shape: Shape, weights: Weights) -> Result<Vec<(&'static str, 
 }
 
 fn whole_sequence(cell: AnyCell, shape: Shape, weights: Weights) -> Result<Work> {
-    let layer = Layer::random(cell, shape)?;
-    let packed = weights.hold(layer.weights)?;
-    let Layer { x, states, .. } = layer;
-    Ok(Box::new(move || Ok(sequence(cell, &x, &packed, &states, &Options::default())?.output)))
+    let Layer { x, weights: packed, states } = Layer::random(cell, shape)?;
+    let options = Options::default();
+    Ok(match weights {
+        Weights::Constant => {
+            let sizes = [shape.input, shape.hidden];
+            let weights = SequenceWeights::new(cell, &packed, sizes, &options)?;
+            Box::new(move || Ok(weights.sequence(&x, &states, &options)?.output))
+        }
+        Weights::Tracked => {
+            let packed = weights.hold(packed)?;
+            Box::new(move || Ok(sequence(cell, &x, &packed, &states, &options)?.output))
+        }
+    })
 }
 
 fn candle_lstm(shape: Shape, weights: Weights) -> Result<Work> {

@@ -151,10 +151,10 @@ pub(super) fn multiply<'a, S: Simd>(
                 // SAFETY: this runs on `S`, so the machine has it.
                 unsafe { S::Target::enter::<S>(&tile) };
                 tile.ahead = tile.ahead.wrapping_add(asks * stride);
-                if rest.is_empty() {
-                    // Rows wait for a few more: with more of them at once, the equations wait less for results.
-                    let done = first + count;
-                    let end = if done == rows { done } else { done - done % MAX_ROWS };
+                // Rows wait for a few more: with more of them at once, the equations wait less for results.
+                let done = first + count;
+                let end = if done == rows { done } else { done - done % MAX_ROWS };
+                if rest.is_empty() && end > finished {
                     product.finished(finished, end - finished, place);
                     finished = end;
                 }
