@@ -49,13 +49,15 @@
 //!
 //! # Unsafe
 //! This is the only crate of the workspace with unsafe code: registers, and memory that threads write
-//! in disjoint rows; with `cuda`, launches on a device. Each use says why it is sound.
+//! in disjoint rows; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each use says why it is sound.
 #![allow(unsafe_code)]
 
 mod checked;
 mod conv;
 mod cpu;
 pub mod cuda;
+#[cfg(feature = "mimalloc")]
+mod memory;
 mod options;
 mod sequence;
 mod sequence_weights;
@@ -66,6 +68,8 @@ mod trace;
 
 pub use conv::conv_relu_pool;
 pub use cpu::isa::Isa;
+#[cfg(feature = "mimalloc")]
+pub use memory::keep_freed_memory;
 pub use options::{Dropout, Emit, Options};
 pub use sequence::{Gate, Sequence, sequence};
 pub use sequence_weights::SequenceWeights;

@@ -58,6 +58,8 @@ pub use config::{DenseConfig, InputConfig, ModelConfig, Scale};
 pub use dense::{Dense, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
+#[cfg(feature = "mimalloc")]
+pub use fgn_kernels::keep_freed_memory;
 pub use fgn_kernels::{Emit, Gate, GateTrace, Isa, Precision, Trace};
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
 pub use input::InputLayer;

@@ -60,6 +60,7 @@ struct Options {
 fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(name) = options.serve {
+        fgn_kernels::keep_freed_memory(); // As the binary `fgn` does.
         let threads = options.threads.unwrap_or(1);
         let server = std::thread::Builder::new().stack_size(STACK);
         let server = server.spawn(move || serve::contestant(&name, threads))?;

@@ -23,6 +23,7 @@ mod train;
 
 /// Reads the arguments, does what they say, prints an error if there is one.
 pub fn main() -> ExitCode {
+    fgn_nn::keep_freed_memory();
     match Cli::try_parse() {
         Ok(cli) => cli.run().unwrap_or_else(|error| {
             tell(&error);
@@ -67,7 +68,9 @@ Exit codes:
 
 Environment:
   FGN_LOG  what to log, in place of -v: `info`, or `warn,fgn_train=debug`
-  FGN_ISA  the instruction set: `avx512`, `avx2`, `neon` or `portable`";
+  FGN_ISA  the instruction set: `avx512`, `avx2`, `neon` or `portable`
+  MIMALLOC_PURGE_DELAY
+           milliseconds until freed memory goes back to the system [default: 60000]";
 
 #[derive(Debug, Subcommand)]
 enum Command {
