@@ -207,8 +207,10 @@ impl Drop for Finish<'_> {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.post.stage.store(OVER, Release);
-        self.post.wake();
+        // A thread that is about to sleep sees this, or this sees that it sleeps, and who it is.
+        if self.post.stage.swap(OVER, AcqRel) == ASLEEP {
+            self.post.wake();
+        }
         if let Some(handle) = self.handle.take() {
             // The work's panics were caught, and told to whoever ran it.
             let _ = handle.join();
