@@ -1,6 +1,7 @@
 //! The summary of speed: the machine's ceilings, and every contestant on the same work in turn.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -30,7 +31,7 @@ const STACK: usize = 1 << 30;
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask bench")]
 struct Options {
-    /// Write the measurements to FILE
+    /// Write the measurements to FILE, anew after each table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Measure candle-nn, burn, PyTorch, TensorFlow, JAX and ONNX Runtime as well
@@ -38,16 +39,16 @@ struct Options {
     peers: bool,
     /// How many threads to work on [default: as many as there are cores]
     #[arg(long)]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
     /// The shapes to measure, by name or as TxBxIxH: row,56x100x28x128 [default: all that have a name]
     #[arg(long, value_delimiter = ',')]
     shapes: Vec<String>,
     /// Seconds for each contestant in each round
-    #[arg(long, default_value_t = 0.4)]
+    #[arg(long, default_value = "0.4", value_parser = seconds)]
     seconds: f64,
     /// How often everyone has a turn
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    #[arg(long, default_value = "5")]
+    rounds: NonZeroUsize,
     /// A Python that has the packages of benches/peers/python/requirements.txt, instead of one that is
     /// set up under target/
     #[arg(long, value_name = "FILE")]
@@ -57,24 +58,32 @@ struct Options {
     serve: Option<String>,
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if f64::is_finite(seconds) && seconds > 0.0 => Ok(seconds),
+        _ => Err("expected a number above zero".into()),
+    }
+}
+
 fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(name) = options.serve {
         fgn_kernels::keep_freed_memory(); // As the binary `fgn` does.
-        let threads = options.threads.unwrap_or(1);
+        let threads = options.threads.map_or(1, NonZeroUsize::get);
         let server = std::thread::Builder::new().stack_size(STACK);
         let server = server.spawn(move || serve::contestant(&name, threads))?;
         return server.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     }
-    let cores = std::thread::available_parallelism()?.get();
-    let threads = options.threads.unwrap_or(cores).max(1);
+    let threads = options.threads.map_or_else(std::thread::available_parallelism, Ok)?.get();
+    let jobs = jobs::jobs(&jobs::shapes(&options.shapes)?, threads, options.peers);
     let machine = Machine::measure(threads)?;
     println!("{}", machine.lines());
+    // Before anything takes its time: it may not be possible.
+    write(&options, &machine, &[])?;
 
     let mut arena = Arena::new(&options)?;
     let mut results = Vec::new();
-    let jobs = jobs::jobs(&jobs::shapes(&options.shapes)?, threads, options.peers);
-    let turns = jobs.iter().map(|job| job.entrants.len() * options.rounds).sum::<usize>();
+    let turns = jobs.iter().map(|job| job.entrants.len() * options.rounds.get()).sum::<usize>();
     let bar = ProgressBar::new(turns as u64).with_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len} turns, {eta} left  {wide_msg}",
     )?);
@@ -82,15 +91,20 @@ fn main() -> Result<()> {
         let entries = arena.measure(job, &options, &machine, &bar);
         bar.suspend(|| print!("{}", report::table(&entries)));
         results.extend(entries);
+        write(&options, &machine, &results)?;
     }
     bar.finish_and_clear();
     if let Some(file) = &options.json {
-        let summary = Summary { machine: &machine, results: &results };
-        std::fs::write(file, serde_json::to_string_pretty(&summary)? + "\n")
-            .with_context(|| format!("cannot write {}", file.display()))?;
         println!("\nWritten to {}", file.display());
     }
     Ok(())
+}
+
+/// Writes what was measured so far to the file asked for, if one was.
+fn write(options: &Options, machine: &Machine, results: &[Entry]) -> Result<()> {
+    let Some(file) = &options.json else { return Ok(()) };
+    let summary = serde_json::to_string_pretty(&Summary { machine, results })?;
+    std::fs::write(file, summary + "\n").with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Where contestants are kept, and asked one after the other.
@@ -129,7 +143,7 @@ impl Arena {
     ) -> Vec<Entry> {
         let mut answers: Vec<Result<Vec<Answer>>> =
             job.entrants.iter().map(|_| Ok(vec![])).collect();
-        for _ in 0..options.rounds {
+        for _ in 0..options.rounds.get() {
             for (entrant, so_far) in job.entrants.iter().zip(&mut answers) {
                 bar.set_message(format!("{} {}", job.shape, entrant.name));
                 if let Ok(all) = so_far {
