@@ -15,7 +15,6 @@ use std::sync::Arc;
 use fgn_core::oracle::Shape;
 use rayon::prelude::*;
 
-use super::Arguments;
 use super::backward_rows::Block;
 use super::backward_step::{HiddenPart, ProjectedPart, RowsPart, StepPart, UnprojectPart};
 use super::buffer::{Buffer, Shared};
@@ -31,6 +30,7 @@ use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
 use super::weight_gradient::WeightGradient;
+use super::{Arguments, PARALLEL_WORK, work};
 
 /// About how many rows of derivatives a block has.
 const BLOCK_ROWS: usize = 192;
@@ -87,8 +87,9 @@ pub(crate) fn backward<E: Element>(
     };
     let d_x = d.x.as_mut().map(|x| Shared::of(x));
     let count = groups(batch, arguments.weights.len());
+    let work = work(g);
     // Where the groups do not come out even, threads without one help the others.
-    let helped = !count.is_multiple_of(rayon::current_num_threads());
+    let helped = work >= PARALLEL_WORK && !count.is_multiple_of(rayon::current_num_threads());
     let d_states = d.states.as_mut().map(|states| Shared::of(states));
     let from_zero = arguments.begins_at_zero();
     let group = |members: Vec<usize>, packed: &PackedBack<E>, crew: &mut Crew| {
@@ -173,7 +174,7 @@ pub(crate) fn backward<E: Element>(
             let packed = packed();
             members.into_par_iter().map(|members| alone(&packed, members)).collect()
         } else {
-            pool::map_with(members, packed, alone)
+            pool::map_with(members, work, packed, alone)
         }
     };
     WeightGradient::write(isa, &groups, g, &mut d.weights);

@@ -50,6 +50,11 @@ impl ConvShape {
         self.height / 2 * (self.width / 2) * self.channels_out
     }
 
+    /// The multiply-adds of all images.
+    fn work(self) -> usize {
+        9 * self.channels_out * self.batch * self.image()
+    }
+
     /// Pixels of an image with its border.
     fn bordered(self) -> usize {
         (self.height + 2) * (self.width + 2)
@@ -105,7 +110,7 @@ pub(crate) fn forward<E: Element>(isa: Isa, a: ConvArguments<'_, E>) -> (Vec<E>,
         .chunks_mut(per_part * shape.pooled_image())
         .zip(picks.chunks_mut(per_part * shape.pooled_image()))
         .zip(a.x.chunks(per_part * shape.image()));
-    pool::map(parts.collect(), |((pooled, picks), x)| {
+    pool::map(parts.collect(), shape.work(), |((pooled, picks), x)| {
         isa.run(ForwardImages { shape, x, panels, bias: &bias, pooled, picks });
     });
     (pooled, picks)
@@ -281,7 +286,7 @@ pub(crate) fn backward<E: Element>(
         }
     }
     let sums: Vec<(Buffer<E>, Vec<E>)> =
-        pool::map(d_x_parts.into_iter().enumerate().collect(), |(n, d_x)| {
+        pool::map(d_x_parts.into_iter().enumerate().collect(), shape.work(), |(n, d_x)| {
             let images = shape.part(n);
             let pooled = images.start * shape.pooled_image()..images.end * shape.pooled_image();
             let mut d_weight = Buffer::zeroed(9 * channels_in * padded);

@@ -26,7 +26,7 @@ use super::plan::Plan;
 use super::pool;
 use super::simd::{Element, Simd};
 use super::tile::{self, Product};
-use super::{Arguments, threads};
+use super::{Arguments, PARALLEL_WORK, work};
 
 /// About how many rows one block's input product has: enough to use its weights often.
 const BLOCK_ROWS: usize = 128;
@@ -161,10 +161,11 @@ pub(crate) fn forward<E: Element>(
                 run(output, plan.schedule.members(0, 1), &packed, crew);
             });
         }
-        let threads = threads(shape, g);
+        let work = work(g);
+        let threads = rayon::current_num_threads().min(work / PARALLEL_WORK + 1).min(shape.batch);
         let members = (0..threads).map(|n| plan.schedule.members(n, threads)).collect();
         let packed = packed::for_each_thread::<E, _>(g, given, lay_out);
-        pool::map_with(members, packed, |packed, members| {
+        pool::map_with(members, work, packed, |packed, members| {
             run(output, members, packed, &mut Crew::alone());
         });
     };

@@ -5,12 +5,12 @@ use std::ops::Range;
 use fgn_core::oracle::Shape;
 use fgn_core::{Block, Layout, Spec};
 
-use super::PARALLEL_WORK;
 use super::buffer::Shared;
 use super::panels::RowGroup;
 use super::plan::Plan;
 use super::simd::Element;
 use super::tile::MAX_ROWS;
+use super::{PARALLEL_WORK, work};
 
 /// What fits into a core's own cache beside the numbers at work.
 const OWN_CACHE: usize = 1 << 20;
@@ -21,6 +21,8 @@ const FEW_SEQUENCES: usize = 256;
 const FUSED_BYTES: usize = 192 << 10;
 /// So many sequences are enough to deal out among threads, where units could be as well.
 const FEW_ALONE: usize = 8;
+/// Below about this many multiply-adds a step, threads that meet after each lose more than they gain.
+const MEETING_WORK: usize = 200_000;
 /// About how many multiply-adds the equations of a gate take.
 const STEP_WORK: usize = 16;
 
@@ -168,7 +170,8 @@ impl Geometry {
             return batch < FEW_ALONE && steps * batch * work >= PARALLEL_WORK;
         }
         let large = weights * size_of::<E>() > OWN_CACHE && batch < FEW_SEQUENCES;
-        batch * weights >= PARALLEL_WORK && (large || batch == 1)
+        let enough = batch * weights >= MEETING_WORK && work(self) >= PARALLEL_WORK;
+        enough && (large || batch == 1)
     }
 
     /// Whether threads with sequences of their own had better lay out the weights once for all of them: where
@@ -177,7 +180,7 @@ impl Geometry {
     pub(super) fn packs_together<E>(&self) -> bool {
         let input = self.input_blocks.len() * self.shape.input;
         let weights = (input + self.hidden_blocks.len() * self.output) * self.shape.hidden;
-        weights * size_of::<E>() > OWN_CACHE
+        weights * size_of::<E>() > OWN_CACHE && work(self) >= PARALLEL_WORK
     }
 
     /// Whether the products by the input and by the hidden state are one, step by step: this spares passes

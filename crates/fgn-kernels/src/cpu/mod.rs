@@ -44,8 +44,9 @@ use fgn_core::oracle::Shape;
 use geometry::Geometry;
 use plan::Plan;
 
-/// Below about this many multiply-adds, waking another thread costs more than it brings.
-const PARALLEL_WORK: usize = 200_000;
+/// Below about this many multiply-adds, waking another thread costs more than it brings: nothing is gained where it
+/// is awake, and where another process has its core, milliseconds are lost.
+const PARALLEL_WORK: usize = 1_000_000;
 
 /// The arguments of a run over a sequence.
 pub(crate) struct Arguments<'a, E> {
@@ -71,9 +72,8 @@ impl<E: simd::Element> Arguments<'_, E> {
     }
 }
 
-/// How many threads the sequences of a batch are dealt out to. Results do not depend on it.
-fn threads(shape: Shape, g: &Geometry) -> usize {
-    let Shape { steps, batch, input, hidden } = shape;
-    let work = steps * batch * g.spec.blocks.len() * hidden * (input + hidden);
-    rayon::current_num_threads().min(work / PARALLEL_WORK + 1).min(batch)
+/// About how many multiply-adds a pass forward takes.
+fn work(g: &Geometry) -> usize {
+    let Shape { steps, batch, input, hidden } = g.shape;
+    steps * batch * g.spec.blocks.len() * hidden * (input + hidden)
 }

@@ -159,7 +159,7 @@ impl CellVisitor for OnThreads {
 fn options_give_the_same_bits_on_any_number_of_threads() {
     let shape = |steps, batch, input, hidden| Shape { steps, batch, input, hidden };
     let cut_by_sequences = shape(40, 37, 5, 33);
-    let cut_by_units_alone = shape(150, 1, 3, 70);
+    let cut_by_units_alone = shape(300, 1, 3, 70);
     let cut_by_units = shape(3, 2, 5, 300);
     for cell in [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN] {
         for choice in choices() {

@@ -10,22 +10,29 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::utils::barrier_pool;
 use rayon::prelude::*;
 
+use super::PARALLEL_WORK;
 use super::crew::Crew;
 
-/// What `work` makes of each item, in their order. It must neither deal out work itself nor compute with
-/// tensors.
-pub(super) fn map<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
-    map_with(items, || (), |(), item| work(item))
+/// What `work` makes of each item, in their order; of all items it takes about `multiply_adds`. It must neither
+/// deal out work itself nor compute with tensors.
+pub(super) fn map<T: Send, R: Send>(
+    items: Vec<T>,
+    multiply_adds: usize,
+    work: impl Fn(T) -> R + Send + Sync,
+) -> Vec<R> {
+    map_with(items, multiply_adds, || (), |(), item| work(item))
 }
 
 /// As [`map`], given what `prepare` made for the thread. Each of Candle's threads begins with its own part of
 /// the items, call by call the same: memory that items have in common stays in its cache.
 pub(super) fn map_with<T: Send, P, R: Send>(
     items: Vec<T>,
+    multiply_adds: usize,
     prepare: impl Fn() -> P + Send + Sync,
     work: impl Fn(&P, T) -> R + Send + Sync,
 ) -> Vec<R> {
-    if items.len() == 1 || rayon::current_num_threads() == 1 {
+    let one = items.len() == 1 || rayon::current_num_threads() == 1;
+    if one || multiply_adds < PARALLEL_WORK {
         let prepared = prepare();
         return items.into_iter().map(|item| work(&prepared, item)).collect();
     }
@@ -99,8 +106,10 @@ mod tests {
     fn results_come_in_their_order_from_every_kind_of_thread() {
         let squares = || {
             for count in [0, 1, 2, 7, 100] {
-                let found = map((0..count).collect(), |n: usize| n * n);
-                assert_eq!(found, (0..count).map(|n| n * n).collect::<Vec<_>>());
+                for multiply_adds in [0, PARALLEL_WORK] {
+                    let found = map((0..count).collect(), multiply_adds, |n: usize| n * n);
+                    assert_eq!(found, (0..count).map(|n| n * n).collect::<Vec<_>>());
+                }
             }
         };
         squares();

@@ -17,6 +17,9 @@ use super::schedule::Schedule;
 use super::simd::{COLUMNS, Element, Simd};
 use super::tile::{self, PANEL_VECTORS, Strip, Strips};
 
+/// About how many multiply-adds take as long as a number that is added to a sum and written.
+const NUMBER_WORK: usize = 8;
+
 /// The sums so far.
 pub(super) struct WeightGradient<E> {
     parts: Vec<Part>,
@@ -177,8 +180,9 @@ impl<E: Element> WeightGradient<E> {
     /// Writes the gradient of the packed parameters: the sums of all groups, added in their order.
     pub(super) fn write(isa: Isa, groups: &[Self], g: &Geometry, parameters: &mut [E]) {
         let Some((first, others)) = groups.split_first() else { return };
+        let work = NUMBER_WORK * parameters.len() * groups.len();
         let parameters = Shared::of(parameters);
-        pool::map(first.parts.iter().collect(), |part| {
+        pool::map(first.parts.iter().collect(), work, |part| {
             let mut sums = first.sums[part.range.clone()].to_vec();
             for group in others {
                 let of_group = &group.sums[part.range.clone()];
