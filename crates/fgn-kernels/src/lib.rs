@@ -49,7 +49,8 @@
 //!
 //! # Unsafe
 //! This is the only crate of the workspace with unsafe code: registers, and memory that threads write
-//! in disjoint rows; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each use says why it is sound.
+//! in disjoint rows; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each
+//! use says why it is sound.
 #![allow(unsafe_code)]
 
 mod checked;

@@ -1,6 +1,7 @@
 //! The summary of speed: the machine's ceilings, and every contestant on the same work in turn.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -76,10 +77,13 @@ fn main() -> Result<()> {
     }
     let threads = options.threads.map_or_else(std::thread::available_parallelism, Ok)?.get();
     let jobs = jobs::jobs(&jobs::shapes(&options.shapes)?, threads, options.peers);
+    if let Some(file) = &options.json {
+        // Before anything takes its time: it may not be possible. What is there stays until the first table.
+        let opened = File::options().create(true).append(true).open(file);
+        opened.with_context(|| cannot_write(file))?;
+    }
     let machine = Machine::measure(threads)?;
     println!("{}", machine.lines());
-    // Before anything takes its time: it may not be possible.
-    write(&options, &machine, &[])?;
 
     let mut arena = Arena::new(&options)?;
     let mut results = Vec::new();
@@ -104,7 +108,11 @@ fn main() -> Result<()> {
 fn write(options: &Options, machine: &Machine, results: &[Entry]) -> Result<()> {
     let Some(file) = &options.json else { return Ok(()) };
     let summary = serde_json::to_string_pretty(&Summary { machine, results })?;
-    std::fs::write(file, summary + "\n").with_context(|| format!("cannot write {}", file.display()))
+    std::fs::write(file, summary + "\n").with_context(|| cannot_write(file))
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write {}", file.display())
 }
 
 /// Where contestants are kept, and asked one after the other.
