@@ -1,9 +1,10 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_kernels::Emit;
 
 use crate::input::Scaling;
+use crate::parameters::Stored;
 use crate::weights::{self, ModelFile};
 use crate::{
     Dense, Error, InputConfig, InputLayer, LayerTrace, Linear, Mode, ModelConfig, Parameters,
@@ -238,6 +239,38 @@ impl Model {
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let ModelFile { config, dtype, stored } = weights::load(path, device)?;
         Self::build(&config, Parameters::stored(stored, dtype, device)?)
+    }
+
+    /// A model of its own with the present parameters, whose recurrent layers lay theirs out for the kernels
+    /// at the first run for all that follow, as [`Recurrent::frozen`] does: for use on many short samples.
+    /// The results are the same, bit by bit. What is learned later does not change it, and its recurrent
+    /// layers learn nothing.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{InputConfig, Mode, Model, ModelConfig, RecurrentConfig};
+    ///
+    /// let rows = InputConfig::ImageRows { height: 28, width: 28 };
+    /// let config = ModelConfig::classifier(10, rows, RecurrentConfig::new(AnyCell::FGN, 16));
+    /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?.frozen()?;
+    /// for brightness in [0.0_f32, 0.5, 1.0] {
+    ///     let image = Tensor::full(brightness, (1, 28, 28), &Device::Cpu)?;
+    ///     assert_eq!(model.forward(&image, Mode::Eval)?.dims(), [1, 10]);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Candle`] if there is no memory for it.
+    pub fn frozen(&self) -> Result<Self> {
+        let parameters = self.parameters.iter();
+        let tensors = parameters.map(|(name, var)| (name.clone(), var.detach())).collect();
+        let stored = Stored { path: PathBuf::new(), tensors };
+        let parameters = Parameters::stored(stored, self.dtype, self.device())?;
+        let mut frozen = Self::build(&self.config, parameters)?;
+        frozen.recurrent = frozen.recurrent.frozen()?;
+        Ok(frozen)
     }
 
     fn build(config: &ModelConfig, mut parameters: Parameters) -> Result<Self> {

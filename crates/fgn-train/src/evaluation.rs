@@ -59,6 +59,7 @@ impl Evaluation {
 /// Samples that the model cannot read.
 pub fn evaluate(model: &Model, samples: &dyn Samples) -> Result<Evaluation> {
     let mut sums = Sums::new(model);
+    let model = model.frozen()?;
     let batch_size = BATCH_SIZE.min(samples.len());
     for batch in Batches::new(samples, Order::AsGiven, batch_size, model.device())? {
         let batch = batch?;

@@ -1,4 +1,4 @@
-//! What a model makes of files: images, and tables of series.
+//! What a model makes of files: images, and tables of series. For many of them, a [`Model::frozen`] is quicker.
 
 use std::path::Path;
 

@@ -210,6 +210,28 @@ fn a_file_gives_the_same_model() {
 }
 
 #[test]
+fn a_frozen_model_tells_the_same_and_learns_no_more() {
+    let dense = Some(DenseConfig { size: 3, dropout: 0.2 });
+    let embedding = InputConfig::Symbols { symbols: 5, size: 3 };
+    for config in [ModelConfig { dense, ..numbers(series()) }, classes(embedding)] {
+        let model = model(&config);
+        let input = input(&config);
+        let told = |model: &Model| {
+            let told = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
+            [flat(&told.output), flat(&told.state.tensors()[0])]
+        };
+        let frozen = model.frozen().unwrap();
+        let before = told(&model);
+        assert_eq!(told(&frozen), before);
+        for (_, var) in model.parameters() {
+            var.set(&(var.as_tensor() * 0.5).unwrap()).unwrap();
+            assert_eq!(told(&frozen), before);
+        }
+        assert_ne!(told(&model), before);
+    }
+}
+
+#[test]
 fn a_trace_tells_what_a_run_tells() {
     let dense = Some(DenseConfig { size: 3, dropout: 0.2 });
     let embedding = InputConfig::Symbols { symbols: 5, size: 3 };

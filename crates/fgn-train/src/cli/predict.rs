@@ -39,7 +39,8 @@ pub(super) struct PredictArgs {
 impl PredictArgs {
     /// A bad file among several is told and passed over; the exit code is 1 then.
     pub(super) fn run(self, device: &Device) -> Result<ExitCode> {
-        let run = Run::open(&self.run, device)?;
+        let mut run = Run::open(&self.run, device)?;
+        run.model = run.model.frozen()?;
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
             if let Err(error) = self.predict(&run, file) {

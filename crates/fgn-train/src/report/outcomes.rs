@@ -74,7 +74,7 @@ const PAIRS: usize = 800;
 /// # Errors
 /// Samples that cannot be read, or that the model cannot read.
 pub(super) fn measure(model: &Model, samples: &dyn Samples) -> Result<Outcomes> {
-    let config = model.config();
+    let (config, model) = (model.config(), &model.frozen()?);
     let mut told = match config.numbers {
         0 => Told::Classes(Confusion { classes: config.classes, counts: BTreeMap::new() }),
         numbers => Told::Numbers((0..numbers).map(|_| Residuals::default()).collect()),
