@@ -5,7 +5,7 @@ use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use fgn_benches::protocol::{Answer, Request, median};
 use fgn_core::AnyCell;
@@ -101,7 +101,10 @@ fn main() -> Result<()> {
     if let Some(file) = &options.json {
         println!("\nWritten to {}", file.display());
     }
-    Ok(())
+    match arena.wrong {
+        0 => Ok(()),
+        wrong => bail!("{wrong} of our own failed, or of others differ from ours: named above"),
+    }
 }
 
 /// Writes what was measured so far to the file asked for, if one was.
@@ -120,6 +123,8 @@ struct Arena {
     python: PathBuf,
     root: PathBuf,
     running: HashMap<(&'static str, usize), Contestant>,
+    /// How many of our own failed, and of others computed something else.
+    wrong: usize,
 }
 
 impl Arena {
@@ -138,7 +143,7 @@ impl Arena {
                 println!("burn is left out: {error:#}");
             }
         }
-        Ok(Self { python, root: root.into(), running: HashMap::new() })
+        Ok(Self { python, root: root.into(), running: HashMap::new(), wrong: 0 })
     }
 
     /// Lets all who take part in a job have their turns. Whoever fails is named and left out.
@@ -161,6 +166,7 @@ impl Arena {
                             let Entrant { name, cell, .. } = entrant;
                             bar.suspend(|| println!("{} {name} {cell}: {error:#}", job.shape));
                             *so_far = Err(error);
+                            self.wrong += usize::from(*name == "fgn");
                         }
                     }
                 }
@@ -179,7 +185,9 @@ impl Arena {
             if ours && reference.is_empty() {
                 reference.clone_from(&answer.check);
             } else if entrant.name != "fgn" && differ(&reference, &answer.check) {
-                println!("{} {}: computes something else than we do", job.shape, answer.who);
+                let (shape, who) = (&job.shape, &answer.who);
+                bar.suspend(|| println!("{shape} {who}: computes something else than we do"));
+                self.wrong += 1;
             }
             let gflops = report::operations(entrant.cell, job.work, job.sizes) / median_ms / 1e6;
             entries.push(Entry {
@@ -219,7 +227,7 @@ impl Arena {
         let contestant = self.running.get_mut(&(name, threads)).context("it is not running")?;
         let answer = contestant.ask(&request);
         match answer {
-            Ok(Answer { error: Some(error), who, .. }) => anyhow::bail!("{who}: {error}"),
+            Ok(Answer { error: Some(error), who, .. }) => bail!("{who}: {error}"),
             Err(error) => {
                 self.running.remove(&(name, threads));
                 Err(error)
