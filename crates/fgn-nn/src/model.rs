@@ -244,7 +244,7 @@ impl Model {
     /// A model of its own with the present parameters, whose recurrent layers lay theirs out for the kernels
     /// at the first run for all that follow, as [`Recurrent::frozen`] does: for use on many short samples.
     /// The results are the same, bit by bit. What is learned later does not change it, and its recurrent
-    /// layers learn nothing.
+    /// layers stay as they are, whatever its own parameters are set to.
     ///
     /// ```
     /// use candle_core::{DType, Device, Tensor};
