@@ -22,7 +22,7 @@ const FUSED_BYTES: usize = 192 << 10;
 /// So many sequences are enough to deal out among threads, where units could be as well.
 const FEW_ALONE: usize = 8;
 /// Below about this many multiply-adds a step, threads that meet after each lose more than they gain.
-const MEETING_WORK: usize = 200_000;
+const MEETING_WORK: usize = 30_000;
 /// About how many multiply-adds the equations of a gate take.
 const STEP_WORK: usize = 16;
 
