@@ -103,7 +103,7 @@ fn main() -> Result<()> {
     }
     match arena.wrong {
         0 => Ok(()),
-        wrong => bail!("{wrong} of our own failed, or of others differ from ours: named above"),
+        wrong => bail!("fgn failed or a peer computed something else: {wrong} times, named above"),
     }
 }
 
