@@ -1,0 +1,31 @@
+//! What can be wrong with a batch.
+
+/// The result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every way in which a batch can be wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Lengths that do not fit their tensor.
+    #[error("lengths {found} for a tensor of shape {shape:?}, expected {expected}")]
+    Lengths {
+        /// What was found: how many lengths, or the first that is out of range.
+        found: String,
+        /// The shape of the tensor, `[B, T, ..]`.
+        shape: Vec<usize>,
+        /// What would fit.
+        expected: String,
+    },
+    /// A prediction and a target whose shapes do not belong together.
+    #[error("targets have shape {found:?}, expected {expected}")]
+    Target {
+        /// The target's shape.
+        found: Vec<usize>,
+        /// What would fit the prediction.
+        expected: String,
+    },
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}

@@ -1,0 +1,121 @@
+//! What samples and targets are.
+
+use std::fmt;
+
+/// What one sample of a data set is, and what is to be predicted of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Schema {
+    /// What a sample is.
+    pub input: InputSchema,
+    /// What is to be predicted.
+    pub target: TargetSchema,
+}
+
+impl Schema {
+    /// Samples of that kind with targets of that kind.
+    pub fn new(input: InputSchema, target: TargetSchema) -> Schema {
+        Schema { input, target }
+    }
+}
+
+/// What a sample is, and what the input of a [`Batch`](crate::Batch) holds for `B` of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InputSchema {
+    /// An image: `[B, height, width]` of 1 channel, `[B, height, width, channels]` of several, in `F32` from 0
+    /// (black) to 1 (white).
+    Image {
+        /// Rows.
+        height: usize,
+        /// Columns.
+        width: usize,
+        /// 1 for grey, 3 for red, green and blue.
+        channels: usize,
+    },
+    /// A sequence of steps of several numbers: `[B, T, features]` in `F32`, padded with zeros.
+    Series {
+        /// Numbers a step.
+        features: usize,
+    },
+    /// A sequence of tokens: `[B, T]` in `U32`, each less than `vocabulary`, padded with zeros.
+    Tokens {
+        /// How many different tokens there are.
+        vocabulary: usize,
+    },
+}
+
+/// What is to be predicted of a sample, and what the target of a [`Batch`](crate::Batch) holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TargetSchema {
+    /// One of these classes: `[B]`, or `[B, T]` with one for each step, in `U32`: an index into `names`.
+    Class {
+        /// What the classes are called.
+        names: Vec<String>,
+        /// Whether each step has a target, rather than each sample.
+        per_step: bool,
+    },
+    /// These numbers: `[B, V]`, or `[B, T, V]` with some for each step, in `F32`.
+    Value {
+        /// What the numbers are called.
+        names: Vec<String>,
+        /// Whether each step has a target, rather than each sample.
+        per_step: bool,
+    },
+    /// Nothing is known of the samples: they are there to be predicted. The target is `[B]`, zeros in `U32`.
+    None,
+}
+
+impl TargetSchema {
+    /// What the classes or numbers are called.
+    pub fn names(&self) -> &[String] {
+        match self {
+            TargetSchema::Class { names, .. } | TargetSchema::Value { names, .. } => names,
+            TargetSchema::None => &[],
+        }
+    }
+
+    /// Whether each step has a target, rather than each sample.
+    pub fn is_per_step(&self) -> bool {
+        match *self {
+            TargetSchema::Class { per_step, .. } | TargetSchema::Value { per_step, .. } => per_step,
+            TargetSchema::None => false,
+        }
+    }
+}
+
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", self.input, self.target)
+    }
+}
+
+impl fmt::Display for InputSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InputSchema::Image { height, width, channels: 1 } => {
+                write!(f, "images of {height} x {width} pixels")
+            }
+            InputSchema::Image { height, width, channels } => {
+                write!(f, "images of {height} x {width} pixels in {channels} channels")
+            }
+            InputSchema::Series { features } => write!(f, "series of {features} features"),
+            InputSchema::Tokens { vocabulary } => {
+                write!(f, "sequences over a vocabulary of {vocabulary} tokens")
+            }
+        }
+    }
+}
+
+impl fmt::Display for TargetSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TargetSchema::Class { names, .. } => write!(f, "{} classes", names.len())?,
+            TargetSchema::Value { names, .. } if names.len() == 1 => write!(f, "1 value")?,
+            TargetSchema::Value { names, .. } => write!(f, "{} values", names.len())?,
+            TargetSchema::None => write!(f, "no target")?,
+        }
+        if self.is_per_step() { write!(f, " per step") } else { Ok(()) }
+    }
+}
