@@ -1,5 +1,5 @@
-//! A whole sequence: `forward` gives every step's output, with nothing kept for a backward pass;
-//! `forward-backward` also differentiates the sum of all outputs by the weights.
+//! A whole sequence. `forward` computes the output of every step and saves nothing for a backward pass;
+//! `forward-backward` also computes the gradient of the sum of all outputs with respect to the weights.
 
 use std::thread;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use candle_core::{Result, Tensor};
 use criterion::{Criterion, SamplingMode};
 use fgn_benches::{SEQUENCES, Weights, contestants};
 
-/// Candle's backward pass, and dropping a graph, recurse along it: candle-nn's graph of 784 steps is
-/// thousands of nodes deep.
+/// Candle recurses along the graph in the backward pass and when the graph is dropped. candle-nn's graph of 784 steps
+/// is thousands of nodes deep.
 const STACK: usize = 1 << 30;
 
 fn main() -> Result<()> {
@@ -28,7 +28,7 @@ fn all() -> Result<()> {
     Ok(())
 }
 
-/// Measures everyone's forward pass followed by `then`.
+/// Measures the forward pass of each contestant, followed by `then`.
 fn compare(
     criterion: &mut Criterion,
     what: &str,
@@ -37,7 +37,7 @@ fn compare(
 ) -> Result<()> {
     for (name, shape) in SEQUENCES {
         let mut group = criterion.benchmark_group(format!("{what}/{name}"));
-        // Some take seconds a run: few samples, and one run each rather than a growing number.
+        // Some contestants take seconds per run: few samples, and one run for each rather than a growing number.
         group.sample_size(10).sampling_mode(SamplingMode::Flat);
         group.warm_up_time(Duration::from_millis(500));
         group.measurement_time(Duration::from_secs(2));

@@ -1,4 +1,4 @@
-//! One time step, as in streaming: no backward pass, nothing kept.
+//! One time step, as in streaming: no backward pass, nothing saved.
 
 use std::time::Duration;
 

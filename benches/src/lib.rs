@@ -1,17 +1,17 @@
-//! What the benches share: the shapes, and one layer's work as everyone who is compared does it.
+//! What the benches share: the shapes, and the same layer as each contestant runs it.
 //!
 //! - `benches/step.rs`: one time step, as in streaming.
-//! - `benches/stream.rs`: the same from weights packed once, in each format, on one thread and on two.
-//! - `benches/sequence.rs`: a whole sequence, forward alone, and forward and backward.
+//! - `benches/stream.rs`: one time step from weights packed once, in each format, on one thread and on two.
+//! - `benches/sequence.rs`: a whole sequence, forward, and forward and backward.
 //!
-//! A bench is called after the work, the shape and who does it: `forward/row/lstm` and
-//! `forward/row/candle-nn-lstm` stand side by side in the report. `cargo xtask bench` runs all,
-//! `cargo xtask bench forward/row` those whose names contain that.
+//! The name of a bench consists of the work, the shape and the contestant, so that `forward/row/lstm` and
+//! `forward/row/candle-nn-lstm` are adjacent in the report. `cargo xtask bench` runs all benches, and
+//! `cargo xtask bench forward/row` runs those whose names contain `forward/row`.
 //!
-//! The program `summary` measures the same layers beside other libraries, each a process of its own that
-//! answers requests: see [`protocol`].
+//! The program `summary` compares the same layers with other libraries. Each library is a process of its own
+//! that answers requests: see [`protocol`].
 //!
-//! The global allocator is the one of the binary `fgn`, for everyone alike.
+//! The global allocator is that of the binary `fgn`, for all contestants.
 //!
 //! ```
 //! use fgn_benches::{STEPS, Weights, contestants};
@@ -39,15 +39,14 @@ use rand_chacha::ChaCha8Rng;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Single steps, by name. They read 128 features, as many as the dense layer of the recipe `mnist`
-/// gives.
+/// Single steps, by name. They read 128 features, the width of the dense layer in the recipe `mnist`.
 pub const STEPS: [(&str, Shape); 3] = [
     ("b1-h128", Shape { steps: 1, batch: 1, input: 128, hidden: 128 }),
     ("b100-h128", Shape { steps: 1, batch: 100, input: 128, hidden: 128 }),
     ("b1-h512", Shape { steps: 1, batch: 1, input: 128, hidden: 512 }),
 ];
 
-/// Whole sequences, by name: an image row by row, an image pixel by pixel, a piece of text.
+/// Whole sequences, by name: an image row by row, an image pixel by pixel, a text.
 pub const SEQUENCES: [(&str, Shape); 3] = [
     ("row", Shape { steps: 28, batch: 100, input: 28, hidden: 128 }),
     ("pixel", Shape { steps: 784, batch: 100, input: 1, hidden: 128 }),
@@ -60,23 +59,23 @@ const CELLS: [AnyCell; 3] = [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN];
 /// Whether the weights are tracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
-    /// No: they are laid out once, and nothing is kept for a backward pass.
+    /// No: they are packed once, and nothing is saved for a backward pass.
     Constant,
-    /// Yes: the result can be differentiated by them, and by them alone.
+    /// Yes: the result is differentiable with respect to them, and to nothing else.
     Tracked,
 }
 
-/// A layer over a sequence, ready to run: gives the output of every step.
+/// A layer over a sequence, ready to run: returns the output of every step.
 pub type Work = Box<dyn Fn() -> Result<Tensor>>;
 
-/// Everyone's way to run one layer, by name: this workspace's cells, and candle-nn's LSTM. Both
-/// LSTMs have the same weights, input and initial states.
+/// The contestants by name, each with the layer that it runs: this workspace's cells, and candle-nn's LSTM.
+/// Both LSTMs have the same weights, input and initial states.
 ///
-/// The output is `[T, B, H]` here. In candle-nn it is `[B, T, H]`, or `[B, H]` of a single step,
-/// which needs no sequence to be cut up and put together.
+/// The output is `[T, B, H]` for our cells. For candle-nn it is `[B, T, H]`, or `[B, H]` for a single step, which
+/// then needs no slicing and concatenating of a sequence.
 ///
 /// # Errors
-/// Whatever building the layers gives.
+/// If a layer cannot be built.
 pub fn contestants(shape: Shape, weights: Weights) -> Result<Vec<(&'static str, Work)>> {
     let mut all = Vec::new();
     for cell in CELLS {
@@ -134,14 +133,14 @@ impl Weights {
 struct Layer {
     /// `[T, B, I]`.
     x: Tensor,
-    /// Packed, see [`Layout`].
+    /// All parameters in one vector, see [`Layout`].
     weights: Tensor,
     /// `[S, B, H]`.
     states: Tensor,
 }
 
 impl Layer {
-    /// The same for the same cell and shape.
+    /// A layer with random values, which depend only on the cell and the shape.
     fn random(cell: AnyCell, shape: Shape) -> Result<Layer> {
         let Shape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -160,12 +159,12 @@ impl Layer {
     }
 }
 
-/// The examples of the README, as tests.
+/// The examples in the README, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-/// The examples of the equations' page, as tests.
+/// The examples in `docs/cells.md`, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/cells.md")]
 pub struct Cells;
@@ -174,10 +173,10 @@ pub struct Cells;
 mod tests {
     use super::*;
 
-    /// Of numbers in (−1, 1), after some dozen steps in `f32`.
+    /// The largest difference allowed, for outputs in (−1, 1) after some dozen steps in `f32`.
     const TOLERANCE: f32 = 1e-5;
 
-    /// What is compared must be the same work.
+    /// A comparison of speed is valid only if both compute the same.
     #[test]
     fn both_lstms_compute_the_same() {
         for (name, shape) in STEPS.into_iter().chain([SEQUENCES[0]]) {

@@ -1,5 +1,5 @@
-//! How whoever is compared is asked to work: a request a line on its standard input, an answer a line
-//! on its standard output, both JSON.
+//! The protocol between the summary and a contestant. A contestant reads requests from its standard input and
+//! writes answers to its standard output, one JSON object per line.
 //!
 //! ```text
 //! {"work": "infer", "cell": "lstm", "dtype": "f32", "steps": 28, "batch": 100, "input": 28,
@@ -7,9 +7,9 @@
 //! {"who": "pytorch 2.15.0", "check": [...], "ms": [...]}     or     {"who": ..., "error": "..."}
 //! ```
 //!
-//! All have the same weights, inputs and initial states, see [`numbers`]. `check` shows that all do the
-//! same work: of a training, it is the norm of the gradients by the two weight matrices, else the last
-//! sequence's output of the last step. `ms` are the milliseconds of a run, again and again.
+//! All contestants have the same weights, inputs and initial states, see [`numbers`]. `check` shows that they
+//! compute the same: for `train` it is the norm of the gradients with respect to the two weight matrices, otherwise
+//! the output of the last sequence at the last step. `ms` is a list of times in milliseconds, one for each timed run.
 
 use std::io::{BufRead as _, Write as _};
 use std::time::Instant;
@@ -17,28 +17,28 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// What is to be done with a layer.
+/// The work that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Work {
     /// The outputs of all steps.
     Infer,
-    /// The gradients of the sum of all outputs by all weights.
+    /// The gradients of the sum of all outputs with respect to all weights.
     Train,
-    /// One step from given states, again and again.
+    /// One step from given states.
     Stream,
 }
 
-/// What a contestant is asked.
+/// A request to a contestant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// What to do.
+    /// The work.
     pub work: Work,
-    /// The cell's name; only this workspace's layers have others than `lstm`.
+    /// The cell's name; only this workspace's layers support others than `lstm`.
     pub cell: String,
     /// The number type of the weights.
     pub dtype: String,
-    /// What to do beside the cell's equations; nothing if empty. Only this workspace's layers have some.
+    /// An option of the layer beside the cell's equations; none if empty. Only this workspace's layers support any.
     #[serde(default)]
     pub option: String,
     /// The sequence length.
@@ -49,50 +49,50 @@ pub struct Request {
     pub input: usize,
     /// The hidden size.
     pub hidden: usize,
-    /// For how long to measure.
+    /// How long to measure.
     pub seconds: f64,
 }
 
-/// What it answers.
+/// The answer to a [`Request`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// Its name and version.
+    /// The contestant's name and version.
     pub who: String,
-    /// See the module's page.
+    /// A sample of the result, see the [module](self).
     #[serde(default)]
     pub check: Vec<f64>,
-    /// Milliseconds of a run.
+    /// The time of each run in milliseconds.
     #[serde(default)]
     pub ms: Vec<f64>,
-    /// Why it did not work.
+    /// The error message, if the contestant failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Something to measure.
+/// A closure to measure.
 pub type Run = Box<dyn FnMut() -> Result<()>>;
 
-/// `work` as something to measure; what it gives is dropped.
+/// Wraps `work` to be measured; its result is dropped.
 pub fn run<T, E: Into<anyhow::Error>>(mut work: impl FnMut() -> Result<T, E> + 'static) -> Run {
     Box::new(move || work().map(drop).map_err(Into::into))
 }
 
-/// The same numbers for everyone, in (−`bound`, `bound`). The seeds are 0 for the inputs, 1 and 2 for
-/// the weights by input and hidden state, 3 and 4 for their biases, 5 and 6 for the initial hidden and
-/// cell state; 7 for a vector that the LSTM does not have.
+/// Pseudo-random numbers in (−`bound`, `bound`), the same for all contestants. The seeds are 0 for the inputs, 1 and 2
+/// for the input and recurrent weights, 3 and 4 for their biases, 5 and 6 for the initial hidden and cell state, and 7
+/// for parameters that the LSTM does not have.
 pub fn numbers(seed: u64, bound: f64, len: usize) -> Vec<f32> {
-    let number = |place: u64| {
-        let mixed = (place + (seed << 24)).wrapping_mul(2_654_435_761) & 0xFFFF_FFFF;
+    let number = |index: u64| {
+        let mixed = (index + (seed << 24)).wrapping_mul(2_654_435_761) & 0xFFFF_FFFF;
         ((mixed as f64 / 2f64.powi(31) - 1.0) * bound) as f32
     };
     (0..len as u64).map(number).collect()
 }
 
-/// Answers requests until there are no more. `prepare` builds the layer that a request wants, and gives
-/// its check and what to measure; it is asked anew only where the request changes.
+/// Answers requests until standard input ends. `prepare` builds the layer for a request, and returns its check and
+/// the closure to measure. It is called again only if the request differs from the previous one.
 ///
 /// # Errors
-/// If standard input or output fails, or a request is none.
+/// If standard input or output fails, or if a request cannot be parsed.
 pub fn serve(who: &str, prepare: impl Fn(&Request) -> Result<(Vec<f64>, Run)>) -> Result<()> {
     let mut held: Option<(Request, Vec<f64>, Run)> = None;
     for line in std::io::stdin().lock().lines() {
@@ -119,8 +119,8 @@ pub fn serve(who: &str, prepare: impl Fn(&Request) -> Result<(Vec<f64>, Run)>) -
     Ok(())
 }
 
-/// Milliseconds of a run, again and again for `seconds`. Short runs are timed several together; the
-/// first timing is left out where there are others.
+/// Times runs for `seconds` and returns the milliseconds of each. Short runs are timed in groups; the first timing is
+/// dropped if there are others.
 fn measure(run: &mut Run, seconds: f64) -> Result<Vec<f64>> {
     let start = Instant::now();
     run()?;
@@ -136,7 +136,7 @@ fn measure(run: &mut Run, seconds: f64) -> Result<Vec<f64>> {
     Ok(if times.len() > 1 { times.split_off(1) } else { times })
 }
 
-/// The middle one of some numbers, or the mean of the middle two; none of none.
+/// The median, which is the mean of the middle two for an even count; `None` if there are no numbers.
 pub fn median(numbers: &[f64]) -> Option<f64> {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);

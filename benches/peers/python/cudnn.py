@@ -1,7 +1,7 @@
-"""PyTorch's LSTM, which is cuDNN's, on the GPU: the shapes of the program `gpu`, and its times beside.
+"""Measures PyTorch's LSTM, which is cuDNN's, on the GPU, with the shapes of the program `gpu`.
 
-`cudnn.py` prints a line of JSON for each measurement, as `gpu time` does; `cudnn.py GPU` runs the program of
-that path on the same card in turn, and prints a table of both. Needs PyTorch with CUDA.
+`cudnn.py` prints a line of JSON for each measurement, as `gpu time` does. `cudnn.py GPU` then also runs the program
+`gpu` at the path GPU on the same card, and prints a table of both. Needs PyTorch with CUDA.
 """
 
 import json
@@ -30,7 +30,7 @@ def measured(run):
 
 
 def lines():
-    # As ours: products in full precision.
+    # Products in full precision, like ours.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     for t, b, i, h in SHAPES:

@@ -1,13 +1,14 @@
 """An LSTM layer in PyTorch, TensorFlow, JAX and ONNX Runtime, timed on request.
 
-`peers.py NAME THREADS` reads a request a line and answers each with a line, both JSON:
+`peers.py NAME THREADS` reads requests and writes answers, one JSON object per line:
 
     {"work": "infer", "steps": 28, "batch": 100, "input": 28, "hidden": 128, "seconds": 0.3}
     {"who": "pytorch 2.15.0", "check": [...], "ms": [...]}    or    {"error": "..."}
 
-`work` is `infer` (the outputs of all steps), `train` (the gradients of their sum by all weights) or
-`stream` (one step from given states). `check` is, of a training, the norm of the gradients by the two
-weight matrices, else the last sequence's output of the last step. `ms` are the milliseconds of a run.
+`work` is `infer` (the outputs of all steps), `train` (the gradients of their sum with respect to all weights) or
+`stream` (one step from given states). For `train`, `check` is the norm of the gradients with respect to the two weight
+matrices; otherwise it is the output of the last sequence at the last step. `ms` is a list of times in milliseconds, one
+for each timed run.
 """
 
 import json
@@ -19,14 +20,14 @@ import numpy as np
 
 
 def numbers(seed, bound, *shape):
-    """The same numbers as everyone's who is compared, in (-bound, bound)."""
-    places = np.arange(np.prod(shape), dtype=np.uint64) + np.uint64(seed << 24)
-    fractions = (places * np.uint64(2654435761) & np.uint64(0xFFFFFFFF)) / 2.0**31 - 1.0
+    """Pseudo-random numbers in (-bound, bound), the same for all contestants."""
+    indices = np.arange(np.prod(shape), dtype=np.uint64) + np.uint64(seed << 24)
+    fractions = (indices * np.uint64(2654435761) & np.uint64(0xFFFFFFFF)) / 2.0**31 - 1.0
     return (fractions * bound).astype(np.float32).reshape(shape)
 
 
 class Job:
-    """A request, with its layer: PyTorch's names, layout and gate order i, f, g, o."""
+    """The data of a request's layer, with PyTorch's names, layout and gate order i, f, g, o."""
 
     def __init__(self, request):
         self.work = request["work"]
@@ -44,7 +45,7 @@ def norm(*matrices):
 
 
 def last(outputs):
-    """Of outputs `[T, B, H]`."""
+    """From outputs `[T, B, H]`: those of the last sequence at the last step."""
     return [float(number) for number in np.asarray(outputs)[-1, -1]]
 
 
@@ -93,7 +94,7 @@ def jax(threads):
             m = jax.nn.sigmoid(o) * jnp.tanh(c)
             return (m, c), m
 
-        # The input's part of the gates is one product for all steps.
+        # The product with the input is computed once, for all steps.
         return jax.lax.scan(step, (h0, c0), x @ w_ih + bias)[1]
 
     gradients = jax.grad(lambda weights, *rest: outputs(weights, *rest).sum())
@@ -119,7 +120,7 @@ def tensorflow(threads):
     def prepare(job):
         t, b, i, h = job.sizes
         layer = tf.keras.layers.LSTM(h, return_sequences=True)
-        # Batch first, and the gate order i, f, g, o as well.
+        # Keras has the batch first. Its gate order is i, f, g, o too.
         x = tf.constant(job.x.transpose(1, 0, 2).copy())
         states = [tf.constant(job.h0), tf.constant(job.c0)]
         layer.build(x.shape)
@@ -159,7 +160,7 @@ def onnxruntime(threads):
 
     def prepare(job):
         if job.work == "train":
-            raise NotImplementedError("ONNX Runtime is measured for inference alone")
+            raise NotImplementedError("ONNX Runtime is measured for inference only")
         t, b, i, h = job.sizes
         # ONNX orders the gates i, o, f, c.
         order = lambda w: np.concatenate([w[k * h : (k + 1) * h] for k in (0, 3, 1, 2)])[None]
@@ -190,8 +191,8 @@ def onnxruntime(threads):
 
 
 def measure(run, seconds):
-    """Milliseconds of a run, again and again for `seconds`. Short runs are timed several together;
-    the first timing is left out where there are others."""
+    """Times runs for `seconds` and returns the milliseconds of each. Short runs are timed in groups; the first timing is
+    dropped if there are others."""
     start = time.perf_counter()
     run()
     together = max(1, int(1e-4 / (time.perf_counter() - start)))
@@ -206,11 +207,11 @@ def measure(run, seconds):
 
 def main():
     name, threads = sys.argv[1], int(sys.argv[2])
-    # The answers alone go to standard output; what the libraries print does not.
+    # Only the answers go to standard output. What the libraries print goes to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     if hasattr(os, "sched_setaffinity"):
-        # XLA takes as many threads as it may use cores.
+        # XLA starts one thread for each core in its affinity mask.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     peers = {f.__name__: f for f in (pytorch, tensorflow, jax, onnxruntime)}
     who, prepare = peers[name](threads)

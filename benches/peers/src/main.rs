@@ -1,4 +1,4 @@
-//! burn's LSTM as a contestant, see `fgn_benches::protocol`.
+//! burn's LSTM as a contestant of the benches, see `fgn_benches::protocol`.
 
 use anyhow::{Context as _, Result, ensure};
 use burn::backend::{Autodiff, NdArray};
@@ -16,7 +16,7 @@ fn main() -> Result<()> {
 }
 
 fn prepare(request: &Request) -> Result<(Vec<f64>, Run)> {
-    ensure!(request.cell == "lstm" && request.dtype == "f32", "burn has the LSTM in f32 alone");
+    ensure!(request.cell == "lstm" && request.dtype == "f32", "burn supports only the LSTM in f32");
     let &Request { steps, batch, .. } = request;
     if request.work == Work::Train {
         let (lstm, x, state) = layer::<Autodiff<NdArray>>(request);
@@ -50,18 +50,18 @@ fn layer<B: Backend>(request: &Request) -> Parts<B> {
         Tensor::<B, 2>::from_data(TensorData::new(numbers.to_vec(), [rows, columns]), device)
     };
     let mut lstm = LstmConfig::new(input, hidden, true).init::<B>(device);
-    // In PyTorch's order.
+    // In PyTorch's gate order.
     let gates: [&mut GateController<B>; 4] =
         [&mut lstm.input_gate, &mut lstm.forget_gate, &mut lstm.cell_gate, &mut lstm.output_gate];
-    for (place, gate) in gates.into_iter().enumerate() {
+    for (index, gate) in gates.into_iter().enumerate() {
         let columns = [(1, 3, input), (2, 4, hidden)];
         let linears = [&mut gate.input_transform, &mut gate.hidden_transform];
         for (linear, (weight, bias, depth)) in linears.into_iter().zip(columns) {
             let rows = numbers(weight, bound, 4 * hidden * depth);
-            let rows = tensor(&rows[place * hidden * depth..][..hidden * depth], hidden, depth);
+            let rows = tensor(&rows[index * hidden * depth..][..hidden * depth], hidden, depth);
             linear.weight = Param::from_tensor(rows.transpose());
             let biases = numbers(bias, bound, 4 * hidden);
-            let biases = tensor(&biases[place * hidden..][..hidden], 1, hidden);
+            let biases = tensor(&biases[index * hidden..][..hidden], 1, hidden);
             linear.bias = Some(Param::from_tensor(biases.reshape([hidden])));
         }
     }

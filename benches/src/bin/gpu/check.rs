@@ -1,4 +1,4 @@
-//! Every cell with every option, forward and backward, against the same run on the CPU in `f64`.
+//! Compares every cell with every option, forward and backward, with the same run on the CPU in `f64`.
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor, Var};
@@ -7,11 +7,11 @@ use fgn_kernels::{Dropout, Emit, Options, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The largest errors allowed, relative to the largest number of a tensor.
+/// The largest errors allowed, relative to the largest value of a tensor.
 const TOLERANCES: [(DType, f64); 3] =
     [(DType::F64, 1e-11), (DType::F32, 5e-5), (DType::BF16, 3e-2)];
 
-/// `[T, B, I, H]`: awkward sizes, and some that the persistent kernels take.
+/// `[T, B, I, H]`: sizes that fill no tile or vector exactly, and some that the persistent kernels support.
 const SHAPES: [[usize; 4]; 5] =
     [[9, 5, 3, 19], [1, 1, 1, 1], [30, 3, 7, 64], [12, 40, 5, 128], [5, 17, 2, 256]];
 
@@ -21,8 +21,8 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
         let mut worst = [0.0_f64; 3];
         for shape in SHAPES {
             for (name, options) in options(cell, shape) {
-                for (place, (dtype, tolerance)) in TOLERANCES.into_iter().enumerate() {
-                    // Rounding moves a state over the limit, and its derivative jumps.
+                for (index, (dtype, tolerance)) in TOLERANCES.into_iter().enumerate() {
+                    // Rounding can move a state across the limit, where the gradient is discontinuous.
                     if dtype == DType::BF16 && options.clip.is_some() {
                         continue;
                     }
@@ -32,7 +32,7 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
                     let names = ["output", "states", "d_x", "d_weights", "d_states"];
                     for (what, (found, expected)) in names.iter().zip(found.iter().zip(&expected)) {
                         let error = error(found, expected)?;
-                        worst[place] = worst[place].max(error);
+                        worst[index] = worst[index].max(error);
                         if error > tolerance || error.is_nan() {
                             println!(
                                 "{cell} {dtype:?} {shape:?} {name}: {what} is off by {error:.1e}"
@@ -45,11 +45,11 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
         }
         println!("{cell}: f64 {:.1e}  f32 {:.1e}  bf16 {:.1e}", worst[0], worst[1], worst[2]);
     }
-    ensure!(failures == 0, "{failures} results are further from the CPU's than allowed");
+    ensure!(failures == 0, "{failures} results differ from the CPU's by more than the tolerance");
     Ok(())
 }
 
-/// Each option alone, and all together.
+/// Each option alone, and all options together.
 fn options(cell: AnyCell, [steps, batch, _, hidden]: [usize; 4]) -> Vec<(&'static str, Options)> {
     let spec = cell.spec();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -97,12 +97,12 @@ fn options(cell: AnyCell, [steps, batch, _, hidden]: [usize; 4]) -> Vec<(&'stati
     ]
 }
 
-/// The arguments of a run and what its results are weighed by, as the GPU's type has them.
+/// The arguments of a run, rounded to the number type of the GPU's run.
 struct Arguments {
     x: Tensor,
     weights: Tensor,
     states: Tensor,
-    /// What numbers are rounded to.
+    /// The number type of the GPU's run, to which the weights of the loss are rounded too.
     rounded: DType,
 }
 
@@ -131,7 +131,7 @@ impl Arguments {
         })
     }
 
-    /// Outputs, final states, and the derivatives of a weighed sum of both by the arguments.
+    /// Returns the outputs, the final states, and the gradients of a weighted sum of both with respect to the arguments.
     fn run(
         &self,
         cell: AnyCell,
@@ -163,14 +163,19 @@ fn wide(dtype: DType) -> DType {
     if dtype == DType::BF16 { DType::F32 } else { dtype }
 }
 
-/// The largest difference, relative to the largest number expected.
+/// The largest difference, relative to the largest expected value.
 fn error(found: &Tensor, expected: &Tensor) -> Result<f64> {
     let found =
         found.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
     let expected = expected.flatten_all()?.to_vec1::<f64>()?;
-    ensure!(found.len() == expected.len(), "{} numbers, not {}", found.len(), expected.len());
+    ensure!(
+        found.len() == expected.len(),
+        "expected {} values, found {}",
+        expected.len(),
+        found.len()
+    );
     let scale = expected.iter().fold(1e-3, |scale: f64, x| scale.max(x.abs()));
-    // What is no number stays the largest.
+    // A NaN counts as the largest difference.
     let differences = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / scale);
     Ok(differences
         .fold(0.0, |worst: f64, next| if worst.is_nan() || next <= worst { worst } else { next }))

@@ -1,8 +1,9 @@
-//! The kernels for a GPU on a GPU: every cell and option against the CPU, then their times.
+//! Runs the CUDA kernels on a GPU: compares every cell and option with the CPU, then measures times.
 //!
-//! `gpu` alone checks in both ways through time and measures; `gpu check` and `gpu time` do one, in the way
-//! that `FGN_CUDA_STRATEGY` leaves. It needs the driver and the libraries of CUDA 13.0, and nothing else.
-//! `gpu time` prints a line of JSON for each measurement, as `benches/peers/python/cudnn.py` does.
+//! `gpu` alone checks and times both strategies of the loop over time, persistent and alternating. `gpu check` and
+//! `gpu time` do one of the two, with the strategy that `FGN_CUDA_STRATEGY` allows. The program needs the driver and
+//! the libraries of CUDA 13.0, and nothing else. `gpu time` prints a line of JSON for each measurement, as
+//! `benches/peers/python/cudnn.py` does.
 
 use std::process::{Command, ExitCode};
 
@@ -27,10 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn device() -> Result<Device> {
-    Device::new_cuda(0).context("no GPU; `nvidia-smi` lists those that the driver knows")
+    Device::new_cuda(0).context("no GPU was found; `nvidia-smi` lists those that the driver knows")
 }
 
-/// Each part in a process of its own, so that each has its own environment.
+/// Runs each part as a separate process, because each needs its own environment variables.
 fn all() -> Result<()> {
     let own = std::env::current_exe()?;
     let mut failed = Vec::new();
@@ -48,7 +49,7 @@ fn all() -> Result<()> {
     }
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
     if cfg!(debug_assertions) {
-        bail!("the times are those of a build without optimisation: build with --release");
+        bail!("the times are of a build without optimisation: build with --release");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Times of a layer, forward and forward + backward.
+//! Measures the times of a layer, forward and forward + backward.
 
 use std::time::{Duration, Instant};
 
@@ -24,9 +24,9 @@ struct Line {
     batch: usize,
     input: usize,
     hidden: usize,
-    /// The milliseconds of each run.
+    /// The time of each run in milliseconds.
     ms: Vec<f64>,
-    /// The most that all processes on the device had in use, in MiB, after the last run.
+    /// The memory in use on the device by all processes after the last run, in MiB.
     used_mib: u64,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Runs until the least time is over, after some that do not count.
+/// Times runs for at least [`LEAST`], but at most [`MOST_RUNS`] of them, after some warm-up runs.
 fn measured(gpu: &Device, run: &dyn Fn() -> Result<()>) -> Result<Vec<f64>> {
     for _ in 0..3 {
         run()?;

@@ -1,4 +1,4 @@
-//! Contestants as processes of their own, of which one works at a time.
+//! Contestants as separate processes, of which only one runs at a time.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -9,11 +9,11 @@ use fgn_benches::protocol::{Answer, Request};
 
 use crate::environment::RUST_PEERS;
 
-/// The Python peers, as `peers.py` calls them.
+/// The Python peers, by their names in `peers.py`.
 pub(crate) const PYTHON_PEERS: [&str; 4] = ["pytorch", "tensorflow", "jax", "onnxruntime"];
 
-/// A process that answers requests. Between them it is stopped, so that no thread of it that waits by
-/// spinning takes time from another.
+/// A process that answers requests. It is stopped between requests, so that its spinning threads take no time from
+/// other contestants.
 pub(crate) struct Contestant {
     process: Child,
     requests: ChildStdin,
@@ -21,7 +21,7 @@ pub(crate) struct Contestant {
 }
 
 impl Contestant {
-    /// Starts one. `python` and the workspace's `root` are for those that need them.
+    /// Starts the contestant `name`. `python` is used by the Python peers, the workspace's `root` by all peers.
     pub(crate) fn start(name: &str, threads: usize, python: &Path, root: &Path) -> Result<Self> {
         let mut command = if PYTHON_PEERS.contains(&name) {
             let mut command = Command::new(python);
@@ -37,7 +37,7 @@ impl Contestant {
             command
         };
         let threads = threads.to_string();
-        // The libraries' own ways to be told how many threads to take.
+        // The variables by which the libraries configure their number of threads.
         for variable in
             ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "CANDLE_NUM_THREADS", "MATMUL_NUM_THREADS"]
         {
@@ -51,13 +51,13 @@ impl Contestant {
         Ok(Self { process, requests, answers: BufReader::new(answers) })
     }
 
-    /// Asks it, and waits for the answer.
+    /// Sends a request, and waits for the answer.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Answer> {
         self.signal("CONT");
         writeln!(self.requests, "{}", serde_json::to_string(request)?)?;
         let mut line = String::new();
         if self.answers.read_line(&mut line)? == 0 {
-            bail!("it ended with {}", self.process.wait()?);
+            bail!("the process ended with {}", self.process.wait()?);
         }
         self.signal("STOP");
         serde_json::from_str(&line).with_context(|| format!("expected an answer, got {line:?}"))
@@ -65,7 +65,7 @@ impl Contestant {
 
     fn signal(&self, name: &str) {
         if cfg!(unix) {
-            // Where this fails, the process only runs on.
+            // If this fails, the process merely keeps running.
             let id = self.process.id().to_string();
             let _ = Command::new("kill").arg(format!("-{name}")).arg(id).status();
         }
@@ -74,7 +74,7 @@ impl Contestant {
 
 impl Drop for Contestant {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // Fails if the process has already ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,15 +1,15 @@
-//! Setting up what the peers need.
+//! Sets up what the peers need.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Where the peers written in Rust are built.
+/// The build folder of the peers written in Rust.
 pub(crate) const RUST_PEERS: &str = "target/peers-rust";
 
-/// The Python to run the peers with: one of an environment under `target/` with the pinned packages,
-/// installed where it is not there yet.
+/// Returns the Python interpreter of the environment under `target/` that has the pinned packages. Installs them if
+/// they are not there yet.
 pub(crate) fn python(root: &Path) -> Result<PathBuf> {
     let folder = root.join("target/peers");
     let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
@@ -22,13 +22,13 @@ pub(crate) fn python(root: &Path) -> Result<PathBuf> {
     }
     println!("Installing the Python peers into {} (once)", folder.display());
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    // One by one, so that one that fails leaves the others.
+    // One by one, so that a failure does not affect the others.
     let mut complete = true;
     for line in wanted.lines().filter(|line| !line.starts_with('#')) {
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", line]);
         if let Err(error) = run(&mut pip) {
-            println!("  {line}: not installed: {error:#}");
+            println!("  {line} was not installed: {error:#}");
             complete = false;
         }
     }
@@ -38,7 +38,7 @@ pub(crate) fn python(root: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Builds the peers written in Rust that are not built with the workspace.
+/// Builds the peers written in Rust, which are not part of the workspace.
 pub(crate) fn build_rust_peers(root: &Path) -> Result<()> {
     let manifest = root.join("benches/peers/Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));

@@ -1,4 +1,4 @@
-//! What is measured: shapes, cells and options, and who does it.
+//! What is measured: shapes, cells, options and contestants.
 
 use anyhow::{Context as _, Result};
 use fgn_benches::protocol::Work;
@@ -6,8 +6,7 @@ use fgn_core::AnyCell;
 
 use crate::contestant::PYTHON_PEERS;
 
-/// The shapes, as T, B, I, H: an image row by row, an image pixel by pixel, a piece of text, a large
-/// layer.
+/// The shapes, as T, B, I, H: an image row by row, an image pixel by pixel, a text, a large layer.
 const SHAPES: [(&str, [usize; 4]); 4] = [
     ("row", [28, 100, 28, 128]),
     ("pixel", [784, 100, 1, 128]),
@@ -19,18 +18,18 @@ const STREAMS: [(&str, [usize; 4]); 2] =
     [("stream128", [1, 1, 128, 128]), ("stream512", [1, 1, 512, 512])];
 /// One long sequence, for cells without a recurrent product.
 const LONG: (&str, [usize; 4]) = ("long", [10_000, 1, 128, 128]);
-/// The cells that are measured on every shape; on the first one all are.
+/// The cells that are measured on every shape. On the first shape, all cells are measured.
 const CELLS: [AnyCell; 3] = [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN];
 /// The shapes on which an LSTM is trained with each of [`OPTIONS`].
 const WITH_OPTIONS: [&str; 2] = ["row", "text"];
-/// Options of a run, as a request calls them: see `serve.rs`.
+/// The options of a run, by their names in a request: see `serve.rs`.
 const OPTIONS: [&str; 8] =
     ["", "lengths", "half-lengths", "resets", "zoneout", "dropout", "norm-pre", "norm"];
 
-/// A name, and T, B, I, H.
+/// A name, and the sizes T, B, I, H.
 pub(crate) type Shape = (String, [usize; 4]);
 
-/// One shape and work, and who does it.
+/// The work on one shape, and the entrants that are measured on it.
 pub(crate) struct Job {
     pub(crate) shape: String,
     pub(crate) sizes: [usize; 4],
@@ -38,7 +37,7 @@ pub(crate) struct Job {
     pub(crate) entrants: Vec<Entrant>,
 }
 
-/// Who, on which cell, with weights of which type, on how many threads, with which option.
+/// A contestant, with the cell, the type of the weights, the number of threads and the option to measure.
 #[derive(Clone)]
 pub(crate) struct Entrant {
     pub(crate) name: &'static str,
@@ -54,7 +53,7 @@ impl Entrant {
     }
 }
 
-/// The shapes called for, or all.
+/// The shapes in `wanted`, or all named shapes if it is empty.
 pub(crate) fn shapes(wanted: &[String]) -> Result<Vec<Shape>> {
     let all: Vec<Shape> =
         SHAPES.into_iter().chain(STREAMS).chain([LONG]).map(|(n, s)| (n.into(), s)).collect();
@@ -67,13 +66,13 @@ pub(crate) fn shapes(wanted: &[String]) -> Result<Vec<Shape>> {
         let known = all.iter().find(|(of, _)| of == name).cloned();
         known.or_else(|| Some((name.clone(), sizes()?))).with_context(|| {
             let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
-            format!("no shape `{name}`: expected {}, or TxBxIxH", names.join(", "))
+            format!("unknown shape `{name}`: expected {}, or sizes as TxBxIxH", names.join(", "))
         })
     };
     wanted.iter().map(shape).collect()
 }
 
-/// All that is measured on the shapes.
+/// All measurements on the shapes.
 pub(crate) fn jobs(shapes: &[Shape], threads: usize, peers: bool) -> Vec<Job> {
     let mut jobs = Vec::new();
     for (shape, sizes) in shapes {
@@ -112,7 +111,7 @@ pub(crate) fn jobs(shapes: &[Shape], threads: usize, peers: bool) -> Vec<Job> {
     jobs
 }
 
-/// Every cell, with the options that it has by default.
+/// Every cell, with its default options.
 fn family() -> Vec<AnyCell> {
     let mut all = vec![AnyCell::LSTM, AnyCell::FGN];
     for cell in AnyCell::all() {
@@ -123,7 +122,7 @@ fn family() -> Vec<AnyCell> {
     all
 }
 
-/// The other libraries, on an LSTM.
+/// The other libraries, with an LSTM.
 fn others(work: Work, threads: usize, peers: bool) -> Vec<Entrant> {
     let names = ["candle-nn", "burn"].into_iter().chain(PYTHON_PEERS);
     let able = names.filter(|&name| peers && !(work == Work::Train && name == "onnxruntime"));

@@ -1,4 +1,4 @@
-//! The machine, and what it can do at best.
+//! The machine and its peak rates.
 
 use std::sync::Barrier;
 use std::time::Instant;
@@ -7,12 +7,12 @@ use anyhow::Result;
 use fgn_kernels::{Isa, probe};
 use serde::Serialize;
 
-/// What fits into a core's second cache, and what fits into no cache, in numbers.
+/// Array lengths that fit into a core's L2, and into no cache.
 const CACHED: usize = 1 << 16;
 const UNCACHED: usize = 96 << 20;
 const ROUNDS: usize = 25;
 
-/// A machine, as the summary names it.
+/// The machine, as described in the summary.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     cpu: String,
@@ -20,10 +20,10 @@ pub(crate) struct Machine {
     cores: usize,
     instruction_set: &'static str,
     pub(crate) threads: usize,
-    /// Measured with nothing but multiply-adds in registers, on one thread and on all.
+    /// The rate of a loop of nothing but multiply-adds in registers, on one thread and on all.
     fma_gflops_one_thread: f64,
     pub(crate) fma_gflops: f64,
-    /// Measured by reading, on one thread and on all: 256 KiB a thread, and 384 MiB in all.
+    /// The rate of reading, on one thread and on all: from L2 (256 KiB per thread) and from memory (384 MiB in total).
     cache_gb_per_s_one_thread: f64,
     cache_gb_per_s: f64,
     memory_gb_per_s_one_thread: f64,
@@ -31,7 +31,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks it up and measures it.
+    /// Identifies and measures the machine.
     pub(crate) fn measure(threads: usize) -> Result<Self> {
         Ok(Self {
             cpu: cpu(),
@@ -48,17 +48,17 @@ impl Machine {
         })
     }
 
-    /// The peak of so many threads.
+    /// The peak of one thread or of all, in GFLOP/s.
     pub(crate) fn peak(&self, threads: usize) -> f64 {
         if threads == 1 { self.fma_gflops_one_thread } else { self.fma_gflops }
     }
 
-    /// A line for each thing worth knowing.
+    /// The description that is printed.
     pub(crate) fn lines(&self) -> String {
         format!(
             "{}, {}, {} cores, {}\n\
              multiply-adds: {:.0} GFLOP/s on one thread, {:.0} on {}\n\
-             reading from the second cache: {:.0} GB/s on one thread, {:.0} on {}\n\
+             reading from L2: {:.0} GB/s on one thread, {:.0} on {}\n\
              reading from memory: {:.1} GB/s on one thread, {:.1} on {}",
             self.cpu,
             self.system,
@@ -77,7 +77,7 @@ impl Machine {
     }
 }
 
-/// What the system calls the processor.
+/// The system's name of the processor.
 fn cpu() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find(|line| line.starts_with("model name"));
@@ -85,7 +85,7 @@ fn cpu() -> String {
     name.map_or("unknown processor".into(), |(_, name)| name.into())
 }
 
-/// GFLOP/s.
+/// The rate of multiply-adds in GFLOP/s.
 fn multiply_adds(threads: usize) -> Result<f64> {
     const TIMES: usize = 4_000_000;
     let operations = probe::multiply_adds(1)? as f64 * TIMES as f64;
@@ -95,7 +95,7 @@ fn multiply_adds(threads: usize) -> Result<f64> {
     Ok(operations * rate / 1e9)
 }
 
-/// GB/s.
+/// The rate of reading in GB/s.
 fn read(threads: usize, numbers: usize, times: usize) -> Result<f64> {
     Isa::active()?;
     let memory: Vec<Vec<f32>> = vec![vec![1.0; numbers]; threads];
@@ -110,7 +110,8 @@ fn read(threads: usize, numbers: usize, times: usize) -> Result<f64> {
     Ok(bytes * rate / 1e9)
 }
 
-/// How often a second all threads together do `work`, in the fastest of some rounds: it is a ceiling.
+/// How often per second all threads together complete `work`, in the fastest of several rounds, because the result is
+/// used as a peak.
 fn at_once(threads: usize, work: impl Fn() + Sync) -> f64 {
     let round = || {
         let barrier = Barrier::new(threads);

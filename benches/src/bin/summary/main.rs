@@ -1,4 +1,5 @@
-//! The summary of speed: the machine's ceilings, and every contestant on the same work in turn.
+//! The summary of speed: the machine's peak rates, and the times of all contestants, which take turns on the same
+//! work.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,38 +24,37 @@ use jobs::{Entrant, Job};
 use machine::Machine;
 use report::{Entry, Summary};
 
-/// The largest difference between what two contestants compute, relative to the largest number.
+/// The largest difference allowed between the results of two contestants, relative to the largest value.
 const TOLERANCE: f64 = 1e-3;
-/// candle-nn's graphs are dropped recursively.
+/// The stack of the server thread: candle-nn's graphs are dropped recursively.
 const STACK: usize = 1 << 30;
 
-/// Measures recurrent layers, and prints a table.
+/// Measures recurrent layers, and prints a table for each shape.
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask bench")]
 struct Options {
-    /// Write the measurements to FILE, anew after each table
+    /// Write the measurements to FILE; it is updated after each table
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Measure candle-nn, burn, PyTorch, TensorFlow, JAX and ONNX Runtime as well
     #[arg(long)]
     peers: bool,
-    /// How many threads to work on [default: as many as there are cores]
+    /// The number of threads [default: the number of cores]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
-    /// The shapes to measure, by name or as TxBxIxH: row,56x100x28x128 [default: all that have a name]
+    /// The shapes to measure, by name or as TxBxIxH, for instance row,56x100x28x128 [default: all named shapes]
     #[arg(long, value_delimiter = ',')]
     shapes: Vec<String>,
     /// Seconds for each contestant in each round
     #[arg(long, default_value = "0.4", value_parser = seconds)]
     seconds: f64,
-    /// How often everyone has a turn
+    /// The number of turns of each contestant
     #[arg(long, default_value = "5")]
     rounds: NonZeroUsize,
-    /// A Python that has the packages of benches/peers/python/requirements.txt, instead of one that is
-    /// set up under target/
+    /// A Python that has the packages in benches/peers/python/requirements.txt, instead of the environment under target/
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
-    /// Answer requests as a contestant
+    /// Answer requests as the contestant of this name
     #[arg(long, hide = true)]
     serve: Option<String>,
 }
@@ -62,14 +62,14 @@ struct Options {
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if f64::is_finite(seconds) && seconds > 0.0 => Ok(seconds),
-        _ => Err("expected a number above zero".into()),
+        _ => Err("expected a number greater than 0".into()),
     }
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     if let Some(name) = options.serve {
-        fgn_kernels::keep_freed_memory(); // As the binary `fgn` does.
+        fgn_kernels::keep_freed_memory(); // Like the binary `fgn`.
         let threads = options.threads.map_or(1, NonZeroUsize::get);
         let server = std::thread::Builder::new().stack_size(STACK);
         let server = server.spawn(move || serve::contestant(&name, threads))?;
@@ -78,7 +78,7 @@ fn main() -> Result<()> {
     let threads = options.threads.map_or_else(std::thread::available_parallelism, Ok)?.get();
     let jobs = jobs::jobs(&jobs::shapes(&options.shapes)?, threads, options.peers);
     if let Some(file) = &options.json {
-        // Before anything takes its time: it may not be possible. What is there stays until the first table.
+        // Fails before the measurements if the file cannot be written. Existing content stays until the first table.
         let opened = File::options().create(true).append(true).open(file);
         opened.with_context(|| cannot_write(file))?;
     }
@@ -99,15 +99,15 @@ fn main() -> Result<()> {
     }
     bar.finish_and_clear();
     if let Some(file) = &options.json {
-        println!("\nWritten to {}", file.display());
+        println!("\nThe measurements are in {}", file.display());
     }
     match arena.wrong {
         0 => Ok(()),
-        wrong => bail!("fgn failed or a peer computed something else: {wrong} times, named above"),
+        wrong => bail!("fgn failed, or the result of a peer differed, {wrong} times: see above"),
     }
 }
 
-/// Writes what was measured so far to the file asked for, if one was.
+/// Writes the measurements so far to the file of `--json`, if there is one.
 fn write(options: &Options, machine: &Machine, results: &[Entry]) -> Result<()> {
     let Some(file) = &options.json else { return Ok(()) };
     let summary = serde_json::to_string_pretty(&Summary { machine, results })?;
@@ -118,12 +118,12 @@ fn cannot_write(file: &Path) -> String {
     format!("cannot write {}", file.display())
 }
 
-/// Where contestants are kept, and asked one after the other.
+/// The running contestants, which are measured one at a time.
 struct Arena {
     python: PathBuf,
     root: PathBuf,
     running: HashMap<(&'static str, usize), Contestant>,
-    /// How many of our own failed, and of others computed something else.
+    /// The number of failures of our own layers, and of differing results of the others.
     wrong: usize,
 }
 
@@ -136,17 +136,17 @@ impl Arena {
             if options.python.is_none() {
                 match environment::python(root) {
                     Ok(found) => python = found,
-                    Err(error) => println!("The Python peers are left out: {error:#}"),
+                    Err(error) => println!("The Python peers are skipped: {error:#}"),
                 }
             }
             if let Err(error) = environment::build_rust_peers(root) {
-                println!("burn is left out: {error:#}");
+                println!("burn is skipped: {error:#}");
             }
         }
         Ok(Self { python, root: root.into(), running: HashMap::new(), wrong: 0 })
     }
 
-    /// Lets all who take part in a job have their turns. Whoever fails is named and left out.
+    /// Measures all entrants of a job in turn. An entrant that fails is reported and left out.
     fn measure(
         &mut self,
         job: &Job,
@@ -186,7 +186,7 @@ impl Arena {
                 reference.clone_from(&answer.check);
             } else if entrant.name != "fgn" && differ(&reference, &answer.check) {
                 let (shape, who) = (&job.shape, &answer.who);
-                bar.suspend(|| println!("{shape} {who}: computes something else than we do"));
+                bar.suspend(|| println!("{shape} {who}: the result differs from ours"));
                 self.wrong += 1;
             }
             let gflops = report::operations(entrant.cell, job.work, job.sizes) / median_ms / 1e6;
@@ -224,7 +224,8 @@ impl Arena {
             hidden,
             seconds,
         };
-        let contestant = self.running.get_mut(&(name, threads)).context("it is not running")?;
+        let contestant =
+            self.running.get_mut(&(name, threads)).context("the contestant is not running")?;
         let answer = contestant.ask(&request);
         match answer {
             Ok(Answer { error: Some(error), who, .. }) => bail!("{who}: {error}"),
@@ -237,7 +238,7 @@ impl Arena {
     }
 }
 
-/// Whether two checks are of different work.
+/// Whether two checks differ by more than the tolerance.
 fn differ(ours: &[f64], theirs: &[f64]) -> bool {
     let largest = ours.iter().fold(0.0, |largest: f64, number| largest.max(number.abs()));
     let close = |(a, b): (&f64, &f64)| (a - b).abs() <= TOLERANCE * largest;

@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON.
+//! The measurements as a table and as JSON.
 
 use fgn_benches::protocol::Work;
 use fgn_core::{AnyCell, Block};
@@ -12,30 +12,30 @@ pub(crate) struct Entry {
     /// The shape's name.
     pub(crate) shape: String,
     pub(crate) work: Work,
-    /// Who did it.
+    /// The contestant's name and version.
     pub(crate) who: String,
     pub(crate) cell: String,
-    /// What was done beside the cell's equations; nothing if empty.
+    /// The option beside the cell's equations; none if empty.
     pub(crate) option: String,
     pub(crate) threads: usize,
     /// The number type of the weights.
     pub(crate) dtype: String,
     pub(crate) median_ms: f64,
-    /// Counting the matrix products alone.
+    /// The rate of the operations of the matrix products alone.
     pub(crate) gflops: f64,
-    /// Of the peak of as many threads.
+    /// The fraction of the machine's peak with this number of threads.
     pub(crate) peak_fraction: f64,
 }
 
-/// All of it.
+/// All measurements on a machine.
 #[derive(Serialize)]
 pub(crate) struct Summary<'a> {
     pub(crate) machine: &'a Machine,
     pub(crate) results: &'a [Entry],
 }
 
-/// The floating-point operations of a layer's matrix products: two a multiply-add, and in training the
-/// gradients by the hidden states and by the weights.
+/// The floating-point operations of a layer's matrix products, with a multiply-add counted as two. Training adds the
+/// gradients with respect to the hidden states and to the weights.
 pub(crate) fn operations(cell: AnyCell, work: Work, [t, b, i, h]: [usize; 4]) -> f64 {
     let spec = cell.spec();
     let input = spec.places(Block::reads_input).len() * i;
@@ -47,7 +47,7 @@ pub(crate) fn operations(cell: AnyCell, work: Work, [t, b, i, h]: [usize; 4]) ->
     2.0 * (t * b * h * weights) as f64
 }
 
-/// The measurements of one shape and work, with their ratios to our first.
+/// The measurements of one job, with their ratios to the first entry.
 pub(crate) fn table(entries: &[Entry]) -> String {
     let Some(first) = entries.first() else { return String::new() };
     let mut text = format!("\n{} · {}\n", first.shape, label(first.work));

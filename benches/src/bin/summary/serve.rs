@@ -1,4 +1,4 @@
-//! The contestants that live in this program: our own layers, and candle-nn's LSTM.
+//! The contestants that are part of this program: our own layers, and candle-nn's LSTM.
 
 use anyhow::{Result, anyhow, bail};
 use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
@@ -8,21 +8,21 @@ use fgn_benches::protocol::{Request, Run, Work, numbers, run, serve};
 use fgn_core::{AnyCell, Form, Layout, Norm};
 use fgn_kernels::{Dropout, Options, Precision, SequenceWeights, StreamWeights, sequence};
 
-/// Serves as one of the two until there are no more requests.
+/// Serves as `fgn` or `candle-nn` until there are no more requests.
 pub(crate) fn contestant(name: &str, threads: usize) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     match name {
         "fgn" => serve("fgn", |request| ours(request, threads)),
         "candle-nn" => serve("candle-nn", candle_nn),
-        other => bail!("no contestant is called {other}"),
+        other => bail!("unknown contestant {other}: expected fgn or candle-nn"),
     }
 }
 
-/// What a layer is made of.
+/// The data of a layer.
 struct Layer {
     cell: AnyCell,
     layout: Layout,
-    /// Packed.
+    /// All parameters in one vector, see [`Layout`].
     weights: Vec<f32>,
     /// `[T, B, I]`.
     x: Vec<f32>,
@@ -34,7 +34,7 @@ impl Layer {
     fn new(request: &Request) -> Result<Self> {
         let &Request { steps, batch, input, hidden, .. } = request;
         let cell = AnyCell::all().into_iter().find(|cell| cell.name() == request.cell);
-        let cell = cell.ok_or_else(|| anyhow!("no cell is called {}", request.cell))?;
+        let cell = cell.ok_or_else(|| anyhow!("unknown cell {}", request.cell))?;
         let norm = options(request)?.norm;
         let layout = Layout::of(cell.spec(), Form { norm, ..Form::new(input, hidden) });
         let bound = (hidden as f64).powf(-0.5);
@@ -55,23 +55,23 @@ impl Layer {
     }
 }
 
-/// What a request's option is.
+/// The options of a run, from the name in the request.
 fn options(request: &Request) -> Result<Options> {
     let &Request { steps, batch, .. } = request;
     let plain = Options::default();
     Ok(match request.option.as_str() {
         "" => plain,
-        // As long as the batch, and one step less, in turn.
+        // Alternately T and T − 1 steps.
         "lengths" => {
             let length = |b: usize| (steps - b % 2).max(1);
             Options { lengths: Some((0..batch).map(length).collect()), ..plain }
         }
-        // From the shortest to the longest, half as long in the mean.
+        // Evenly spaced from the shortest to the longest: half of T on average.
         "half-lengths" => {
             let length = |b: usize| (b * steps / batch).max(1);
             Options { lengths: Some((1..=batch).map(length).collect()), ..plain }
         }
-        // One step in about twenty.
+        // A reset at about one step in twenty.
         "resets" => {
             let draws = numbers(8, 1.0, steps * batch);
             let resets = draws.iter().map(|&x| u8::from(x > 0.9)).collect::<Vec<_>>();
@@ -85,7 +85,7 @@ fn options(request: &Request) -> Result<Options> {
         }
         "norm-pre" => Options { norm: Norm { pre: true, memory: false }, ..plain },
         "norm" => Options { norm: Norm { pre: true, memory: true }, ..plain },
-        other => bail!("no option is called {other}"),
+        other => bail!("unknown option {other}"),
     })
 }
 
@@ -100,7 +100,7 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
             "f32" => Precision::F32,
             "bf16" => Precision::Bf16,
             "int8" => Precision::Int8,
-            other => bail!("no weights are held in {other}"),
+            other => bail!("unknown type of weights {other}: expected f32, bf16 or int8"),
         };
         let weights =
             StreamWeights::new(cell, &weights, [input, hidden], precision, &Options::default())?;
@@ -168,10 +168,12 @@ fn candle_nn(request: &Request) -> Result<(Vec<f64>, Run)> {
 }
 
 fn of<'a>(gradients: &'a GradStore, variable: &Tensor) -> Result<&'a Tensor> {
-    gradients.get(variable).ok_or_else(|| anyhow!("no gradient by the weights"))
+    gradients
+        .get(variable)
+        .ok_or_else(|| anyhow!("there is no gradient with respect to the weights"))
 }
 
-/// Of outputs `[T, B, H]`, the last sequence's of the last step.
+/// From outputs `[T, B, H]`: those of the last sequence at the last step.
 fn last(outputs: &Tensor) -> Result<Vec<f64>> {
     let (steps, batch, _) = outputs.dims3()?;
     Ok(outputs.get(steps - 1)?.get(batch - 1)?.to_dtype(DType::F64)?.to_vec1()?)
