@@ -49,7 +49,7 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
     Ok(())
 }
 
-/// Each option alone, and all options together.
+/// Each option alone, and all together.
 fn options(cell: AnyCell, [steps, batch, _, hidden]: [usize; 4]) -> Vec<(&'static str, Options)> {
     let spec = cell.spec();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
