@@ -6,6 +6,7 @@
 //! - [`links`]: that the documentation's links lead somewhere.
 //! - [`sources`]: what may not stand in a source file, and how long one may be.
 //! - [`circles`]: that the files of a crate import downwards only.
+//! - [`glossary`]: that things are called what the field calls them.
 //!
 //! Each check turns text into findings and touches no file itself, so its tests feed it text.
 
@@ -19,6 +20,7 @@ use self::workspace::Workspace;
 mod circles;
 mod edges;
 mod finding;
+mod glossary;
 mod links;
 mod manifests;
 mod shell;
@@ -70,5 +72,6 @@ fn report(root: &Path) -> Result<Report> {
         file.path.ends_with(".md") && (file.path.starts_with("docs/") || !file.path.contains('/'))
     });
     findings.extend(pages.flat_map(|page| links::check(page, |path| workspace.has(path))));
+    findings.extend(files.iter().flat_map(glossary::check));
     Ok(Report { findings, crates: packages.len(), files: files.len() })
 }

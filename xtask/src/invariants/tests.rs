@@ -80,6 +80,8 @@ fn a_planted_breach_of_each_kind_is_found() {
         ("crates/fgn-data/src/lib.rs", "unsafe fn f() {}\n",
          "crates/fgn-data/src/lib.rs:2: found `unsafe`"),
         ("docs/guide.md", "[gone](gone.md)\n", "docs/guide.md:2: found a link to gone.md"),
+        ("docs/guide.md", "A cre\u{77} of four.\n",
+         "docs/guide.md:2: found the term `cre"),
     ];
     for (path, text, expected) in breaches {
         let found = findings(path, text);
