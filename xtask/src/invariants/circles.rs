@@ -27,6 +27,7 @@ mod resolve;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 /// Checks the sources of one package; `files` are those below its folder `src`.
 pub(super) fn check(files: &[File]) -> Vec<Finding> {

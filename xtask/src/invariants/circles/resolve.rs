@@ -1,7 +1,7 @@
 //! Which file defines the name that a path leads to, through `use` and `pub use`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proc_macro2::TokenStream;
 
@@ -60,7 +60,7 @@ impl<'a> Crate<'a> {
             for module in scan::modules(path, found.files.len() - 1, stream) {
                 for child in &module.children {
                     let path = [module.path.as_slice(), std::slice::from_ref(child)].concat();
-                    let stem = folder.join(path.iter().collect::<std::path::PathBuf>());
+                    let stem = folder.join(path.iter().collect::<PathBuf>());
                     let names = [stem.with_extension("rs"), stem.join("mod.rs")];
                     let file = files
                         .iter()
@@ -73,27 +73,20 @@ impl<'a> Crate<'a> {
         found
     }
 
-    /// Every use that one file makes of another's names, by line, each pair and name once.
+    /// Every use that one file makes of another's names, in the order of files and lines.
     pub(super) fn edges(&self) -> Vec<Edge> {
         let mut edges = Vec::new();
         for module in self.modules.values() {
-            for (path, line) in uses(module) {
-                let name = path.join("::");
+            for Use { path, line, is_glob } in uses(module) {
                 let leads_to = match self.resolve(&module.path, path, 0) {
                     Target::Name { module, .. } => module,
-                    // The module's names are used where they are mentioned, except by `use module::*`.
-                    Target::Module(of)
-                        if module.imports.iter().any(|import| {
-                            import.line == line && import.path == path && import.name == "*"
-                        }) =>
-                    {
-                        of
-                    }
+                    Target::Module(module) if is_glob => module,
+                    // The names of a module that is imported are used where they are mentioned.
                     Target::Module(_) | Target::Outside(_) => continue,
                 };
-                let to = self.modules[&leads_to].file;
-                if to != module.file {
-                    edges.push(Edge { from: module.file, to, line, name });
+                let (from, to) = (module.file, self.modules[&leads_to].file);
+                if from != to {
+                    edges.push(Edge { from, to, line, name: path.join("::") });
                 }
             }
         }
@@ -106,7 +99,7 @@ impl<'a> Crate<'a> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         for module in self.modules.values().filter(|module| module.file != 0) {
-            for (path, line) in uses(module) {
+            for Use { path, line, .. } in uses(module) {
                 let Some(name) = self.name_in_root(&module.path, path) else { continue };
                 let defined_as = match self.resolve(&[], std::slice::from_ref(name), 0) {
                     Target::Name { module, .. } if module.is_empty() => continue,
@@ -125,9 +118,8 @@ impl<'a> Crate<'a> {
         found
     }
 
-    /// The files that only extend the type of the module they are a child of, each with that
-    /// module's file: all of their code is `impl` of a type that it defines, and they define no
-    /// name that another file uses.
+    /// The files that only extend a type of the module that they are a child of, each with that
+    /// module's file: they have an `impl` of it, and no other file uses a name that they define.
     pub(super) fn extensions(&self, edges: &[Edge]) -> BTreeMap<usize, usize> {
         let parents = self.modules.values().filter_map(|module| {
             let (_, parent) = module.path.split_last()?;
@@ -237,10 +229,22 @@ fn base<'p>(from: &[String], path: &'p [String]) -> Option<(Vec<String>, &'p [St
     Some((base, rest))
 }
 
+/// A path by which a module uses something.
+struct Use<'a> {
+    path: &'a [String],
+    line: usize,
+    /// Whether it brings all names of the module at `path`.
+    is_glob: bool,
+}
+
 /// What a module uses: its imports, except the re-exports, and the paths in its code.
-fn uses(module: &Module) -> impl Iterator<Item = (&[String], usize)> {
+fn uses(module: &Module) -> impl Iterator<Item = Use<'_>> {
     let imports = module.imports.iter().filter(|import| !import.is_reexport);
-    let imports = imports.map(|import| (import.path.as_slice(), import.line));
-    let mentions = module.mentions.iter().map(|mention| (mention.path.as_slice(), mention.line));
-    imports.chain(mentions)
+    let imports = imports.map(|import| Use {
+        path: &import.path,
+        line: import.line,
+        is_glob: import.name == "*",
+    });
+    let mentions = module.mentions.iter();
+    imports.chain(mentions.map(|of| Use { path: &of.path, line: of.line, is_glob: false }))
 }

@@ -3,7 +3,9 @@
 //!
 //! Items under `#[cfg(test)]` are left out, and so is the inside of `macro_rules!`.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
+
+use super::tokens::{after_visibility, is_mark, is_parenthesis, items, keyword, without_tests};
 
 /// One module, written in a file of its own or in braces inside another.
 #[derive(Default)]
@@ -51,7 +53,7 @@ pub(super) fn modules(path: Vec<String>, file: usize, stream: TokenStream) -> Ve
 fn read_item(item: &[TokenTree], modules: &mut Vec<Module>) {
     let (is_public, item) = after_visibility(item);
     let module = &mut modules[0];
-    match (keyword(item), item) {
+    match (keyword(item).as_deref(), item) {
         (Some("use"), _) => module.read_use(item, is_public),
         (Some("mod"), [_, TokenTree::Ident(name), TokenTree::Group(body)]) => {
             let path = [module.path.as_slice(), &[name.to_string()]].concat();
@@ -72,31 +74,25 @@ fn read_item(item: &[TokenTree], modules: &mut Vec<Module>) {
 
 impl Module {
     fn read_use(&mut self, item: &[TokenTree], is_reexport: bool) {
-        let Some((first, tree)) = item.split_first() else { return };
-        let line = first.span().start().line;
-        self.read_tree(tree, &[], Import { name: String::new(), path: vec![], line, is_reexport });
+        self.read_tree(&item[1..], &[], is_reexport);
     }
 
-    /// Reads `a::b::{c, d as e}` below `prefix`; each import takes the rest from `like`.
-    fn read_tree(&mut self, tree: &[TokenTree], prefix: &[String], like: Import) {
+    /// Reads `a::b::{c, d as e}` below the path `prefix`.
+    fn read_tree(&mut self, tree: &[TokenTree], prefix: &[String], is_reexport: bool) {
         let mut path = prefix.to_vec();
         let mut name = None;
         let mut tokens = tree.iter();
         while let Some(token) = tokens.next() {
             match token {
-                TokenTree::Ident(word) if word == "as" => name = tokens.next().map(name_of),
+                TokenTree::Ident(word) if word == "as" => {
+                    name = tokens.next().map(TokenTree::to_string);
+                }
                 TokenTree::Ident(word) => path.push(word.to_string()),
                 TokenTree::Punct(mark) if mark.as_char() == '*' => name = Some("*".into()),
                 TokenTree::Group(group) => {
                     let inside: Vec<_> = group.stream().into_iter().collect();
                     for part in inside.split(|token| is_mark(token, ',')) {
-                        let line =
-                            part.first().map_or(like.line, |token| token.span().start().line);
-                        self.read_tree(
-                            part,
-                            &path,
-                            Import { line, path: vec![], name: String::new(), ..like },
-                        );
+                        self.read_tree(part, &path, is_reexport);
                     }
                     return;
                 }
@@ -106,9 +102,10 @@ impl Module {
         if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
             path.pop();
         }
-        if let Some(last) = path.last() {
+        if let (Some(last), Some(token)) = (path.last(), tree.first()) {
             let name = name.unwrap_or_else(|| last.clone());
-            self.imports.push(Import { name, path, ..like });
+            let line = token.span().start().line;
+            self.imports.push(Import { name, path, line, is_reexport });
         }
     }
 
@@ -122,7 +119,7 @@ impl Module {
                     self.read_code(&without_tests(group.stream()));
                     1
                 }
-                TokenTree::Ident(word) if word == "use" && !is_mark_at(rest, 1, '<') => {
+                TokenTree::Ident(word) if word == "use" && !is_capture(rest) => {
                     let end = rest.iter().position(|token| is_mark(token, ';'));
                     self.read_use(&rest[..end.unwrap_or(rest.len())], false);
                     end.unwrap_or(rest.len())
@@ -143,9 +140,14 @@ impl Module {
     }
 }
 
+/// Whether it is the `use<…>` of a type, which imports nothing.
+fn is_capture(tokens: &[TokenTree]) -> bool {
+    tokens.get(1).is_some_and(|token| is_mark(token, '<'))
+}
+
 /// The path that begins with the first token, an identifier.
 fn path_at(tokens: &[TokenTree]) -> Vec<String> {
-    let mut path = vec![name_of(&tokens[0])];
+    let mut path = vec![tokens[0].to_string()];
     for part in tokens[1..].chunks(3) {
         match part {
             [a, b, TokenTree::Ident(word)] if is_mark(a, ':') && is_mark(b, ':') => {
@@ -174,7 +176,7 @@ fn is_part(before: &[TokenTree]) -> bool {
 
 /// Whether a path is more than a variable: it has segments, a capital letter, or is called.
 fn is_used(path: &[String], next: Option<&TokenTree>) -> bool {
-    let is_called = matches!(next, Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+    let is_called = next.is_some_and(is_parenthesis);
     path.len() > 1 || is_called || path[0].starts_with(|first: char| first.is_uppercase())
 }
 
@@ -202,7 +204,7 @@ fn extended(item: &[TokenTree]) -> Option<String> {
         [TokenTree::Ident(word), rest @ ..] if word == "unsafe" => rest,
         _ => item,
     };
-    if keyword(item) != Some("impl") {
+    if keyword(item).as_deref() != Some("impl") {
         return None;
     }
     let mut depth = 0_usize;
@@ -221,132 +223,4 @@ fn extended(item: &[TokenTree]) -> Option<String> {
         }
     }
     name
-}
-
-/// The tokens of one level without those of items under `#[cfg(test)]`.
-fn without_tests(stream: TokenStream) -> Vec<TokenTree> {
-    let tokens: Vec<_> = stream.into_iter().collect();
-    let mut kept = Vec::new();
-    let mut at = 0;
-    while let Some(token) = tokens.get(at) {
-        if is_mark(token, '#') && tokens.get(at + 1).is_some_and(is_test_attribute) {
-            at += 2 + length_of_item(&tokens[at + 2..], true);
-        } else {
-            kept.push(token.clone());
-            at += 1;
-        }
-    }
-    kept
-}
-
-/// Whether it is `[cfg(test)]` or `[cfg(all(test, …))]`.
-fn is_test_attribute(token: &TokenTree) -> bool {
-    let TokenTree::Group(attribute) = token else { return false };
-    let text: String = attribute.stream().to_string().split_whitespace().collect();
-    text == "cfg(test)"
-        || text.starts_with("cfg(all(test,")
-        || text.starts_with("cfg(all(") && text.contains(",test")
-}
-
-/// The items of a module's tokens.
-fn items(tokens: &[TokenTree]) -> impl Iterator<Item = &[TokenTree]> {
-    let mut rest = tokens;
-    std::iter::from_fn(move || {
-        let (item, after) = rest.split_at(length_of_item(rest, false));
-        rest = after;
-        (!item.is_empty()).then_some(item)
-    })
-}
-
-/// How many tokens the item has that comes first: to its `;`, or to its braces. Where it
-/// `may_be_a_part` (a field, an arm, an expression), a comma ends it too.
-fn length_of_item(tokens: &[TokenTree], may_be_a_part: bool) -> usize {
-    const TO_SEMICOLON: [&str; 4] = ["use", "let", "const", "static"];
-    const TO_BRACES: [&str; 12] = [
-        "fn",
-        "struct",
-        "enum",
-        "union",
-        "trait",
-        "impl",
-        "mod",
-        "type",
-        "unsafe",
-        "async",
-        "extern",
-        "macro_rules",
-    ];
-    let start = tokens.len() - after_visibility(tokens).1.len();
-    let is_one_of =
-        |words: &[&str]| keyword(&tokens[start..]).is_some_and(|word| words.contains(&word));
-    let is_const_fn = matches!(&tokens[start..], [_, TokenTree::Ident(word), ..] if word == "fn" || word == "unsafe");
-    let needs_semicolon = is_one_of(&TO_SEMICOLON) && !is_const_fn;
-    let ends_at_comma = may_be_a_part && !needs_semicolon && !is_one_of(&TO_BRACES) && !is_const_fn;
-    let is_end = |token: &TokenTree| match token {
-        TokenTree::Punct(mark) => mark.as_char() == ';' || ends_at_comma && mark.as_char() == ',',
-        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && !needs_semicolon,
-        _ => false,
-    };
-    let end = tokens[start..].iter().position(is_end);
-    end.map_or(tokens.len(), |end| start + end + 1)
-}
-
-/// Whether an item is public, to whatever extent; and what follows its attributes and that.
-fn after_visibility(mut item: &[TokenTree]) -> (bool, &[TokenTree]) {
-    let mut is_public = false;
-    loop {
-        item = match item {
-            [mark, TokenTree::Group(_), rest @ ..] if is_mark(mark, '#') => rest,
-            [a, b, TokenTree::Group(_), rest @ ..] if is_mark(a, '#') && is_mark(b, '!') => rest,
-            [TokenTree::Ident(word), rest @ ..] if word == "pub" => {
-                is_public = true;
-                match rest {
-                    [TokenTree::Group(group), rest @ ..]
-                        if group.delimiter() == Delimiter::Parenthesis =>
-                    {
-                        rest
-                    }
-                    _ => rest,
-                }
-            }
-            _ => return (is_public, item),
-        };
-    }
-}
-
-/// The first word of an item, where it is one that matters here.
-fn keyword(item: &[TokenTree]) -> Option<&'static str> {
-    const KEYWORDS: [&str; 17] = [
-        "use",
-        "mod",
-        "macro_rules",
-        "impl",
-        "fn",
-        "struct",
-        "enum",
-        "union",
-        "trait",
-        "type",
-        "unsafe",
-        "async",
-        "extern",
-        "let",
-        "const",
-        "static",
-        "where",
-    ];
-    let TokenTree::Ident(word) = item.first()? else { return None };
-    KEYWORDS.into_iter().find(|keyword| word == keyword)
-}
-
-fn name_of(token: &TokenTree) -> String {
-    token.to_string()
-}
-
-fn is_mark(token: &TokenTree, mark: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
-}
-
-fn is_mark_at(tokens: &[TokenTree], at: usize, mark: char) -> bool {
-    tokens.get(at).is_some_and(|token| is_mark(token, mark))
 }
