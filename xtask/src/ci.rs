@@ -60,7 +60,7 @@ fn format() -> Result<Outcome> {
 }
 
 fn invariants() -> Result<Outcome> {
-    invariants::check().map(|()| Outcome::Passed)
+    invariants::check(process::root()).map(|()| Outcome::Passed)
 }
 
 /// Licences, bans and sources, after `deny.toml`. Advisories would need a database from the network.

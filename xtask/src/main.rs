@@ -7,11 +7,13 @@
 //!   speed instead.
 //! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
 //! - `cargo xtask cuda-check`: whether the feature `cuda` builds; installs NVIDIA's compiler under `target/`.
-//! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check.
+//! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check; with
+//!   `--root DIR`, those of another copy of the workspace.
 //!
 //! This crate starts the others' programs and imports none of them.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -50,7 +52,11 @@ enum Command {
     /// Build the feature `cuda`: the kernels of every cell and the workspace; needs no GPU, takes some ten minutes
     CudaCheck,
     /// Check the invariants of docs/architecture.md
-    Invariants,
+    Invariants {
+        /// The workspace to check instead of this one
+        #[arg(long, value_name = "DIR")]
+        root: Option<PathBuf>,
+    },
 }
 
 /// What the started program gets as it was typed, `--help` included.
@@ -70,7 +76,9 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Results => results::print(),
         Command::CudaCheck => cuda_check::run(),
-        Command::Invariants => invariants::check(),
+        Command::Invariants { root } => {
+            invariants::check(root.as_deref().unwrap_or(process::root()))
+        }
     };
     if let Err(error) = result {
         eprintln!("error: {error:#}");

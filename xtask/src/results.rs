@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::process;
 
-/// Every run: its name, and what `fgn train` is told.
+/// Every run: its name, and the arguments of `fgn train`.
 const RUNS: [(&str, &[&str]); 16] = [
     ("mnist-fgn-seed1", &["mnist"]),
     ("mnist-fgn-seed2", &["mnist", "--seed", "2"]),

@@ -1,20 +1,26 @@
 //! Who may depend on whom.
 
-use Others::{AllBut, OnlyOptional};
+use Others::{AllBut, Only, OnlyOptional};
 
-use super::{Dependency, Finding, Package};
+use super::finding::Finding;
+use super::workspace::{Dependency, Package};
 
-/// The one table of allowed edges: a line for each crate of the workspace.
+/// The one table of allowed edges: a line for each crate of the workspace, built or still planned.
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
-    //    the crate      of the workspace's crates it may use       of other people's
-    rule("fgn-core",    &[],                                       OnlyOptional(&["serde"])),
-    rule("fgn-kernels", &["fgn-core"],                             AllBut(&["candle-nn"])),
-    rule("fgn-nn",      &["fgn-core", "fgn-kernels"],              AllBut(&[])),
-    rule("fgn-data",    &[],                                       AllBut(&["candle-nn"])),
-    rule("fgn-train",   &["fgn-core", "fgn-nn", "fgn-data"],       AllBut(&[])),
-    rule("fgn-benches", &["fgn-core", "fgn-kernels", "fgn-nn"],    AllBut(&[])),
-    rule("xtask",       &[],                                       AllBut(&["candle-core", "candle-nn"])),
+    //    the crate      of the workspace's crates it may use                                of other people's
+    rule("fgn-core",    &[],                                                                OnlyOptional(&["serde"])),
+    rule("fgn-schema",  &[],                                                                Only(&["serde", "thiserror"])),
+    rule("fgn-kernels", &["fgn-core"],                                                      AllBut(&["candle-nn"])),
+    rule("fgn-nn",      &["fgn-core", "fgn-kernels", "fgn-schema"],                         AllBut(&[])),
+    rule("fgn-data",    &["fgn-schema"],                                                    AllBut(&["candle-nn"])),
+    rule("fgn-train",   &["fgn-core", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-schema"],   AllBut(&[])),
+    rule("fgn-report",  &["fgn-core", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-schema",
+                          "fgn-train"],                                                     AllBut(&[])),
+    rule("fgn-cli",     &["fgn-core", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-schema",
+                          "fgn-train", "fgn-report"],                                       AllBut(&[])),
+    rule("fgn-benches", &["fgn-core", "fgn-kernels", "fgn-nn"],                             AllBut(&[])),
+    rule("xtask",       &[],                                                                AllBut(&["candle-core", "candle-nn"])),
 ];
 
 struct Rule {
@@ -26,6 +32,7 @@ struct Rule {
 }
 
 enum Others {
+    Only(&'static [&'static str]),
     OnlyOptional(&'static [&'static str]),
     AllBut(&'static [&'static str]),
 }
@@ -75,6 +82,9 @@ impl Others {
     fn breach(&self, edge: &Dependency) -> Option<String> {
         let name = edge.name.as_str();
         match self {
+            Only(names) if !names.contains(&name) => {
+                Some(format!("of other crates only {}", list(names)))
+            }
             OnlyOptional(names) if !names.contains(&name) => {
                 Some(format!("of other crates only, and optional, {}", list(names)))
             }
@@ -121,6 +131,7 @@ mod tests {
         }
         let serde = Dependency { optional: true, ..edge("serde") };
         assert_eq!(findings("fgn-core", serde), Vec::<String>::new());
+        assert_eq!(findings("fgn-schema", edge("serde")), Vec::<String>::new());
         assert_eq!(findings("fgn-kernels", edge("rayon")), Vec::<String>::new());
     }
 
@@ -134,9 +145,13 @@ mod tests {
             ("fgn-kernels", "fgn-nn"),
             ("fgn-nn", "fgn-data"),
             ("fgn-nn", "fgn-train"),
+            ("fgn-schema", "fgn-core"),
+            ("fgn-schema", "candle-core"),
             ("fgn-data", "fgn-core"),
             ("fgn-data", "fgn-nn"),
             ("fgn-train", "fgn-benches"),
+            ("fgn-train", "fgn-report"),
+            ("fgn-report", "fgn-cli"),
             ("fgn-benches", "fgn-train"),
             ("xtask", "fgn-core"),
         ];

@@ -2,7 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{File, Finding};
+use super::finding::Finding;
+use super::workspace::File;
 
 /// Checks the links of a page in Markdown to other files; `exists` is asked with a path relative to the root.
 pub(super) fn check(page: &File, exists: impl Fn(&Path) -> bool) -> Vec<Finding> {

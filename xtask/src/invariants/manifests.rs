@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
-use super::{File, Finding};
+use super::finding::Finding;
+use super::workspace::File;
 
 const KINDS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 

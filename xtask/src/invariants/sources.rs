@@ -4,7 +4,8 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::{File, Finding};
+use super::finding::Finding;
+use super::workspace::File;
 
 /// The one table of words that are absent from a part of the workspace.
 const ABSENCES: &[Absence] = &[
