@@ -10,7 +10,7 @@ use super::workspace::{Dependency, Package};
 const RULES: &[Rule] = &[
     //    the crate      of the workspace's crates it may use                                of other people's
     rule("fgn-core",    &[],                                                                OnlyOptional(&["serde"])),
-    rule("fgn-schema",  &[],                                                                Only(&["serde", "thiserror"])),
+    rule("fgn-schema",  &[],                                                                Only(&["candle-core", "serde", "thiserror"])),
     rule("fgn-kernels", &["fgn-core"],                                                      AllBut(&["candle-nn"])),
     rule("fgn-nn",      &["fgn-core", "fgn-kernels", "fgn-schema"],                         AllBut(&[])),
     rule("fgn-data",    &["fgn-schema"],                                                    AllBut(&["candle-nn"])),
@@ -146,7 +146,7 @@ mod tests {
             ("fgn-nn", "fgn-data"),
             ("fgn-nn", "fgn-train"),
             ("fgn-schema", "fgn-core"),
-            ("fgn-schema", "candle-core"),
+            ("fgn-schema", "candle-nn"),
             ("fgn-data", "fgn-core"),
             ("fgn-data", "fgn-nn"),
             ("fgn-train", "fgn-benches"),
