@@ -5,7 +5,7 @@ use std::time::Duration;
 use candle_core::{Device, Result, Tensor};
 use criterion::Criterion;
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Options, Precision, StreamWeights};
+use fgn_kernels::{LayerStreamWeights, Precision, SequenceOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -32,8 +32,13 @@ fn main() -> Result<()> {
             let weights = Tensor::new(weights, &Device::Cpu)?;
             let x = draw(size, 1.0);
             for (format, precision) in PRECISIONS {
-                let weights =
-                    StreamWeights::new(cell, &weights, [size; 2], precision, &Options::default())?;
+                let weights = LayerStreamWeights::new(
+                    cell,
+                    &weights,
+                    [size; 2],
+                    precision,
+                    &SequenceOptions::default(),
+                )?;
                 for threads in [1, 2] {
                     let mut stream = weights.stream(1, threads)?;
                     let mut output = vec![0.0; size];

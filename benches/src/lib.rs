@@ -30,9 +30,9 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
-use fgn_core::oracle::Shape;
+use fgn_core::SequenceShape;
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Options, SequenceWeights, sequence};
+use fgn_kernels::{PackedWeights, SequenceOptions, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -40,17 +40,17 @@ use rand_chacha::ChaCha8Rng;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Single steps, by name. They read 128 features, the width of the dense layer in the recipe `mnist`.
-pub const STEPS: [(&str, Shape); 3] = [
-    ("b1-h128", Shape { steps: 1, batch: 1, input: 128, hidden: 128 }),
-    ("b100-h128", Shape { steps: 1, batch: 100, input: 128, hidden: 128 }),
-    ("b1-h512", Shape { steps: 1, batch: 1, input: 128, hidden: 512 }),
+pub const STEPS: [(&str, SequenceShape); 3] = [
+    ("b1-h128", SequenceShape { steps: 1, batch: 1, input: 128, hidden: 128 }),
+    ("b100-h128", SequenceShape { steps: 1, batch: 100, input: 128, hidden: 128 }),
+    ("b1-h512", SequenceShape { steps: 1, batch: 1, input: 128, hidden: 512 }),
 ];
 
 /// Whole sequences, by name: an image row by row, an image pixel by pixel, a text.
-pub const SEQUENCES: [(&str, Shape); 3] = [
-    ("row", Shape { steps: 28, batch: 100, input: 28, hidden: 128 }),
-    ("pixel", Shape { steps: 784, batch: 100, input: 1, hidden: 128 }),
-    ("text", Shape { steps: 128, batch: 32, input: 128, hidden: 512 }),
+pub const SEQUENCES: [(&str, SequenceShape); 3] = [
+    ("row", SequenceShape { steps: 28, batch: 100, input: 28, hidden: 128 }),
+    ("pixel", SequenceShape { steps: 784, batch: 100, input: 1, hidden: 128 }),
+    ("text", SequenceShape { steps: 128, batch: 32, input: 128, hidden: 512 }),
 ];
 
 /// The cells that are measured.
@@ -76,7 +76,7 @@ pub type Work = Box<dyn Fn() -> Result<Tensor>>;
 ///
 /// # Errors
 /// If a layer cannot be built.
-pub fn contestants(shape: Shape, weights: Weights) -> Result<Vec<(&'static str, Work)>> {
+pub fn contestants(shape: SequenceShape, weights: Weights) -> Result<Vec<(&'static str, Work)>> {
     let mut all = Vec::new();
     for cell in CELLS {
         all.push((cell.name(), whole_sequence(cell, shape, weights)?));
@@ -85,13 +85,13 @@ pub fn contestants(shape: Shape, weights: Weights) -> Result<Vec<(&'static str, 
     Ok(all)
 }
 
-fn whole_sequence(cell: AnyCell, shape: Shape, weights: Weights) -> Result<Work> {
+fn whole_sequence(cell: AnyCell, shape: SequenceShape, weights: Weights) -> Result<Work> {
     let Layer { x, weights: packed, states } = Layer::random(cell, shape)?;
-    let options = Options::default();
+    let options = SequenceOptions::default();
     Ok(match weights {
         Weights::Constant => {
             let sizes = [shape.input, shape.hidden];
-            let weights = SequenceWeights::new(cell, &packed, sizes, &options)?;
+            let weights = PackedWeights::new(cell, &packed, sizes, &options)?;
             Box::new(move || Ok(weights.sequence(&x, &states, &options)?.output))
         }
         Weights::Tracked => {
@@ -101,7 +101,7 @@ fn whole_sequence(cell: AnyCell, shape: Shape, weights: Weights) -> Result<Work>
     })
 }
 
-fn candle_lstm(shape: Shape, weights: Weights) -> Result<Work> {
+fn candle_lstm(shape: SequenceShape, weights: Weights) -> Result<Work> {
     let layer = Layer::random(AnyCell::LSTM, shape)?;
     let layout = Layout::new(AnyCell::LSTM.spec(), shape.input, shape.hidden);
     let mut tensors = HashMap::new();
@@ -141,8 +141,8 @@ struct Layer {
 
 impl Layer {
     /// A layer with random values, which depend only on the cell and the shape.
-    fn random(cell: AnyCell, shape: Shape) -> Result<Layer> {
-        let Shape { steps, batch, input, hidden } = shape;
+    fn random(cell: AnyCell, shape: SequenceShape) -> Result<Layer> {
+        let SequenceShape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut draw = |shape: &[usize], bound: f32| {
             let count = shape.iter().product();

@@ -9,10 +9,10 @@ use std::path::{Component, Path};
 
 use candle_core::{DType, Device};
 use fgn_data::{
-    Dataset, ImageOptions, Images, Missing, OpenOptions, Samples, Series, SeriesOptions, Task,
-    open_path, read_idx,
+    DataConfig, Dataset, ImageOptions, Images, Missing, Reader as _, Samples, SeriesOptions,
+    Tables, Task, read_idx,
 };
-use fgn_train::{Config, Model, Store, Trainer};
+use fgn_train::{CheckpointStore, Config, Model, Trainer};
 use sha2::{Digest as _, Sha256};
 
 /// A reader's bytes to it.
@@ -62,8 +62,8 @@ fn table(name: &str, data: &[u8]) {
     let options = SeriesOptions {
         header: bit(0),
         task: match (bit(1), bit(2)) {
-            (false, false) => Task::Classes,
-            (true, false) => Task::Numbers,
+            (false, false) => Task::Classification,
+            (true, false) => Task::Regression,
             (_, true) => Task::Forecast { window: 2, ahead: 1, stride: 1 },
         },
         id: (bit(3) || !bit(2)).then(|| name("id", "1")),
@@ -74,7 +74,7 @@ fn table(name: &str, data: &[u8]) {
         ..SeriesOptions::default()
     };
     with_files(&[(file, table)], |folder| {
-        if let Ok(series) = Series::read(&folder.join(file), &options, None, &mut |_| ()) {
+        if let Ok(series) = Tables::read(&folder.join(file), &options, None, &mut |_| ()) {
             use_samples(&series);
         }
     });
@@ -97,10 +97,11 @@ pub fn images(data: &[u8]) {
         }
     }
     let size = (bits & 1 == 1).then_some([3, 5]);
-    let images = ImageOptions { size, colour: bits & 2 == 2, ..ImageOptions::default() };
-    let options = OpenOptions { images, ..OpenOptions::default() };
+    let options = ImageOptions { size, colour: bits & 2 == 2, ..ImageOptions::default() };
     with_files(&files, |folder| {
-        if let Ok(set) = open_path(folder, &options, &mut |_| ()) {
+        let source = folder.to_str().expect("temporary folders are called in UTF-8");
+        let config = DataConfig { images: options, ..DataConfig::new(source) };
+        if let Ok(set) = config.open(&mut |_| ()) {
             use_samples(&set.train);
             use_samples(&set.test);
         }
@@ -152,7 +153,7 @@ pub fn goes_on(data: &[u8]) -> bool {
     let all: Vec<_> = all.iter().map(|(name, bytes)| (&name[..], *bytes)).collect();
     let mut restored = false;
     with_files(&all, |folder| {
-        let store = Store::open(folder, 1).expect("nobody else has it");
+        let store = CheckpointStore::open(folder, 1).expect("nobody else has it");
         let Ok(Some(checkpoint)) = store.last(false) else {
             return;
         };
@@ -176,7 +177,7 @@ pub fn small() -> (Config, Dataset) {
         "early_stopping={ patience = 2 }",
         "checkpoint.every_steps=1",
         "data.validation=0",
-        "model.classes=2",
+        "model.head.classes=2",
         "model.input.height=2",
         "model.input.width=2",
         "model.recurrent.hidden_size=2",
@@ -192,8 +193,8 @@ pub fn small() -> (Config, Dataset) {
 /// The first sample, the last one, and both.
 fn use_samples(samples: &dyn Samples) {
     let last = samples.len() as u32 - 1;
-    for places in [&[0][..], &[last], &[last, 0]] {
-        let _ = (samples.batch(places, &Device::Cpu), samples.title(last), samples.group(last));
+    for indices in [&[0][..], &[last], &[last, 0]] {
+        let _ = (samples.batch(indices, &Device::Cpu), samples.title(last), samples.group(last));
     }
 }
 

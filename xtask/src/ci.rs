@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{invariants, process};
+use crate::{formatting, invariants, process};
 
 const STEPS: [(&str, Step); 6] = [
     ("format", format),
@@ -55,8 +55,9 @@ pub(crate) fn test() -> Result<()> {
     Ok(())
 }
 
+/// All files by name: `cargo fmt` does not see those that a registry's macro declares.
 fn format() -> Result<Outcome> {
-    passed("fmt --all --check")
+    process::run(formatting::rustfmt()?.arg("--check")).map(|()| Outcome::Passed)
 }
 
 fn invariants() -> Result<Outcome> {

@@ -48,8 +48,8 @@ pub(crate) fn run() -> Result<()> {
         println!("{name:<26} {registers:>9} {stack:>12} {spilled:>14}");
     }
     println!("\ncargo check --workspace --all-targets with the feature cuda:");
-    let features =
-        ["fgn-kernels", "fgn-nn", "fgn-train", "fgn-benches"].map(|of| format!("{of}/cuda"));
+    let features = ["fgn-kernels", "fgn-nn", "fgn-train", "fgn-cli", "fgn-benches"]
+        .map(|of| format!("{of}/cuda"));
     let mut check = process::cargo(["check", "--workspace", "--all-targets", "--features"]);
     // Beside the folder of the other builds, which could not go on meanwhile.
     check.arg(features.join(",")).arg("--target-dir").arg(folder.join("build"));

@@ -3,6 +3,7 @@
 //! - `cargo xtask train`, `eval`, `predict`: the binary `fgn`, built in release.
 //! - `cargo xtask test`: every test of the workspace, doctests included.
 //! - `cargo xtask ci`: all that decides whether a change may land, in one run.
+//! - `cargo xtask format`: formats every Rust file, those that `cargo fmt` does not see included.
 //! - `cargo xtask bench`: the benches; with `--json FILE`, `--peers` or `--shapes`, a summary of
 //!   speed instead.
 //! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
@@ -21,6 +22,7 @@ use clap::Parser;
 
 mod ci;
 mod cuda_check;
+mod formatting;
 mod invariants;
 mod process;
 mod results;
@@ -42,6 +44,8 @@ enum Command {
     Test,
     /// Run all that decides whether a change may land
     Ci,
+    /// Format every Rust file, those that `cargo fmt` does not see included
+    Format,
     /// Run the benches; ARGS go to criterion (a filter, say). With --json FILE, --peers or --shapes, measure a
     /// summary instead, the peers in turn with us; ARGS go there (--help after them lists more). With
     /// --trainer, measure what the trainer costs beside the steps themselves
@@ -74,6 +78,7 @@ fn main() -> ExitCode {
         Command::Bench(rest) => bench(rest),
         Command::Test => ci::test(),
         Command::Ci => ci::run(),
+        Command::Format => formatting::rustfmt().and_then(|mut command| process::run(&mut command)),
         Command::Results => results::print(),
         Command::CudaCheck => cuda_check::run(),
         Command::Invariants { root } => {
@@ -89,15 +94,14 @@ fn main() -> ExitCode {
 
 /// Runs `fgn NAME ARGS` in the caller's folder, so that paths mean what they say.
 fn fgn(name: &str, rest: Rest) -> Result<()> {
-    let mut command =
-        process::cargo(["run", "--release", "--package", "fgn-train", "--bin", "fgn"]);
+    let mut command = process::cargo(["run", "--release", "--package", "fgn-cli", "--bin", "fgn"]);
     command.args(["--", name]).args(rest.args);
     process::hand_over(command)
 }
 
 fn bench(rest: Rest) -> Result<()> {
     if rest.args.iter().any(|arg| arg == "--trainer") {
-        let command = process::cargo(["bench", "--package", "fgn-train", "--bench", "overhead"]);
+        let command = process::cargo(["bench", "--package", "fgn-cli", "--bench", "overhead"]);
         return process::hand_over(command);
     }
     let of_summary = ["--json", "--peers", "--shapes"];

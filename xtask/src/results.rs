@@ -44,7 +44,7 @@ pub(crate) fn print() -> Result<()> {
         let out = folder.join(name);
         if read(&out).is_err() {
             let mut command =
-                process::cargo(["run", "--release", "--package", "fgn-train", "--bin", "fgn"]);
+                process::cargo(["run", "--release", "--package", "fgn-cli", "--bin", "fgn"]);
             command.args(["--", "train"]).args(args).arg("--out").arg(&out);
             process::run(&mut command)?;
         }

@@ -1,4 +1,5 @@
-use crate::{Lane, Spec, Squash};
+use crate::lane::Lane;
+use crate::spec::{Activation, Spec};
 
 /// The most pre-activation blocks a cell may have.
 pub const MAX_BLOCKS: usize = 6;
@@ -7,136 +8,195 @@ pub const MAX_STATES: usize = 4;
 /// The most per-unit vectors a cell may have.
 pub const MAX_VECTORS: usize = 3;
 
-/// A gated recurrent cell: plain data that says what one unit does at one step.
+/// A gated recurrent cell: plain data, and two pure functions for one unit at one step.
 ///
-/// The equations are written once, over any [`Lane`]. They are element-wise: all that mixes units is
-/// in the pre-activations, which whoever runs the cell computes from [`SPEC`](Self::SPEC).
+/// The equations are written once, over any [`Lane`]. They are element-wise: units interact only through the
+/// pre-activations, which the caller computes from the weights as [`SPEC`](Self::SPEC) says.
+///
+/// Kernels compile both functions for SIMD vectors, so an implementation marks them `#[inline(always)]` and does
+/// not call a [`Lane`] operation inside a closure.
+///
+/// ```
+/// use fgn_core::{Block, Cell, Feed, Lane, Role, Spec, StepInput, StepOutput};
+///
+/// /// A leaky integrator: `h = f ⊙ h₋ + (1 − f) ⊙ tanh(x W + b)`, `f = σ(x W_f + h₋ R_f + b_f)`.
+/// #[derive(Clone, Copy)]
+/// struct Leaky;
+///
+/// const F: usize = 0;
+/// const G: usize = 1;
+///
+/// impl Cell for Leaky {
+///     const SPEC: Spec = Spec {
+///         blocks: &[
+///             Block::new("f", Feed::Both, Role::Forget).sigmoid(),
+///             Block::new("g", Feed::Input, Role::Candidate).tanh(),
+///         ],
+///         states: &["h"],
+///         vectors: &[],
+///         memory: None,
+///         output_is_state: true,
+///         divisor: None,
+///     };
+///
+///     #[inline(always)]
+///     fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+///         let (f, g) = (input.sigmoid(F), input.tanh(G));
+///         let h = f.mul_add(input.prev[0] - g, g);
+///         StepOutput::new(h, &[h])
+///     }
+///
+///     #[inline(always)]
+///     fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
+///         let one = L::one();
+///         let (f, g) = (input.sigmoid(F), input.tanh(G));
+///         let dh = d.output + d.next[0];
+///         let mut grad = StepInput::zero();
+///         grad.pre[F] = dh * (input.prev[0] - g) * f * (one - f);
+///         grad.pre[G] = dh * (one - f) * (one - g * g);
+///         grad.prev[0] = dh * f;
+///         grad
+///     }
+/// }
+///
+/// let open = StepInput::new(&[30.0, 0.0], &[0.5], &[]);
+/// assert!((Leaky.step(&open).output - 0.5_f64).abs() < 1e-9);
+/// assert!((Leaky.retained(&open) - 1.0_f64).abs() < 1e-9);
+/// ```
 pub trait Cell: Copy + Send + Sync + 'static {
-    /// The blocks, states and vectors that the cell needs.
+    /// The blocks, states and vectors of the cell.
     const SPEC: Spec;
 
-    /// One step of one unit (or of many at once).
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L>;
+    /// Computes one step of one unit, or of several units at once if the lane is a vector.
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L>;
 
-    /// The gradient of [`step`](Self::step): given the loss's derivatives by its results, the
-    /// derivatives by its arguments.
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L>;
+    /// The gradient of [`step`](Self::step): takes the gradient of the loss with respect to the step's output,
+    /// returns it with respect to the step's input.
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L>;
 
-    /// The values of those blocks that are gates, `0 ..= 1`; the places of the others are zero.
-    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
+    /// The values of the blocks that are gates, in `0 ..= 1`. The other entries are zero.
+    fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
         let mut gates = [L::zero(); MAX_BLOCKS];
         for (g, block) in Self::SPEC.blocks.iter().enumerate() {
             if block.is_gate() {
-                gates[g] = match block.squash {
-                    Some(Squash::Sigmoid) => at.sigmoid(g),
-                    _ => at.pre[g].sigmoid(),
+                gates[g] = match block.activation {
+                    Some(Activation::Sigmoid) => input.sigmoid(g),
+                    _ => input.pre[g].sigmoid(),
                 };
             }
         }
         gates
     }
 
-    /// What a unit carries over of its memory, the effective forget gate: the derivative of the memory
-    /// after the step by the memory before it, at the same pre-activations.
-    fn carried<L: Lane>(&self, at: &At<L>) -> L {
+    /// The effective forget gate: the share of a unit's memory that the step retains. It is the derivative of the
+    /// memory after the step with respect to the memory before it, with the pre-activations held constant.
+    fn retained<L: Lane>(&self, input: &StepInput<L>) -> L {
         let memory = Self::SPEC.memory.unwrap_or(0);
-        let mut d = Step::new(L::zero(), &[]);
+        let mut d = StepOutput::new(L::zero(), &[]);
         d.next[memory] = L::one();
-        self.grad(at, &d).prev[memory]
+        self.grad(input, &d).prev[memory]
     }
 }
 
-/// The arguments of a step, or the derivatives by them. Places beyond the cell's [`Spec`] are zero.
+/// The input of a step, or the gradient with respect to it. Entries that the cell's [`Spec`] does not have are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct At<L> {
+pub struct StepInput<L> {
     /// The pre-activation of each block.
     pub pre: [L; MAX_BLOCKS],
-    /// Whether blocks with a [`squash`](crate::Block::squash) function stand in `pre` with its value instead.
-    pub squashed: bool,
+    /// Whether [`activate`](Self::activate) has been applied: `pre` then holds the activation's value for each block
+    /// that has a [`Block::activation`](crate::Block::activation).
+    pub activated: bool,
     /// The states after the previous step.
     pub prev: [L; MAX_STATES],
-    /// The learned per-unit vectors.
+    /// The trained per-unit vectors.
     pub vectors: [L; MAX_VECTORS],
-    /// What is read of the memory in place of the memory itself: its normalised form.
-    pub seen: Option<L>,
+    /// With a normalised memory: its value, from which the output is computed in place of the memory itself.
+    pub normalized_memory: Option<L>,
 }
 
-/// The results of a step, or the derivatives by them. Places beyond the cell's [`Spec`] are zero.
+/// The output of a step, or the gradient with respect to it. Entries that the cell's [`Spec`] does not have are zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step<L> {
-    /// What the cell puts out.
+pub struct StepOutput<L> {
+    /// The cell's output.
     pub output: L,
     /// The states after this step.
     pub next: [L; MAX_STATES],
 }
 
-impl<L: Lane> At<L> {
-    /// Arguments with the given values; the other places are zero.
+impl<L: Lane> StepInput<L> {
+    /// An input with the given values. All other entries are zero.
     ///
     /// # Panics
     /// If a slice is longer than its maximum ([`MAX_BLOCKS`], [`MAX_STATES`], [`MAX_VECTORS`]).
     pub fn new(pre: &[L], prev: &[L], vectors: &[L]) -> Self {
-        let mut at = Self::zero();
-        at.pre[..pre.len()].copy_from_slice(pre);
-        at.prev[..prev.len()].copy_from_slice(prev);
-        at.vectors[..vectors.len()].copy_from_slice(vectors);
-        at
+        let mut input = Self::zero();
+        input.pre[..pre.len()].copy_from_slice(pre);
+        input.prev[..prev.len()].copy_from_slice(prev);
+        input.vectors[..vectors.len()].copy_from_slice(vectors);
+        input
     }
 
-    /// All zero.
+    /// An input of zeros.
     #[inline(always)]
     pub fn zero() -> Self {
         let zero = L::zero();
         Self {
             pre: [zero; MAX_BLOCKS],
-            squashed: false,
+            activated: false,
             prev: [zero; MAX_STATES],
             vectors: [zero; MAX_VECTORS],
-            seen: None,
+            normalized_memory: None,
         }
     }
 
-    /// The same arguments, with the cell's squash functions applied ahead.
+    /// Replaces the pre-activation of each block of cell `C` that has an activation by the activation's value.
+    /// A step and its gradient are the same for the result; the gradient needs no `tanh` or `sigmoid` of those
+    /// blocks again.
     #[inline(always)]
-    pub fn squash<C: Cell>(mut self) -> Self {
+    pub fn activate<C: Cell>(mut self) -> Self {
         for block in 0..C::SPEC.blocks.len() {
-            if let Some(squash) = C::SPEC.blocks[block].squash {
-                self.pre[block] = squash.of(self.pre[block]);
+            if let Some(activation) = C::SPEC.blocks[block].activation {
+                self.pre[block] = activation.of(self.pre[block]);
             }
         }
-        self.squashed = true;
+        self.activated = true;
         self
     }
 
-    /// The sigmoid of a block that has it as its squash function.
+    /// The sigmoid of block `block`, which was declared with [`Block::sigmoid`](crate::Block::sigmoid): its stored
+    /// value if the input is [`activated`](Self::activated).
     #[inline(always)]
-    pub(crate) fn sigmoid(&self, block: usize) -> L {
-        if self.squashed { self.pre[block] } else { self.pre[block].sigmoid() }
+    pub fn sigmoid(&self, block: usize) -> L {
+        if self.activated { self.pre[block] } else { self.pre[block].sigmoid() }
     }
 
-    /// The hyperbolic tangent of a block that has it as its squash function.
+    /// The hyperbolic tangent of block `block`, which was declared with [`Block::tanh`](crate::Block::tanh): its
+    /// stored value if the input is [`activated`](Self::activated).
     #[inline(always)]
-    pub(crate) fn tanh(&self, block: usize) -> L {
-        if self.squashed { self.pre[block] } else { self.pre[block].tanh() }
+    pub fn tanh(&self, block: usize) -> L {
+        if self.activated { self.pre[block] } else { self.pre[block].tanh() }
     }
 
-    /// Notes the derivative by what was read of the memory; gives that by the memory itself, of which
-    /// `d_next` is the part that goes to its next step. Where the memory was read in a normalised form
-    /// `at` some place, the two stay apart.
+    /// For a gradient (`self`) at `input`: returns the gradient with respect to the memory after the step, from
+    /// its two parts. `d_read` comes from the output, which is computed from the memory, `d_next` from the next
+    /// step.
+    ///
+    /// If the output was computed from the [`normalized_memory`](Self::normalized_memory), the two must not be
+    /// added: `d_read` is stored as the gradient with respect to that value, and `d_next` is returned.
     #[inline(always)]
-    pub fn read(&mut self, at: &Self, d_seen: L, d_next: L) -> L {
-        match at.seen {
+    pub fn split_memory_gradient(&mut self, input: &Self, d_read: L, d_next: L) -> L {
+        match input.normalized_memory {
             Some(_) => {
-                self.seen = Some(d_seen);
+                self.normalized_memory = Some(d_read);
                 d_next
             }
-            None => d_seen + d_next,
+            None => d_read + d_next,
         }
     }
 }
 
-impl<L: Lane> Step<L> {
-    /// Results with the given values; the other places are zero.
+impl<L: Lane> StepOutput<L> {
+    /// An output with the given values. All other states are zero.
     ///
     /// # Panics
     /// If there are more than [`MAX_STATES`] states.

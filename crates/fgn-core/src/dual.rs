@@ -1,6 +1,6 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::Lane;
+use crate::lane::Lane;
 
 /// A number with its derivative in one direction: `value + slope · ε`, `ε² = 0`.
 ///

@@ -12,7 +12,7 @@ pub trait Lane:
     + Div<Output = Self>
     + Neg<Output = Self>
 {
-    /// The same number in every place.
+    /// The same number in every element.
     fn splat(value: f64) -> Self;
 
     /// `self · a + b`.
@@ -34,10 +34,10 @@ pub trait Lane:
     /// (the straight-through estimator of a binary gate).
     fn binary(self) -> Self;
 
-    /// The smaller one, or `b` where either is no number.
+    /// The smaller one, or `b` where either is NaN.
     fn min_or(self, b: Self) -> Self;
 
-    /// The larger one, or `b` where either is no number.
+    /// The larger one, or `b` where either is NaN.
     fn max_or(self, b: Self) -> Self;
 
     /// The number zero.

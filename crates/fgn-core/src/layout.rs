@@ -1,22 +1,21 @@
-use crate::{Block, Spec};
+use crate::spec::{Block, Spec};
 
-/// Where each tensor of a layer lies in its packed parameters: one flat vector that holds, in this
-/// order,
+/// The offset of each tensor of a layer in the flat parameters: one flat vector that holds, in this order,
 ///
 /// | tensor | shape | rows for |
 /// |---|---|---|
-/// | `weight_ih` | `[G_ih · H, I]` | each block fed by the input |
-/// | `weight_hh` | `[G_hh · H, H]` | each block fed by the hidden state |
-/// | `bias_ih` | `[G_bi · H]` | each block fed by the input, but for linear ones |
-/// | `bias_hh` | `[G_bh · H]` | each block fed by the hidden state, but for linear ones |
-/// | `weight_hr` | `[P, H]` | with a [projection](Form::projection) alone |
-/// | one a vector | `[H]` | |
-/// | `norm_pre` | `[G_n · H]` | with [`Norm::pre`]: the gains of each block, but for linear ones |
+/// | `weight_ih` | `[G_ih · H, I]` | each block that reads the input |
+/// | `weight_hh` | `[G_hh · H, H]` | each block that reads the hidden state |
+/// | `bias_ih` | `[G_bi · H]` | each block that reads the input, except linear ones |
+/// | `bias_hh` | `[G_bh · H]` | each block that reads the hidden state, except linear ones |
+/// | `weight_hr` | `[P, H]` | only with a [projection](LayerShape::projection) |
+/// | one per vector of the cell | `[H]` | |
+/// | `norm_pre` | `[G_n · H]` | with [`Norm::pre`]: the gains of each block, except linear ones |
 /// | `norm_memory` | `[H]` | with [`Norm::memory`]: the gain of the memory |
 /// | `norm_memory_bias` | `[H]` | and its bias |
 ///
-/// with tensors of no element left out. Names, shapes and gate order are PyTorch's where PyTorch has
-/// the cell. With a projection, `weight_hh` has `P` columns.
+/// Tensors without elements are left out. Names, shapes and gate order are PyTorch's, if PyTorch has the
+/// cell. With a projection, `weight_hh` has `P` columns.
 ///
 /// ```
 /// use fgn_core::{AnyCell, Layout};
@@ -32,17 +31,17 @@ pub struct Layout {
     len: usize,
 }
 
-/// What a layer is beside its cell, as far as its parameters depend on it.
+/// The sizes and options of a layer on which the shapes of its parameters depend.
 ///
 /// ```
-/// use fgn_core::{AnyCell, Form, Layout, Norm};
+/// use fgn_core::{AnyCell, LayerShape, Layout, Norm};
 ///
-/// let form = Form { norm: Norm { pre: true, memory: true }, ..Form::new(28, 128) };
-/// let layout = Layout::of(AnyCell::LSTM.spec(), form);
+/// let shape = LayerShape { norm: Norm { pre: true, memory: true }, ..LayerShape::new(28, 128) };
+/// let layout = Layout::of(AnyCell::LSTM.spec(), shape);
 /// assert_eq!(layout.len(), 4 * 128 * (28 + 128 + 3) + 2 * 128);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct LayerShape {
     /// `I`: input features.
     pub input: usize,
     /// `H`: hidden units.
@@ -50,64 +49,64 @@ pub struct Form {
     /// `P < H`: the hidden state is a linear map of the cell's, of this size (Sak, Senior & Beaufays
     /// 2014).
     pub projection: Option<usize>,
-    /// What is normalised.
+    /// Layer normalisation.
     pub norm: Norm,
 }
 
 /// Layer normalisation inside a cell (Ba, Kiros & Hinton 2016): over the units of a step of a
-/// sequence, a mean of 0 and a variance of 1, then a learned gain and bias for each unit.
+/// sequence, a mean of 0 and a variance of 1, then a trained gain and bias for each unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct Norm {
-    /// Of each block of pre-activations on its own, but for linear ones. The biases of the block are
-    /// those of the normalisation.
+    /// Of each block of pre-activations on its own, except linear ones. The block's biases are added after the
+    /// normalisation.
     pub pre: bool,
-    /// Of the memory, before the output is read from it.
+    /// Of the memory, before the output is computed from it.
     pub memory: bool,
 }
 
-impl Form {
-    /// `input` features, `hidden` units, and nothing beside.
+impl LayerShape {
+    /// A layer of `input` features and `hidden` units, without projection or normalisation.
     pub const fn new(input: usize, hidden: usize) -> Self {
         Self { input, hidden, projection: None, norm: Norm { pre: false, memory: false } }
     }
 
-    /// The size of the hidden state that is put out and fed back: `P` or `H`.
+    /// The size of the hidden state, which is the output and feeds the next step: `P` or `H`.
     pub fn output(&self) -> usize {
         self.projection.unwrap_or(self.hidden)
     }
 }
 
-/// One tensor among the packed parameters.
+/// One tensor among the flat parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSlot {
     /// Its name, without a layer's suffix.
     pub name: &'static str,
     /// Its shape, row-major.
     pub shape: Vec<usize>,
-    /// Where it begins.
+    /// The index of its first element in the flat parameters.
     pub offset: usize,
-    /// For each group of `H` rows, its block's place in [`Spec::blocks`]; empty for a vector.
+    /// For each group of `H` rows, its block's index in [`Spec::blocks`]; empty for a vector.
     pub blocks: Vec<usize>,
 }
 
 impl Layout {
     /// The layout for a cell's `spec`, `input_size` input features and `hidden_size` units.
     pub fn new(spec: &Spec, input_size: usize, hidden_size: usize) -> Self {
-        Self::of(spec, Form::new(input_size, hidden_size))
+        Self::of(spec, LayerShape::new(input_size, hidden_size))
     }
 
-    /// The layout for a cell's `spec` in a layer of any form.
-    pub fn of(spec: &Spec, form: Form) -> Self {
-        let Form { input: input_size, hidden: hidden_size, projection, norm } = form;
+    /// The layout for a cell's `spec` in a layer of any shape.
+    pub fn of(spec: &Spec, shape: LayerShape) -> Self {
+        let LayerShape { input: input_size, hidden: hidden_size, projection, norm } = shape;
         let mut layout = Self { tensors: Vec::new(), len: 0 };
-        let ih = spec.places(Block::reads_input);
-        let hh = spec.places(Block::reads_hidden);
-        let bi = spec.places(Block::has_input_bias);
-        let bh = spec.places(Block::has_hidden_bias);
+        let ih = spec.indices(Block::reads_input);
+        let hh = spec.indices(Block::reads_hidden);
+        let bi = spec.indices(Block::has_input_bias);
+        let bh = spec.indices(Block::has_hidden_bias);
         layout.push("weight_ih", vec![ih.len() * hidden_size, input_size], ih);
-        layout.push("weight_hh", vec![hh.len() * hidden_size, form.output()], hh);
+        layout.push("weight_hh", vec![hh.len() * hidden_size, shape.output()], hh);
         layout.push("bias_ih", vec![bi.len() * hidden_size], bi);
         layout.push("bias_hh", vec![bh.len() * hidden_size], bh);
         if let Some(size) = projection {
@@ -117,7 +116,7 @@ impl Layout {
             layout.push(name, vec![hidden_size], Vec::new());
         }
         if norm.pre {
-            let blocks = spec.places(Block::is_normalised);
+            let blocks = spec.indices(Block::is_normalized);
             layout.push("norm_pre", vec![blocks.len() * hidden_size], blocks);
         }
         if norm.memory {
@@ -137,7 +136,7 @@ impl Layout {
         self.tensors.iter().find(|slot| slot.name == name)
     }
 
-    /// How many numbers the packed parameters have.
+    /// The number of flat parameters.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -157,17 +156,17 @@ impl Layout {
 }
 
 impl TensorSlot {
-    /// How many numbers the tensor has.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it has none.
+    /// Whether the tensor has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where it lies in the packed parameters.
+    /// Its range in the flat parameters.
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.len()
     }

@@ -1,31 +1,36 @@
 //! The equations of gated recurrent cells, as pure functions over numbers.
 //!
-//! A recurrent cell reads one step of a stream, updates a memory, and puts out a vector. This crate
-//! says *what* each cell computes, and nothing else: no tensors, no devices, no threads.
-//! The crates above it decide how a cell is run over a sequence (`fgn-kernels`) and what a model
-//! made of cells looks like (`fgn-nn`).
+//! A recurrent cell reads one step of a sequence, updates its state, and outputs a vector. This crate defines *what*
+//! each cell computes and nothing else: no tensors, no devices, no threads. The crates above it run a cell over a
+//! sequence (`fgn-kernels`) and build models from cells (`fgn-nn`).
 //!
-//! A cell is described by
-//! - its [`Spec`]: the pre-activation blocks of width `H` that it needs, the states it carries, and
-//!   the per-unit vectors that it learns;
+//! A [`Cell`] consists of
+//! - its [`Spec`]: the pre-activation blocks of width `H`, the states that pass from step to step, and the trained
+//!   per-unit vectors;
 //! - two pure functions for one unit at one step: [`Cell::step`] and its gradient [`Cell::grad`].
 //!
-//! Both are written once, over any [`Lane`]: a plain `f64` makes them the [`oracle`] that all
-//! kernels are tested against, a [`Dual`] number differentiates a step exactly, a SIMD
-//! register makes them a kernel, an expression printer ([`print`](mod@print)) text for another compiler.
-//!
 //! ```
-//! use fgn_core::{At, Cell, cells::Lstm};
+//! use fgn_core::{Cell, StepInput, cells::Lstm};
 //!
 //! // One unit, one step: the pre-activations of the gates i, f, g, o, and the states m and c.
-//! let at = At::new(&[0.3, 1.0, -0.7, 0.2], &[0.0, 0.5], &[]);
-//! let step = Lstm.step(&at);
+//! let input = StepInput::new(&[0.3, 1.0, -0.7, 0.2], &[0.0, 0.5], &[]);
+//! let step = Lstm.step(&input);
 //! let [m, c] = [step.next[0], step.next[1]];
 //! assert_eq!(step.output, m);
 //! assert!(m.abs() < 1.0 && c.abs() < 1.5);
 //! ```
 //!
-//! A cell chosen at run time, by a configuration file say, is an [`AnyCell`].
+//! Both functions are written once, over any [`Lane`]. The lane decides what the text becomes:
+//!
+//! | lane | becomes |
+//! |---|---|
+//! | `f64` | the oracle (feature `oracle`), which all kernels are tested against |
+//! | [`Dual`] | the exact derivative of a step, which checks the hand-written gradient |
+//! | a SIMD vector | a CPU kernel, in `fgn-kernels` |
+//! | an expression ([`print`](mod@print)) | C source, for a host compiler and for CUDA's |
+//!
+//! [`AnyCell`] is the registry of the built-in cells, for a cell that is chosen at run time (by a configuration file,
+//! say). A cell of one's own implements [`Cell`]; its documentation has an example.
 #![forbid(unsafe_code)]
 
 mod cell;
@@ -33,13 +38,16 @@ pub mod cells;
 mod dual;
 mod lane;
 mod layout;
+#[cfg(feature = "oracle")]
 pub mod oracle;
 pub mod print;
+mod sequence_shape;
 mod spec;
 
-pub use cell::{At, Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, Step};
+pub use cell::{Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, StepInput, StepOutput};
 pub use cells::{AnyCell, CellVisitor};
 pub use dual::Dual;
 pub use lane::Lane;
-pub use layout::{Form, Layout, Norm, TensorSlot};
-pub use spec::{Block, Feed, Role, Spec, Squash};
+pub use layout::{LayerShape, Layout, Norm, TensorSlot};
+pub use sequence_shape::SequenceShape;
+pub use spec::{Activation, Block, Feed, Role, Spec};

@@ -1,4 +1,4 @@
-//! A cell's equations as text: functions in C, which a host compiler and CUDA's read alike.
+//! A cell's equations as C source, for a host compiler and for CUDA's.
 //!
 //! ```
 //! use fgn_core::{AnyCell, print};
@@ -7,34 +7,35 @@
 //! assert!(source.contains("lstm_step("));
 //! ```
 //!
-//! [`functions`] gives, for a prefix `p`, what follows; each array has the places of the cell's
-//! [`Spec`](crate::Spec), in its order, and a pointer of no place may be null.
+//! For a prefix `p`, [`functions`] returns the functions below. Each array has the entries of the cell's
+//! [`Spec`](crate::Spec), in its order; a pointer to an array without entries may be null.
 //!
 //! ```c
-//! void p_step(const real *pre, const real *prev, const real *vectors, const real *seen,
+//! void p_step(const real *pre, const real *prev, const real *vectors, const real *memory,
 //!             real *output, real *next);
-//! void p_grad(const real *pre, const real *prev, const real *vectors, const real *seen,
+//! void p_grad(const real *pre, const real *prev, const real *vectors, const real *memory,
 //!             real d_output, const real *d_next,
-//!             real *d_pre, real *d_prev, real *d_vectors, real *d_seen);
+//!             real *d_pre, real *d_prev, real *d_vectors, real *d_memory);
 //! ```
 //!
-//! and the same with `_seen` behind the name for a cell with a memory, which reads the memory from `seen`
-//! ([`At::seen`]); only these touch `seen` and `d_seen`.
+//! For a cell with a memory there is a second pair, `p_step_normalized` and `p_grad_normalized`, which computes the
+//! output from `memory` ([`StepInput::normalized_memory`]). Only this pair reads `memory` and writes `d_memory`.
 
 mod expression;
 
 use std::fmt::Write as _;
 
-use crate::{AnyCell, At, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, Step};
+use crate::cell::{Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, StepInput, StepOutput};
+use crate::cells::{AnyCell, CellVisitor};
 use expression::{Arena, Expression};
 
-/// What the functions of [`functions`] call, to stand once before them: the type `real`, which is `float`,
-/// or `double` where `FGN_DOUBLE` is defined, and a lane's functions.
+/// The definitions that the printed functions need, to stand once before them: the type `real` (`float`, or `double`
+/// if `FGN_DOUBLE` is defined) and the functions of a [`Lane`](crate::Lane).
 ///
-/// A host's compiler needs `math.h` before it.
+/// A host compiler needs `#include <math.h>` before it.
 pub const PRELUDE: &str = include_str!("print/prelude.h");
 
-/// The source of `cell`'s step and gradient as functions in C whose names begin with `prefix`.
+/// The C source of `cell`'s step and gradient, in functions whose names begin with `prefix`.
 pub fn functions(cell: AnyCell, prefix: &str) -> String {
     cell.visit(Functions(prefix))
 }
@@ -48,62 +49,63 @@ impl CellVisitor for Functions<'_> {
         let Self(prefix) = self;
         let mut source = String::new();
         let forms: &[_] = if C::SPEC.memory.is_some() { &[false, true] } else { &[false] };
-        for &seen in forms {
-            let suffix = if seen { "_seen" } else { "" };
+        for &normalized in forms {
+            let suffix = if normalized { "_normalized" } else { "" };
             // Writing to a string does not fail.
             let _ = write!(
                 source,
                 "FGN_FUNCTION void {prefix}_step{suffix}(const real *pre, const real *prev, const real *vectors,\n    \
-                 const real *seen, real *output, real *next) {{\n{}}}\n\n\
+                 const real *memory, real *output, real *next) {{\n{}}}\n\n\
                  FGN_FUNCTION void {prefix}_grad{suffix}(const real *pre, const real *prev, const real *vectors,\n    \
-                 const real *seen, real d_output, const real *d_next,\n    \
-                 real *d_pre, real *d_prev, real *d_vectors, real *d_seen) {{\n{}}}\n\n",
-                step(cell, seen),
-                gradient(cell, seen),
+                 const real *memory, real d_output, const real *d_next,\n    \
+                 real *d_pre, real *d_prev, real *d_vectors, real *d_memory) {{\n{}}}\n\n",
+                step(cell, normalized),
+                gradient(cell, normalized),
             );
         }
         source
     }
 }
 
-fn step<C: Cell>(cell: C, seen: bool) -> String {
+fn step<C: Cell>(cell: C, normalized: bool) -> String {
     let arena = Arena::default();
-    let step = cell.step(&arguments::<C>(&arena, seen));
+    let step = cell.step(&arguments::<C>(&arena, normalized));
     let mut results = vec![("*output".to_owned(), step.output)];
     results.extend(named("next", &step.next[..C::SPEC.states.len()]));
     arena.body(&results)
 }
 
-fn gradient<C: Cell>(cell: C, seen: bool) -> String {
+fn gradient<C: Cell>(cell: C, normalized: bool) -> String {
     let arena = Arena::default();
-    let mut d = Step { output: arena.argument("d_output"), next: [Expression::ZERO; MAX_STATES] };
+    let mut d =
+        StepOutput { output: arena.argument("d_output"), next: [Expression::ZERO; MAX_STATES] };
     fill(&arena, "d_next", &mut d.next[..C::SPEC.states.len()]);
-    let by = cell.grad(&arguments::<C>(&arena, seen), &d);
-    let mut results = named("d_pre", &by.pre[..C::SPEC.blocks.len()]);
-    results.extend(named("d_prev", &by.prev[..C::SPEC.states.len()]));
-    results.extend(named("d_vectors", &by.vectors[..C::SPEC.vectors.len()]));
-    results.extend(by.seen.map(|d_seen| ("*d_seen".to_owned(), d_seen)));
+    let grad = cell.grad(&arguments::<C>(&arena, normalized), &d);
+    let mut results = named("d_pre", &grad.pre[..C::SPEC.blocks.len()]);
+    results.extend(named("d_prev", &grad.prev[..C::SPEC.states.len()]));
+    results.extend(named("d_vectors", &grad.vectors[..C::SPEC.vectors.len()]));
+    results.extend(grad.normalized_memory.map(|d_memory| ("*d_memory".to_owned(), d_memory)));
     arena.body(&results)
 }
 
 /// The names of a step's arguments.
-fn arguments<C: Cell>(arena: &Arena, seen: bool) -> At<Expression<'_>> {
-    let mut at = At {
+fn arguments<C: Cell>(arena: &Arena, normalized: bool) -> StepInput<Expression<'_>> {
+    let mut input = StepInput {
         pre: [Expression::ZERO; MAX_BLOCKS],
-        squashed: false,
+        activated: false,
         prev: [Expression::ZERO; MAX_STATES],
         vectors: [Expression::ZERO; MAX_VECTORS],
-        seen: seen.then(|| arena.argument("*seen")),
+        normalized_memory: normalized.then(|| arena.argument("*memory")),
     };
-    fill(arena, "pre", &mut at.pre[..C::SPEC.blocks.len()]);
-    fill(arena, "prev", &mut at.prev[..C::SPEC.states.len()]);
-    fill(arena, "vectors", &mut at.vectors[..C::SPEC.vectors.len()]);
-    at
+    fill(arena, "pre", &mut input.pre[..C::SPEC.blocks.len()]);
+    fill(arena, "prev", &mut input.prev[..C::SPEC.states.len()]);
+    fill(arena, "vectors", &mut input.vectors[..C::SPEC.vectors.len()]);
+    input
 }
 
-fn fill<'a>(arena: &'a Arena, array: &str, places: &mut [Expression<'a>]) {
-    for (n, place) in places.iter_mut().enumerate() {
-        *place = arena.argument(&format!("{array}[{n}]"));
+fn fill<'a>(arena: &'a Arena, array: &str, entries: &mut [Expression<'a>]) {
+    for (n, entry) in entries.iter_mut().enumerate() {
+        *entry = arena.argument(&format!("{array}[{n}]"));
     }
 }
 

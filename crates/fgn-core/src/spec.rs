@@ -1,49 +1,51 @@
-use crate::Lane;
+use crate::lane::Lane;
 
-/// What a cell needs: its pre-activation blocks, its states and its per-unit vectors.
+/// The description of a cell: its pre-activation blocks, its states and its per-unit vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// The pre-activations, each a block of `H` numbers a step, in the order of the weights' rows.
-    /// Those that the input feeds come first.
+    /// The pre-activation blocks, each of `H` numbers per step, in the order of the weights' rows. Blocks that
+    /// read the input come first.
     pub blocks: &'static [Block],
-    /// The names of the states carried from step to step. The first is the one that blocks fed by
-    /// the hidden state see.
+    /// The names of the states that pass from step to step. The first is the hidden state, which the recurrent
+    /// weights multiply.
     pub states: &'static [&'static str],
-    /// The names of the learned vectors `[H]` that a step sees beside its pre-activations.
+    /// The names of the trained vectors `[H]` that a step reads beside its pre-activations.
     pub vectors: &'static [&'static str],
-    /// The state that the output is read from, where that is not the hidden state itself. It can be
-    /// normalised before it is read, see [`At::seen`](crate::At::seen).
+    /// The index of the state that the output is computed from, if that is not the hidden state itself. It can be
+    /// normalised first, see [`StepInput::normalized_memory`](crate::StepInput::normalized_memory).
     pub memory: Option<usize>,
     /// Whether the output is the first state.
     pub output_is_state: bool,
-    /// The state that the output is divided by: positive after any step, and before it unless all states
-    /// are zero.
+    /// The index of the state that the output is divided by. It is positive after any step, and before a step
+    /// unless all states are zero.
     pub divisor: Option<usize>,
 }
 
 /// One pre-activation block of width `H`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// The gate's name in the cell's equations.
+    /// The block's name in the cell's equations.
     pub name: &'static str,
-    /// What it is computed from.
+    /// What the block is computed from.
     pub feed: Feed,
-    /// What it does, which decides how it is initialised.
+    /// What the block does, which decides its initialisation.
     pub role: Role,
-    /// What the cell makes of the block before anything else, if it makes the same of every one.
-    pub squash: Option<Squash>,
+    /// The function that the cell applies to the block, if it uses the block in no other way. The forward pass then
+    /// stores the function's value for the backward pass.
+    pub activation: Option<Activation>,
 }
 
-/// A function that a cell applies to a pre-activation.
+/// A function that a cell applies to a pre-activation block.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Squash {
+pub enum Activation {
     /// The logistic sigmoid.
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
 }
 
-impl Squash {
+impl Activation {
     /// The function's value.
     #[inline(always)]
     pub fn of<L: Lane>(self, pre: L) -> L {
@@ -66,23 +68,24 @@ pub enum Feed {
 }
 
 /// What a pre-activation block does in its cell.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A gate on the memory carried over from the previous step.
+    /// A gate on the memory of the previous step.
     Forget,
     /// The gate on the output of the forgetting gate network.
     Forgetting,
     /// A gate on what is written into the memory.
     Input,
-    /// A gate on what the memory puts out.
+    /// A gate on what is output of the memory.
     Output,
     /// What is written into the memory.
     Candidate,
-    /// What a forgotten memory falls back to.
+    /// The level to which a forgotten memory returns.
     Level,
-    /// The opposite of a forget gate: near 1, the memory carried over is overwritten.
+    /// The opposite of a forget gate: near 1, the memory is overwritten.
     Update,
-    /// The logarithm of what is written's weight, which may exceed 1.
+    /// The logarithm of an exponential input gate, which may exceed 1.
     Exponential,
     /// A gate that moves a forget gate towards 0 or 1.
     Refine,
@@ -91,18 +94,21 @@ pub enum Role {
 }
 
 impl Block {
-    pub(crate) const fn new(name: &'static str, feed: Feed, role: Role) -> Self {
-        Self { name, feed, role, squash: None }
+    /// A block without an [`activation`](Self::activation).
+    pub const fn new(name: &'static str, feed: Feed, role: Role) -> Self {
+        Self { name, feed, role, activation: None }
     }
 
-    /// The same block, of which the cell takes the sigmoid.
-    pub(crate) const fn sigmoid(self) -> Self {
-        Self { squash: Some(Squash::Sigmoid), ..self }
+    /// The same block with the sigmoid as its activation: the cell reads it by
+    /// [`StepInput::sigmoid`](crate::StepInput::sigmoid) alone.
+    pub const fn sigmoid(self) -> Self {
+        Self { activation: Some(Activation::Sigmoid), ..self }
     }
 
-    /// The same block, of which the cell takes the hyperbolic tangent.
-    pub(crate) const fn tanh(self) -> Self {
-        Self { squash: Some(Squash::Tanh), ..self }
+    /// The same block with the hyperbolic tangent as its activation: the cell reads it by
+    /// [`StepInput::tanh`](crate::StepInput::tanh) alone.
+    pub const fn tanh(self) -> Self {
+        Self { activation: Some(Activation::Tanh), ..self }
     }
 
     /// Whether the block has rows in `weight_ih`.
@@ -128,8 +134,8 @@ impl Block {
         )
     }
 
-    /// Whether layer normalisation of the pre-activations is for this block.
-    pub const fn is_normalised(&self) -> bool {
+    /// Whether layer normalisation of the pre-activations applies to this block.
+    pub const fn is_normalized(&self) -> bool {
         !matches!(self.role, Role::Linear)
     }
 
@@ -145,8 +151,8 @@ impl Block {
 }
 
 impl Spec {
-    /// Whether any block sees the hidden state. Without one, a cell needs no matrix product inside
-    /// its time loop.
+    /// Whether any block reads the hidden state. A cell without such a block needs no matrix product inside its
+    /// time loop.
     pub const fn is_recurrent(&self) -> bool {
         let mut g = 0;
         while g < self.blocks.len() {
@@ -158,19 +164,19 @@ impl Spec {
         false
     }
 
-    /// Whether a gate decides what the memory carries over from step to step.
+    /// Whether a gate decides how much of the memory a step retains.
     pub fn has_gated_memory(&self) -> bool {
         self.blocks.iter().any(|block| matches!(block.role, Role::Forget | Role::Update))
     }
 
-    /// Those of `states: [S, …]` that are a [`divisor`](Self::divisor); none if the cell has none.
+    /// The part of `states: [S, …]` that holds the [`divisor`](Self::divisor); empty if the cell has none.
     pub fn divisors<'a, T>(&self, states: &'a mut [T]) -> &'a mut [T] {
         let size = states.len() / self.states.len();
         self.divisor.map_or(&mut [], |s| &mut states[s * size..][..size])
     }
 
-    /// The blocks for which `has` holds, as places in [`blocks`](Self::blocks).
-    pub fn places(&self, has: impl Fn(&Block) -> bool) -> Vec<usize> {
+    /// The indices in [`blocks`](Self::blocks) of the blocks for which `has` holds.
+    pub fn indices(&self, has: impl Fn(&Block) -> bool) -> Vec<usize> {
         (0..self.blocks.len()).filter(|&g| has(&self.blocks[g])).collect()
     }
 }

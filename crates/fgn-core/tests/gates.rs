@@ -2,7 +2,7 @@
 
 use fgn_core::cells::{Fgn, Forgetting, Gru, Janet, Lstm, Mgu, MinLstm, PeepholeLstm, Readout};
 use fgn_core::cells::{Rnn, Slstm, Sru, UrLstm};
-use fgn_core::{AnyCell, At, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES};
+use fgn_core::{AnyCell, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES, StepInput};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -22,7 +22,7 @@ impl CellVisitor for Range {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         for _ in 0..100 {
             let (pre, prev) = (random(&mut rng, MAX_BLOCKS), random(&mut rng, MAX_STATES));
-            let at = At::new(&pre, &prev, &random(&mut rng, 3));
+            let at = StepInput::new(&pre, &prev, &random(&mut rng, 3));
             let gates = cell.gates(&at);
             for (g, gate) in gates.into_iter().enumerate() {
                 match C::SPEC.blocks.get(g).is_some_and(|block| block.is_gate()) {
@@ -46,8 +46,8 @@ fn gates_are_those_of_the_papers() {
     for _ in 0..100 {
         let (p, v) = (random(&mut rng, 6), random(&mut rng, 3));
         let c = rng.random_range(-2.0..2.0);
-        let two = At::new(&p, &[0.3, c], &v);
-        let one = At::new(&p, &[c], &v);
+        let two = StepInput::new(&p, &[0.3, c], &v);
+        let one = StepInput::new(&p, &[c], &v);
 
         let gates = Lstm.gates(&two);
         assert_eq!(gates, [s(p[0]), s(p[1]), 0.0, s(p[3]), 0.0, 0.0]);
@@ -78,27 +78,27 @@ fn what_is_carried_is_the_factor_on_the_memory() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     for _ in 0..100 {
         let (p, v) = (random(&mut rng, 6), random(&mut rng, 3));
-        let two = At::new(&p, &random(&mut rng, 2), &v);
-        let one = At::new(&p, &random(&mut rng, 1), &v);
+        let two = StepInput::new(&p, &random(&mut rng, 2), &v);
+        let one = StepInput::new(&p, &random(&mut rng, 1), &v);
         let (f, r) = (s(p[0]), s(p[1]));
-        assert_close(Lstm.carried(&two), s(p[1]), "LSTM");
-        assert_close(Gru.carried(&one), s(p[1]), "GRU");
-        assert_close(Janet.carried(&one), f, "JANET");
+        assert_close(Lstm.retained(&two), s(p[1]), "LSTM");
+        assert_close(Gru.retained(&one), s(p[1]), "GRU");
+        assert_close(Janet.retained(&one), f, "JANET");
         assert_close(
-            Mgu.carried(&At::new(&[p[0], p[1], 0.0], &one.prev[..1], &[])),
+            Mgu.retained(&StepInput::new(&[p[0], p[1], 0.0], &one.prev[..1], &[])),
             1.0 - f,
             "MGU",
         );
-        assert_close(MinLstm.carried(&one), f / (f + r), "minLSTM");
+        assert_close(MinLstm.retained(&one), f / (f + r), "minLSTM");
         let refined = r * (1.0 - (1.0 - f).powi(2)) + (1.0 - r) * f.powi(2);
-        assert_close(UrLstm.carried(&two), refined, "UR-LSTM");
+        assert_close(UrLstm.retained(&two), refined, "UR-LSTM");
         let states = random(&mut rng, 4);
         let kept = s(p[1]).ln() + states[3];
-        let found = Slstm.carried(&At::new(&p, &states, &[]));
+        let found = Slstm.retained(&StepInput::new(&p, &states, &[]));
         assert_close(found, (kept - kept.max(p[0])).exp(), "sLSTM");
         // Without peepholes, the SRU's is its gate; with them, its gates see the memory too.
-        assert_close(Sru.carried(&At::new(&p[..4], &one.prev[..1], &[])), f, "SRU");
-        assert_eq!(Rnn { activation: Default::default() }.carried(&one), 0.0);
+        assert_close(Sru.retained(&StepInput::new(&p[..4], &one.prev[..1], &[])), f, "SRU");
+        assert_eq!(Rnn { nonlinearity: Default::default() }.retained(&one), 0.0);
     }
     let gated = |cell: AnyCell| cell.spec().has_gated_memory();
     assert!(gated(AnyCell::FGN) && gated(AnyCell::MIN_GRU));

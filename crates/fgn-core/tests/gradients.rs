@@ -1,8 +1,10 @@
-//! Every cell's hand-written gradient against the exact derivative by dual numbers: of one step, and
-//! of whole sequences.
+//! Every cell's hand-written gradient against the exact one, computed with dual numbers: for one step,
+//! and for whole sequences.
 
-use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, At, Cell, CellVisitor, Dual, Lane, Layout, Step};
+use fgn_core::oracle;
+use fgn_core::{
+    AnyCell, Cell, CellVisitor, Dual, Lane, Layout, SequenceShape, StepInput, StepOutput,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -18,25 +20,25 @@ fn random(rng: &mut ChaCha8Rng, count: usize) -> Vec<f64> {
     (0..count).map(|_| rng.random_range(-2.0..2.0)).collect()
 }
 
-/// The arguments of a step as one list of the places that the cell uses.
-fn places<L: Copy, C: Cell>(at: &At<L>) -> Vec<L> {
+/// The arguments of a step as one list of the entries that the cell uses.
+fn entries<L: Copy, C: Cell>(at: &StepInput<L>) -> Vec<L> {
     let mut list = at.pre[..C::SPEC.blocks.len()].to_vec();
     list.extend_from_slice(&at.prev[..C::SPEC.states.len()]);
     list.extend_from_slice(&at.vectors[..C::SPEC.vectors.len()]);
-    list.extend(at.seen);
+    list.extend(at.normalized_memory);
     list
 }
 
-fn at_places<L: Lane, C: Cell>(list: &[L]) -> At<L> {
+fn from_entries<L: Lane, C: Cell>(list: &[L]) -> StepInput<L> {
     let (pre, rest) = list.split_at(C::SPEC.blocks.len());
     let (prev, rest) = rest.split_at(C::SPEC.states.len());
-    let (vectors, seen) = rest.split_at(C::SPEC.vectors.len());
-    At { seen: seen.first().copied(), ..At::new(pre, prev, vectors) }
+    let (vectors, memory) = rest.split_at(C::SPEC.vectors.len());
+    StepInput { normalized_memory: memory.first().copied(), ..StepInput::new(pre, prev, vectors) }
 }
 
-/// With `seen`, the output is read from a memory given apart.
+/// With `normalized`, the output is read from a memory given apart.
 struct OneStep {
-    seen: bool,
+    normalized: bool,
 }
 
 impl CellVisitor for OneStep {
@@ -44,25 +46,26 @@ impl CellVisitor for OneStep {
     fn visit<C: Cell>(self, cell: C) {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let spec = C::SPEC;
-        let seen = usize::from(self.seen && spec.memory.is_some());
-        let count = spec.blocks.len() + spec.states.len() + spec.vectors.len() + seen;
+        let normalized = usize::from(self.normalized && spec.memory.is_some());
+        let count = spec.blocks.len() + spec.states.len() + spec.vectors.len() + normalized;
         for _ in 0..1_000 {
             let mut at = random(&mut rng, count);
             let states = &mut at[spec.blocks.len()..][..spec.states.len()];
             spec.divisors(states).iter_mut().for_each(|n| *n = n.abs() + 0.5);
-            let mut d = Step { output: rng.random_range(-1.0..1.0), next: At::zero().prev };
+            let mut d =
+                StepOutput { output: rng.random_range(-1.0..1.0), next: StepInput::zero().prev };
             d.next[..spec.states.len()].copy_from_slice(&random(&mut rng, spec.states.len()));
-            let arguments = at_places::<_, C>(&at);
+            let arguments = from_entries::<_, C>(&at);
             let by = cell.grad(&arguments, &d);
-            let squashed = arguments.squash::<C>();
-            assert_eq!(cell.step(&squashed), cell.step(&arguments), "{spec:?}");
-            assert_eq!(cell.grad(&squashed, &d), by, "{spec:?}");
-            let grad = places::<_, C>(&by);
+            let activated = arguments.activate::<C>();
+            assert_eq!(cell.step(&activated), cell.step(&arguments), "{spec:?}");
+            assert_eq!(cell.grad(&activated, &d), by, "{spec:?}");
+            let grad = entries::<_, C>(&by);
             for (place, &found) in grad.iter().enumerate() {
                 let dual: Vec<_> = (0..count)
                     .map(|k| Dual::new(at[k], if k == place { 1.0 } else { 0.0 }))
                     .collect();
-                let step = cell.step(&at_places::<_, C>(&dual));
+                let step = cell.step(&from_entries::<_, C>(&dual));
                 let expected = step.output.slope * d.output
                     + step.next.iter().zip(d.next).map(|(next, d)| next.slope * d).sum::<f64>();
                 assert_close(found, expected, &format!("{spec:?}, argument {place}"));
@@ -74,12 +77,12 @@ impl CellVisitor for OneStep {
 #[test]
 fn every_step_gradient_is_exact() {
     for cell in AnyCell::all() {
-        cell.visit(OneStep { seen: false });
-        cell.visit(OneStep { seen: true });
+        cell.visit(OneStep { normalized: false });
+        cell.visit(OneStep { normalized: true });
     }
 }
 
-struct WholeSequence(Shape);
+struct WholeSequence(SequenceShape);
 
 impl CellVisitor for WholeSequence {
     type Output = ();
@@ -131,14 +134,14 @@ impl CellVisitor for WholeSequence {
 fn every_sequence_gradient_is_exact() {
     for cell in AnyCell::all() {
         for (steps, batch, input, hidden) in [(1, 1, 1, 1), (7, 3, 2, 5), (29, 2, 7, 3)] {
-            cell.visit(WholeSequence(Shape { steps, batch, input, hidden }));
+            cell.visit(WholeSequence(SequenceShape { steps, batch, input, hidden }));
         }
     }
 }
 
 #[test]
 fn an_lstm_step_has_the_values_worked_out_by_hand() {
-    let at = At::new(&[0.0, 0.0, 1.0, 0.0], &[0.0, 2.0], &[]);
+    let at = StepInput::new(&[0.0, 0.0, 1.0, 0.0], &[0.0, 2.0], &[]);
     let step = fgn_core::cells::Lstm.step(&at);
     let c: f64 = 0.5 * 2.0 + 0.5 * 1.0_f64.tanh();
     assert_close(step.next[1], c, "c");
@@ -149,7 +152,7 @@ fn an_lstm_step_has_the_values_worked_out_by_hand() {
 fn a_closed_forgetting_gate_gives_z_and_an_open_one_the_memory() {
     use fgn_core::cells::{Fgn, Forgetting, Readout};
     let cell = Fgn::<true> { readout: Readout::Single, forgetting: Forgetting::Binary };
-    let with_phi = |phi| At::new(&[0.3, 0.1, 0.9, 0.4, phi, 0.25], &[0.1, 0.2], &[]);
+    let with_phi = |phi| StepInput::new(&[0.3, 0.1, 0.9, 0.4, phi, 0.25], &[0.1, 0.2], &[]);
     assert_eq!(cell.step(&with_phi(-0.1)).output, 0.25);
     let open = cell.step(&with_phi(0.1));
     assert_close(open.output, open.next[0], "y");
@@ -165,14 +168,14 @@ impl CellVisitor for OutputIsState {
             let [pre, prev, vectors] =
                 [C::SPEC.blocks.len(), C::SPEC.states.len(), C::SPEC.vectors.len()]
                     .map(|count| random(&mut rng, count));
-            let step = cell.step(&At::new(&pre, &prev, &vectors));
+            let step = cell.step(&StepInput::new(&pre, &prev, &vectors));
             step.output == step.next[0]
         })
     }
 }
 
 #[test]
-fn a_cell_says_whether_it_puts_out_its_first_state() {
+fn a_cell_says_whether_its_output_is_its_first_state() {
     for cell in AnyCell::all() {
         assert_eq!(cell.visit(OutputIsState), cell.spec().output_is_state, "{cell}");
     }
@@ -184,7 +187,7 @@ fn step(cell: AnyCell, pre: &[f64], prev: &[f64], vectors: &[f64]) -> (f64, Vec<
     impl CellVisitor for Visit<'_> {
         type Output = (f64, Vec<f64>);
         fn visit<C: Cell>(self, cell: C) -> Self::Output {
-            let step = cell.step(&At::new(self.0, self.1, self.2));
+            let step = cell.step(&StepInput::new(self.0, self.1, self.2));
             (step.output, step.next[..C::SPEC.states.len()].to_vec())
         }
     }
@@ -257,7 +260,7 @@ fn every_cell_computes_the_equations_of_its_paper() {
         let h1 = (p[0] + v[0] * h).max(0.0);
         check(AnyCell::IND_RNN, &[h], h1, &[h1]);
         check(AnyCell::RNN, &[h], p[0].tanh(), &[p[0].tanh()]);
-        let relu = AnyCell::Rnn { activation: fgn_core::cells::Activation::Relu };
+        let relu = AnyCell::Rnn { nonlinearity: fgn_core::cells::Nonlinearity::Relu };
         check(relu, &[h], p[0].max(0.0), &[p[0].max(0.0)]);
     }
 }

@@ -7,7 +7,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fgn_core::{AnyCell, At, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, Step, print};
+use fgn_core::{
+    AnyCell, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, StepInput, StepOutput, print,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -17,7 +19,7 @@ const DOUBLE: f64 = 1e-12;
 const FLOAT: f64 = 2e-5;
 const CASES: usize = 200;
 
-/// Numbers of a case: those of [`At`] with what is seen of the memory, and those of [`Step`].
+/// Numbers of a case: those of [`StepInput`] with the normalised memory, and those of the gradient [`StepOutput`].
 const GIVEN: usize = MAX_BLOCKS + MAX_STATES + MAX_VECTORS + 1 + 1 + MAX_STATES;
 /// Numbers that a case leads to: a step, its gradient.
 const FOUND: usize = 1 + MAX_STATES + MAX_BLOCKS + MAX_STATES + MAX_VECTORS + 1;
@@ -36,11 +38,11 @@ static void run(step_of *step, grad_of *grad, int cases) {
             given[i] = (real)number;
         }
         const real *pre = given, *prev = pre + BLOCKS, *vectors = prev + STATES;
-        const real *seen = vectors + VECTORS, *d_output = seen + 1, *d_next = d_output + 1;
+        const real *memory = vectors + VECTORS, *d_output = memory + 1, *d_next = d_output + 1;
         real *output = found, *next = output + 1, *d_pre = next + STATES, *d_prev = d_pre + BLOCKS;
-        real *d_vectors = d_prev + STATES, *d_seen = d_vectors + VECTORS;
-        step(pre, prev, vectors, seen, output, next);
-        grad(pre, prev, vectors, seen, *d_output, d_next, d_pre, d_prev, d_vectors, d_seen);
+        real *d_vectors = d_prev + STATES, *d_memory = d_vectors + VECTORS;
+        step(pre, prev, vectors, memory, output, next);
+        grad(pre, prev, vectors, memory, *d_output, d_next, d_pre, d_prev, d_vectors, d_memory);
         for (int i = 0; i < FOUND; i++) printf(RESULT, (double)found[i]);
     }
 }
@@ -68,13 +70,13 @@ fn program() -> String {
 
 /// Without and with a memory that is read from elsewhere.
 fn suffixes(cell: AnyCell) -> &'static [&'static str] {
-    if cell.spec().memory.is_some() { &["", "_seen"] } else { &[""] }
+    if cell.spec().memory.is_some() { &["", "_normalized"] } else { &[""] }
 }
 
 /// What the cell itself gives for a case.
 struct Expected<'a> {
     given: &'a [f64],
-    seen: bool,
+    normalized: bool,
 }
 
 impl CellVisitor for Expected<'_> {
@@ -87,16 +89,16 @@ impl CellVisitor for Expected<'_> {
         let spec = C::SPEC;
         let [blocks, states, vector_count] =
             [spec.blocks.len(), spec.states.len(), spec.vectors.len()];
-        let mut at = At::new(&pre[..blocks], &prev[..states], &vectors[..vector_count]);
-        at.seen = self.seen.then_some(rest[0]);
+        let mut at = StepInput::new(&pre[..blocks], &prev[..states], &vectors[..vector_count]);
+        at.normalized_memory = self.normalized.then_some(rest[0]);
         let step = cell.step(&at);
-        let d = cell.grad(&at, &Step::new(rest[1], &rest[2..][..states]));
+        let d = cell.grad(&at, &StepOutput::new(rest[1], &rest[2..][..states]));
         let mut found = vec![step.output];
         found.extend(step.next);
         found.extend(d.pre);
         found.extend(d.prev);
         found.extend(d.vectors);
-        found.push(d.seen.unwrap_or(0.0));
+        found.push(d.normalized_memory.unwrap_or(0.0));
         found
     }
 }
@@ -163,7 +165,7 @@ fn printed_functions_compute_what_the_cells_compute() {
         for cell in AnyCell::all() {
             for suffix in suffixes(cell) {
                 for (given, found) in cases.by_ref().take(CASES) {
-                    let expected = cell.visit(Expected { given, seen: !suffix.is_empty() });
+                    let expected = cell.visit(Expected { given, normalized: !suffix.is_empty() });
                     for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
                         let error = (found - expected).abs() / expected.abs().max(1.0);
                         assert!(
@@ -183,7 +185,7 @@ fn what_is_known_is_not_computed() {
     for needless in ["(real)0e0 ", "(real)1e0 *", "+ (real)0", "* (real)"] {
         assert!(!source.contains(needless), "{source}");
     }
-    // The sum of the derivatives by the output and by the state after it.
+    // The sum of the gradients with respect to the output and to the state after it.
     assert!(source.contains("= d_output + d_next[0];"), "{source}");
     let sigmoids = source.matches("fgn_sigmoid").count();
     // Three gates, in each of four functions: none is computed twice.

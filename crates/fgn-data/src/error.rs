@@ -1,16 +1,16 @@
-//! What can be wrong with data: what was found, what was expected, and where.
+//! What can be wrong with data. Each error says what was found, what was expected and where.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Shorthand for results of this crate.
+/// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Every way in which reading, splitting or batching a data set fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder cannot be opened or read.
+    /// A file or folder that cannot be opened or read.
     #[error("cannot read {file}: {source}")]
     Read {
         /// The file or folder.
@@ -18,7 +18,7 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Compressed data is cut short, fails its checksum or is followed by something else.
+    /// Compressed data that is cut short, fails its checksum or is followed by something else.
     #[error(
         "{file}: damaged compressed data ({source}); expected one whole stream and nothing after \
          it: fetch the file again"
@@ -29,7 +29,7 @@ pub enum Error {
         /// What the decoder said.
         source: io::Error,
     },
-    /// A file is not IDX, or is IDX of another kind.
+    /// A file that is not IDX, or IDX of another kind.
     #[error(
         "{file}: begins with {found:#010x}, expected {expected:#010x} (IDX, unsigned bytes, {} \
          dimension(s))",
@@ -43,7 +43,7 @@ pub enum Error {
         /// The magic number of what was asked for.
         expected: u32,
     },
-    /// A file holds fewer bytes than its header declares.
+    /// A file of fewer bytes than its header declares.
     #[error("{file}: ends after {found} bytes, expected {expected} (both unpacked): truncated?")]
     Truncated {
         /// The file.
@@ -53,7 +53,7 @@ pub enum Error {
         /// Bytes expected, header included, unpacked.
         expected: u128,
     },
-    /// A file holds more bytes than its header declares.
+    /// A file of more bytes than its header declares.
     #[error("{file}: goes on after the {expected} bytes (unpacked) that its header declares")]
     Oversized {
         /// The file.
@@ -64,27 +64,27 @@ pub enum Error {
     /// Images without pixels, or with more than can be counted.
     #[error("{origin}: images of {height} x {width} pixels, expected at least 1 x 1")]
     ImageSize {
-        /// Where the set comes from.
+        /// Where the samples come from.
         origin: String,
         /// Rows found.
         height: usize,
         /// Columns found.
         width: usize,
     },
-    /// The pixels do not fill a whole number of images.
+    /// Pixels that are no whole number of images.
     #[error("{origin}: {found} pixels, expected a multiple of {image}, the pixels of one image")]
     Pixels {
-        /// Where the set comes from.
+        /// Where the samples come from.
         origin: String,
         /// Pixels found.
         found: usize,
         /// Pixels of one image.
         image: usize,
     },
-    /// A set without samples.
+    /// No samples.
     #[error("{origin}: an empty set, expected at least one sample")]
     Empty {
-        /// Where the set comes from.
+        /// Where the samples come from.
         origin: String,
     },
     /// More samples than a `u32` index can name.
@@ -93,37 +93,37 @@ pub enum Error {
         /// Samples found.
         count: usize,
     },
-    /// Images and labels differ in count.
+    /// Images and labels that differ in count.
     #[error("{origin}: {images} images but {labels} labels, expected as many of each")]
     Count {
-        /// Where the set comes from.
+        /// Where the samples come from.
         origin: String,
         /// Images found.
         images: usize,
         /// Labels found.
         labels: usize,
     },
-    /// A label names no class.
+    /// A label that names no class.
     #[error("{origin}: label {index} is {found}, expected less than {classes}")]
     Label {
-        /// Where the set comes from.
+        /// Where the samples come from.
         origin: String,
         /// Position of the label, from 0.
         index: usize,
         /// The label.
         found: u8,
-        /// Classes of the set.
+        /// How many classes there are.
         classes: usize,
     },
-    /// A folder lacks one of the four files of a data set.
+    /// A folder that lacks one of the four IDX files of a data set.
     #[error("{dir}: a file is missing; looked for {looked_for}")]
     Missing {
         /// The folder.
         dir: String,
-        /// The names that would have done.
+        /// The names that were looked for.
         looked_for: String,
     },
-    /// Training and test images differ in size.
+    /// Training and test images that differ in size.
     #[error(
         "{origin}: training images of {} x {} pixels but test images of {} x {}, expected one size",
         .train.0, .train.1, .test.0, .test.1
@@ -136,7 +136,7 @@ pub enum Error {
         /// Height and width of the test images.
         test: (usize, usize),
     },
-    /// A name that the registry does not know.
+    /// A data set's name that is not known.
     #[error(
         "no data set is called {name:?}; known: {known}{}",
         .nearest.as_ref().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
@@ -149,12 +149,14 @@ pub enum Error {
         /// The known name that is nearest, if one is near.
         nearest: Option<String>,
     },
-    /// A validation part that leaves nothing to train on.
-    #[error("{valid} of {count} samples held out for validation, expected fewer than {count}")]
-    Validation {
+    /// A held-out part, for validation or test, that leaves nothing to train on.
+    #[error(
+        "{held_out} of {count} samples held out for validation or test, expected fewer than {count}"
+    )]
+    HeldOut {
         /// Samples to hold out.
-        valid: usize,
-        /// Samples in the set.
+        held_out: usize,
+        /// Samples that there are.
         count: usize,
     },
     /// A batch size of 0, or above the number of samples to draw from.
@@ -170,10 +172,10 @@ pub enum Error {
     Index {
         /// The index.
         index: u32,
-        /// Samples in the set.
+        /// Samples that there are.
         count: usize,
     },
-    /// An image given alone has another size than asked for.
+    /// An image in memory of another size than asked for.
     #[error("image {index} has {found} pixels, expected {height} x {width}")]
     Image {
         /// Position of the image among those given, from 0.
@@ -185,17 +187,17 @@ pub enum Error {
         /// Columns expected.
         width: usize,
     },
-    /// An option of reading that fits nothing.
+    /// An option that is out of range, or that is missing.
     #[error("{option} is {found}, expected {expected}")]
     Option {
-        /// The option.
+        /// The option, as a recipe calls it: `data.series.id`.
         option: &'static str,
         /// Its value.
         found: String,
-        /// What would do.
+        /// What was expected.
         expected: String,
     },
-    /// A table lacks a column.
+    /// A table that lacks a column.
     #[error(
         "{file}: no column {column:?}; found {found}{}",
         .nearest.as_ref().map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
@@ -210,17 +212,17 @@ pub enum Error {
         /// The column that is nearest, if one is near.
         nearest: Option<String>,
     },
-    /// A table is not as it should be: its columns, a row or a field.
+    /// A table whose columns, rows or fields are wrong.
     #[error("{at}: found {found}, expected {expected}")]
     Table {
         /// The file; of a row its line or number, of a field the column too.
         at: String,
         /// What was found.
         found: String,
-        /// What would do.
+        /// What was expected.
         expected: String,
     },
-    /// A Parquet file, and a program that was built without their reader.
+    /// A Parquet file, where the feature `parquet` is off.
     #[error(
         "{file}: this program was built without Parquet; build it with `--features parquet`, or \
          write the table as CSV"
@@ -229,10 +231,10 @@ pub enum Error {
         /// The file.
         file: String,
     },
-    /// The temporary file for a table beyond the memory given to it cannot be written or read.
+    /// The temporary file for a table that does not fit in memory cannot be written or read.
     #[error(
-        "{file}: its numbers do not fit in the memory given to them, and the temporary file for them \
-         failed: {source} (in {}; TMPDIR chooses another folder, `memory` sets the bound)",
+        "{file}: its numbers take more than data.series.memory, and the temporary file for them \
+         failed: {source} (in {}; TMPDIR chooses another folder)",
         .folder.display()
     )]
     Spill {
@@ -243,17 +245,17 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// A folder of images is not a folder a class.
-    #[error("{}: found {found}, expected {expected}", .folder.display())]
+    /// A file or folder where another one should be.
+    #[error("{}: found {found}, expected {expected}", .path.display())]
     Folder {
-        /// The folder.
-        folder: PathBuf,
+        /// The file or folder.
+        path: PathBuf,
         /// What was found.
         found: String,
-        /// What would do.
+        /// What was expected.
         expected: String,
     },
-    /// A file is no image, or a damaged or an enormous one.
+    /// A file that is no image, or a damaged or an enormous one.
     #[error("cannot read the image {}: {source}; PNG, JPEG, BMP and PNM are known", .file.display())]
     NoImage {
         /// The file.
@@ -261,9 +263,9 @@ pub enum Error {
         /// What the decoder said.
         source: image::ImageError,
     },
-    /// An image has another size than the others.
+    /// An image of another size than the others, or than the model's.
     #[error(
-        "{}: {} x {} pixels, expected {} x {} (height x width; `images.size` resizes all to one size)",
+        "{}: {} x {} pixels, expected {} x {} (height x width; data.images.size resizes all to one size)",
         .file.display(), .found[0], .found[1], .expected[0], .expected[1]
     )]
     PictureSize {
@@ -274,7 +276,30 @@ pub enum Error {
         /// Height and width expected.
         expected: [usize; 2],
     },
-    /// Candle could not make a tensor.
+    /// A path that no reader reads.
+    #[error("{}: found {found}, expected {expected}", .path.display())]
+    NoReader {
+        /// The path.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+        /// What is read, by all readers.
+        expected: String,
+    },
+    /// Samples that differ from those that a model was trained on.
+    #[error("{origin}: found {found}, expected {expected}, as in the data trained on")]
+    Unlike {
+        /// Where the samples come from.
+        origin: String,
+        /// What was found.
+        found: String,
+        /// What the model was trained on.
+        expected: String,
+    },
+    /// A tensor could not be made.
     #[error("cannot make the batch's tensors: {0}")]
     Tensor(#[from] candle_core::Error),
+    /// A batch whose lengths do not fit its tensors.
+    #[error(transparent)]
+    Batch(#[from] fgn_schema::Error),
 }

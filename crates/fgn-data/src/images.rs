@@ -1,18 +1,20 @@
-//! Labelled images, checked when they are made.
+//! Grey images in memory, checked when they are made.
 
 use std::fmt;
 
 use candle_core::{Device, Tensor};
+use fgn_schema::{Batch, InputSchema, Schema, TargetSchema};
 
-use crate::samples::check_places;
-use crate::{Batch, Error, Form, Input, Result, Samples, Target, input};
+use crate::error::{Error, Result};
+use crate::pixels::{image_size, input};
+use crate::samples::{Samples, check_count, check_indices};
 
-/// Images of one size with a label each: at least one image, of at least one pixel, and every label
-/// less than [`classes`](Images::classes).
+/// Grey images of one size with a label each: at least one image, of at least one pixel, and every label less
+/// than [`classes`](Images::classes). The classes are called `0`, `1`, ….
 #[derive(Clone)]
 pub struct Images {
     name: String,
-    form: Form,
+    schema: Schema,
     height: usize,
     width: usize,
     classes: usize,
@@ -21,13 +23,12 @@ pub struct Images {
 }
 
 impl Images {
-    /// Checks and takes over a set. `pixels`: `[count, height, width]`, rows from the top, 0 to
-    /// 255; `labels`: `[count]`, each less than `classes`. `origin` names the set in errors: a
-    /// file, say.
+    /// Checks and takes over images. `pixels`: `[count, height, width]`, rows from the top, 0 to 255;
+    /// `labels`: `[count]`, each less than `classes`. `origin` names the images in errors: a file, say.
     ///
     /// # Errors
-    /// Images without pixels, no image at all, pixels that end within an image, another number of
-    /// labels than of images, a label that is not a class, and more than `u32::MAX` images.
+    /// Images without pixels, no image at all, pixels that end within an image, another number of labels
+    /// than of images, a label that is not a class, and more than `u32::MAX` images.
     ///
     /// ```
     /// use fgn_data::Images;
@@ -47,35 +48,38 @@ impl Images {
         pixels: Vec<u8>,
         labels: Vec<u8>,
     ) -> Result<Images> {
-        let image = image_size(origin, height, width)?;
-        let origin = || origin.to_owned();
-        let (found, count) = (pixels.len(), pixels.len() / image);
-        if count * image != found {
-            return Err(Error::Pixels { origin: origin(), found, image });
-        }
+        let count = count(origin, height, width, &pixels)?;
         if count != labels.len() {
-            return Err(Error::Count { origin: origin(), images: count, labels: labels.len() });
+            let (origin, labels) = (origin.to_owned(), labels.len());
+            return Err(Error::Count { origin, images: count, labels });
         }
-        if count == 0 {
-            return Err(Error::Empty { origin: origin() });
+        check_count(origin, count)?;
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
+            let (origin, found) = (origin.to_owned(), labels[index]);
+            return Err(Error::Label { origin, index, found, classes });
         }
-        if u32::try_from(count).is_err() {
-            return Err(Error::TooMany { count });
-        }
-        match labels.iter().position(|&label| usize::from(label) >= classes) {
-            Some(index) => {
-                Err(Error::Label { origin: origin(), index, found: labels[index], classes })
-            }
-            None => {
-                let names = (0..classes).map(|class| class.to_string()).collect();
-                let form = Form {
-                    input: Input::Image { height, width, channels: 1 },
-                    target: Target::Classes(names),
-                    each_step: false,
-                };
-                Ok(Images { name: origin(), form, height, width, classes, pixels, labels })
-            }
-        }
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        let target = TargetSchema::Class { names, per_step: false };
+        let schema = Schema::new(InputSchema::Image { height, width, channels: 1 }, target);
+        Ok(Images { name: origin.to_owned(), schema, height, width, classes, pixels, labels })
+    }
+
+    /// Images of which nothing is known: there are no classes, and every label is 0.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), labels aside.
+    pub fn unlabelled(
+        origin: &str,
+        height: usize,
+        width: usize,
+        pixels: Vec<u8>,
+    ) -> Result<Images> {
+        let count = count(origin, height, width, &pixels)?;
+        check_count(origin, count)?;
+        let input = InputSchema::Image { height, width, channels: 1 };
+        let (name, schema) = (origin.to_owned(), Schema::new(input, TargetSchema::None));
+        let labels = vec![0; count];
+        Ok(Images { name, schema, height, width, classes: 0, pixels, labels })
     }
 
     /// Number of images, at least 1.
@@ -83,7 +87,7 @@ impl Images {
         self.labels.len()
     }
 
-    /// Always false: an empty set is refused when it is made.
+    /// Always false: a set without images is refused when it is made.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -130,37 +134,33 @@ impl Samples for Images {
         self.labels.len()
     }
 
-    fn form(&self) -> &Form {
-        &self.form
+    fn schema(&self) -> &Schema {
+        &self.schema
     }
 
-    fn batch(&self, places: &[u32], device: &Device) -> Result<Batch> {
-        check_places(places, self.labels.len())?;
-        let pixels = places.iter().map(|&place| self.pixels(place as usize));
-        let labels = places.iter().map(|&place| u32::from(self.label(place as usize)));
-        Ok(Batch {
-            input: input(pixels, self.height, self.width, device)?,
-            lengths: None,
-            target: Tensor::from_vec(labels.collect::<Vec<_>>(), places.len(), device)?,
-        })
+    fn batch(&self, indices: &[u32], device: &Device) -> Result<Batch> {
+        check_indices(indices, self.labels.len())?;
+        let pixels = indices.iter().map(|&index| self.pixels(index as usize));
+        let labels = indices.iter().map(|&index| u32::from(self.label(index as usize)));
+        let target = Tensor::from_vec(labels.collect::<Vec<_>>(), indices.len(), device)?;
+        Ok(Batch::new(input(pixels, self.height, self.width, device)?, target))
     }
 }
 
 /// The same images with the same labels, wherever they come from.
 impl PartialEq for Images {
     fn eq(&self, other: &Images) -> bool {
-        let parts = |images: &Images| (images.height, images.width, images.classes);
-        parts(self) == parts(other) && self.labels == other.labels && self.pixels == other.pixels
+        self.schema == other.schema && self.labels == other.labels && self.pixels == other.pixels
     }
 }
 
-/// The pixels of one image, at least 1.
-pub(crate) fn image_size(origin: &str, height: usize, width: usize) -> Result<usize> {
-    height.checked_mul(width).filter(|&size| size > 0).ok_or_else(|| Error::ImageSize {
-        origin: origin.to_owned(),
-        height,
-        width,
-    })
+/// How many images the pixels are.
+fn count(origin: &str, height: usize, width: usize, pixels: &[u8]) -> Result<usize> {
+    let image = image_size(origin, height, width)?;
+    match pixels.len() % image {
+        0 => Ok(pixels.len() / image),
+        _ => Err(Error::Pixels { origin: origin.to_owned(), found: pixels.len(), image }),
+    }
 }
 
 /// Sizes only: the pixels would fill the screen a thousand times.
@@ -215,5 +215,15 @@ mod tests {
             format!("{images:?}"),
             "Images { len: 2, height: 2, width: 3, classes: 10, .. }"
         );
+    }
+
+    #[test]
+    fn images_without_labels_have_no_target() {
+        let images = Images::unlabelled("here", 1, 2, vec![0, 51, 102, 255]).unwrap();
+        assert_eq!(images.schema().to_string(), "images of 1 x 2 pixels, no target");
+        let batch = images.batch(&[1, 0], &Device::Cpu).unwrap();
+        assert_eq!(batch.target().tensor().to_vec1::<u32>().unwrap(), [0, 0]);
+        assert!(Images::unlabelled("here", 1, 2, vec![0; 3]).is_err());
+        assert!(Images::unlabelled("here", 1, 2, vec![]).is_err());
     }
 }

@@ -1,72 +1,94 @@
-//! Data sets for gated recurrent networks: from files to checked samples to batches of [Candle]
-//! tensors. It knows no model: whatever takes a tensor can be fed.
+//! Data sets for recurrent networks: from files to checked samples to batches of [Candle] tensors.
 //!
 //! ```
 //! use candle_core::Device;
-//! use fgn_data::{Batches, Order, open};
+//! use fgn_data::{Batches, Order, Samples, open};
 //!
-//! // 60,000 + 10,000 digits, embedded in the crate: no download, no folder. Some training images are
-//! // held out, drawn by a seed, to see how training goes; the test set is for the end.
+//! // 60,000 + 10,000 digits, embedded in the crate: no download, no folder. Some training images are held
+//! // out for validation, drawn by a seed; the test part is for the end.
 //! let seed = 1;
 //! let digits = open("mnist")?.hold_out(5_000, seed)?;
 //! assert_eq!((digits.train.len(), digits.test.len()), (55_000, 10_000));
+//! assert_eq!(digits.train.schema().to_string(), "images of 28 x 28 pixels, 10 classes");
 //!
 //! for epoch in 0..2 {
 //!     let order = Order::Shuffled { seed, epoch };
 //!     for batch in Batches::new(&digits.train, order, 100, &Device::Cpu)?.take(3) {
 //!         let batch = batch?;
-//!         assert_eq!(batch.input.dims(), [100, 28, 28]); // f32, 0 to 1
-//!         assert_eq!(batch.target.dims(), [100]); // u32, 0 to 9
+//!         assert_eq!(batch.input().tensor().dims(), [100, 28, 28]); // f32, 0 to 1
+//!         assert_eq!(batch.target().tensor().dims(), [100]); // u32, 0 to 9
 //!     }
 //! }
 //! # Ok::<(), fgn_data::Error>(())
 //! ```
 //!
-//! - **Where data comes from.** [`mnist`] is embedded; [`open`] finds data sets by name;
-//!   [`read_idx_folder`] reads a folder in MNIST's four-file form (Fashion-MNIST, say), plain or
-//!   gzipped; [`ImageFolder`] a folder of image files a class; [`Series`] a table of time series.
-//!   [`open_path`] tells these apart. [`Images::new`] takes over pixels and labels from anywhere else.
-//! - **What holds of it.** Whatever is in an [`Images`] was checked: sizes, counts, labels. A file
-//!   that is truncated, too long, corrupted or of another kind is an [`Error`] that says what was
-//!   found, what was expected and where; a header that lies costs no memory.
-//! - **What all of it is to others.** [`Samples`]: how many, what they are, and a [`Batch`] of any of
-//!   them. A set of one's own is an implementation of it; [`Subset`] is a part of one.
-//! - **In what order.** [`split`] and [`Order`] depend on the seed (and the epoch) alone, not on
-//!   the machine nor on what was drawn before.
-//! - **What a model gets.** [`Batches`] gives a [`Batch`] at a time; [`input`] makes one of loose
-//!   images.
+//! # From files to samples
 //!
-//! The embedded MNIST database is by Yann LeCun and Corinna Cortes, under [CC BY-SA 3.0]; its files
-//! are recompressed and otherwise unchanged. That licence is the data's, not the code's.
+//! [`DataConfig`] says what is read and how; it is the `[data]` of a recipe. Its `source` is a data set's name,
+//! which [`open`] knows, or a path. A [`Reader`] for what is at the path makes [`Samples`] of it:
+//!
+//! - [`Tables`]: time series in CSV or Parquet files.
+//! - [`ImageFolders`]: image files in a folder for each class.
+//! - [`Idx`]: a folder with MNIST's four files, as that of Fashion-MNIST.
+//!
+//! Every field, size and label is checked while it is read. A file that is truncated, damaged or of another kind
+//! is an [`Error`] that says what was found, what was expected and where. No header is trusted with memory.
+//!
+//! # From samples to batches
+//!
+//! [`Samples`] say what they are in a [`Schema`] and make a [`Batch`] of any of them; [`Batches`] goes through
+//! them in an [`Order`]. Sequences in a batch may differ in length: inputs and targets are [`Padded`], and carry
+//! their own lengths. Data of your own is an implementation of [`Samples`]; for grey images in memory there is
+//! [`Images`]. [`statistics`] computes the means and standard deviations by which a model scales its numbers.
+//!
+//! Orders and splits depend on a seed (and an epoch) alone, not on the machine and not on what was drawn before.
+//!
+//! # What is not here
+//!
+//! This crate knows no model. What data and models share is the vocabulary of [`fgn_schema`], re-exported here.
+//!
+//! The embedded MNIST database is by Yann LeCun and Corinna Cortes, under [CC BY-SA 3.0]; its files are
+//! recompressed and otherwise unchanged. That licence is the data's, not the code's.
 //!
 //! [Candle]: candle_core
 //! [CC BY-SA 3.0]: https://creativecommons.org/licenses/by-sa/3.0/
+#![forbid(unsafe_code)]
 
 mod batches;
+mod config;
+mod dataset;
 mod error;
-mod idx;
-mod image_folder;
 mod images;
 mod mnist;
-mod open;
-mod picture;
+mod names;
+mod pixels;
+mod reader;
+pub mod readers;
 mod registry;
 mod samples;
 mod sampling;
-mod series;
+mod share;
 mod statistics;
+mod subset;
 mod table;
 
-pub use batches::{Batches, input};
+pub use batches::Batches;
+pub use candle_core;
+pub use dataset::{Dataset, TestSplit};
 pub use error::{Error, Result};
-pub use idx::{read_idx, read_idx_folder};
-pub use image_folder::{ImageFolder, ImageOptions};
+pub use fgn_schema::{self, Batch, InputSchema, Moments, Padded, Schema, Statistics, TargetSchema};
 pub use images::Images;
 pub use mnist::mnist;
-pub use open::{OpenOptions, Progress, Share, open_path};
-pub use picture::Picture;
+pub use pixels::input;
+pub use reader::{Like, Parts, ReadProgress, Reader};
+pub use readers::DataConfig;
+pub use readers::idx::format::{read_idx, read_idx_folder};
+pub use readers::idx::{Idx, IdxOptions};
+pub use readers::images::{ImageFolders, ImageOptions};
+pub use readers::series::{Missing, SeriesOptions, Tables, Task};
 pub use registry::{names, open};
-pub use samples::{Batch, Dataset, Form, Input, Samples, Subset, Target};
+pub use samples::Samples;
 pub use sampling::{Order, split};
-pub use series::{Known, Missing, Series, SeriesOptions, Task};
-pub use statistics::{Moments, Statistics};
+pub use share::Share;
+pub use statistics::statistics;
+pub use subset::Subset;

@@ -1,13 +1,13 @@
 //! Data sets by name: one line each.
 
-use crate::{Dataset, Error, Result, mnist::mnist};
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::mnist::mnist;
+use crate::names::nearest;
 
 type Open = fn() -> Result<Dataset>;
 
 const DATASETS: &[(&str, Open)] = &[("mnist", || Ok(mnist()?.shared()))];
-
-/// Edits by which a name may differ from a known one and still be taken for a slip.
-const SLIP: usize = 3;
 
 /// The names that [`open`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -17,8 +17,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Opens the data set of that name.
 ///
 /// # Errors
-/// A name that is not known (the error lists those that are, and the nearest), or what opening the
-/// data set gives.
+/// [`Error::Unknown`] for a name that is not known; it lists those that are, and the nearest. Whatever opening
+/// the data set gives.
 ///
 /// ```
 /// let error = fgn_data::open("mnits").unwrap_err();
@@ -38,29 +38,9 @@ pub fn open(name: &str) -> Result<Dataset> {
     }
 }
 
-/// The one of `known` that `name` is probably a slip for.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let name = name.to_lowercase();
-    known
-        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), known))
-        .filter(|&(edits, known)| edits <= SLIP.min(known.len().saturating_sub(1)))
-        .min()
-        .map(|(_, known)| known.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_are_recognised_and_strangers_are_not() {
-        for slip in ["MNIST", "mnits", "minst", "mnist-", "nist"] {
-            assert_eq!(nearest(slip, names()).as_deref(), Some("mnist"), "{slip}");
-        }
-        for stranger in ["", "imagenet", "fashion-mnist"] {
-            assert_eq!(nearest(stranger, names()), None, "{stranger}");
-        }
-    }
 
     #[test]
     fn names_are_distinct() {

@@ -1,12 +1,13 @@
-//! Which samples, and in what order: the same for the same seed, on every machine.
+//! Which samples, and in what order. Both follow from the seed alone, on every machine.
 
 use rand::seq::SliceRandom;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// In what order a pass goes through its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Order {
     /// From the first to the last.
     AsGiven,
@@ -19,36 +20,37 @@ pub enum Order {
         epoch: u64,
     },
     /// As many streams side by side as a batch has samples, for samples that follow each other as the
-    /// pieces of a text do: row `b` of each batch goes on where row `b` of the batch before ended, so
-    /// that a state can be carried from one to the next. The samples that would make a last, smaller
-    /// batch are left out.
+    /// pieces of a text do: row `b` of each batch continues row `b` of the previous batch, so that the
+    /// state of a model can be passed from one batch to the next. The samples that would make a last,
+    /// smaller batch are left out.
     Streams,
 }
 
 impl Order {
-    /// The places `0..count` in this order, for batches of `batch_size`, which is at least 1.
+    /// The indices `0..count` in this order, for batches of `batch_size`, which is at least 1.
     pub(crate) fn of(self, count: u32, batch_size: usize) -> Vec<u32> {
-        let mut places: Vec<u32> = (0..count).collect();
+        let mut indices: Vec<u32> = (0..count).collect();
         match self {
-            Order::AsGiven => places,
+            Order::AsGiven => indices,
             Order::Shuffled { seed, epoch } => {
-                places.shuffle(&mut generator(*b"shuffle.", seed, epoch));
-                places
+                indices.shuffle(&mut generator(*b"shuffle.", seed, epoch));
+                indices
             }
             Order::Streams => {
-                let steps = places.len() / batch_size;
+                let steps = indices.len() / batch_size;
                 let step = |step: usize| (0..batch_size).map(move |row| row * steps + step);
-                (0..steps).flat_map(step).map(|at| places[at]).collect()
+                (0..steps).flat_map(step).map(|at| indices[at]).collect()
             }
         }
     }
 }
 
-/// Holds out `valid` of the indices `0..count`, drawn by `seed`, to measure with while training on
-/// the others. Gives `(train, valid)`, each ascending; together they hold every index once.
+/// Holds out `valid` of the indices `0..count`, drawn by `seed`, for validation. Gives `(train, valid)`,
+/// each ascending; together they hold every index once.
 ///
 /// # Errors
-/// When `valid` is not less than `count`, or `count` is over `u32::MAX`.
+/// [`Error::HeldOut`] when `valid` is not less than `count`, [`Error::TooMany`] when `count` is above
+/// `u32::MAX`.
 ///
 /// ```
 /// let (train, valid) = fgn_data::split(60_000, 5_000, 1)?;
@@ -57,25 +59,20 @@ impl Order {
 /// ```
 pub fn split(count: usize, valid: usize, seed: u64) -> Result<(Vec<u32>, Vec<u32>)> {
     if valid >= count {
-        return Err(Error::Validation { valid, count });
+        return Err(Error::HeldOut { held_out: valid, count });
     }
     let end = u32::try_from(count).map_err(|_| Error::TooMany { count })?;
-    Ok(parted(end, valid, *b"validate", seed))
+    Ok(draw(end, valid, *b"validate", seed))
 }
 
-/// All but `held_out` of `0..end`, and those, drawn for a purpose; each ascending.
-pub(crate) fn parted(
-    end: u32,
-    held_out: usize,
-    purpose: [u8; 8],
-    seed: u64,
-) -> (Vec<u32>, Vec<u32>) {
+/// Draws `held_out` of `0..end` for a purpose. Gives `(left, held out)`, each ascending.
+pub(crate) fn draw(end: u32, held_out: usize, purpose: [u8; 8], seed: u64) -> (Vec<u32>, Vec<u32>) {
     let mut drawn: Vec<u32> = (0..end).collect();
     drawn.shuffle(&mut generator(purpose, seed, 0));
-    let mut kept = drawn.split_off(held_out);
-    kept.sort_unstable();
+    let mut left = drawn.split_off(held_out);
+    left.sort_unstable();
     drawn.sort_unstable();
-    (kept, drawn)
+    (left, drawn)
 }
 
 /// A generator of its own for each purpose, so that two that share a seed share nothing else.
@@ -96,16 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn streams_go_on_row_by_row() {
+    fn streams_continue_row_by_row() {
         assert_eq!(Order::Streams.of(7, 3), [0, 2, 4, 1, 3, 5]);
         assert_eq!(Order::Streams.of(4, 1), [0, 1, 2, 3]);
         for (count, rows) in [(100, 7), (64, 64), (65, 8)] {
-            let places = Order::Streams.of(count, rows);
-            let batches: Vec<_> = places.chunks(rows).collect();
+            let indices = Order::Streams.of(count, rows);
+            let batches: Vec<_> = indices.chunks(rows).collect();
             assert_eq!(batches.len(), count as usize / rows);
             for pair in batches.windows(2) {
-                let goes_on = |(before, after): (&u32, &u32)| *after == before + 1;
-                assert!(pair[0].iter().zip(pair[1]).all(goes_on), "{pair:?}");
+                let continues = |(before, after): (&u32, &u32)| *after == before + 1;
+                assert!(pair[0].iter().zip(pair[1]).all(continues), "{pair:?}");
             }
         }
     }
@@ -149,7 +146,7 @@ mod tests {
     fn a_split_that_leaves_nothing_is_refused() {
         for (count, valid) in [(0, 0), (5, 5), (5, 6), (5, usize::MAX)] {
             let error = split(count, valid, 1).unwrap_err();
-            assert!(matches!(error, Error::Validation { .. }), "{error}");
+            assert!(matches!(error, Error::HeldOut { .. }), "{error}");
         }
     }
 }

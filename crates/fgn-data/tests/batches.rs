@@ -1,12 +1,13 @@
-//! What comes out of a pass is what went in: every image once, in order, scaled, with its label.
+//! A pass gives every image once, in order, scaled, with its label.
 
 #![allow(clippy::unwrap_used)]
 
-use candle_core::{DType, Device};
 use std::sync::Arc;
 
+use candle_core::{DType, Device, Tensor};
 use fgn_data::{
-    Batch, Batches, Dataset, Error, Form, Images, Order, Samples, Subset, input, split,
+    Batch, Batches, Dataset, Error, Images, InputSchema, Order, Padded, Samples, Schema, Subset,
+    TargetSchema, input, split, statistics,
 };
 use proptest::prelude::*;
 
@@ -29,7 +30,7 @@ fn pass(samples: &dyn Samples, order: Order, batch_size: usize) -> Vec<Batch> {
 
 /// The first pixel of every image, that is its number, in the order of the pass.
 fn numbers(batches: &[Batch]) -> Vec<u32> {
-    let inputs = batches.iter().map(|batch| batch.input.flatten_from(1).unwrap());
+    let inputs = batches.iter().map(|batch| batch.input().tensor().flatten_from(1).unwrap());
     let rows = inputs.flat_map(|input| input.to_vec2::<f32>().unwrap());
     rows.map(|row| (row[0] * 255.0).round() as u32).collect()
 }
@@ -42,8 +43,8 @@ proptest! {
         shuffled in any::<bool>(),
     ) {
         let images = images(count, height, width);
-        let places: Vec<u32> = (0..count as u32).rev().collect();
-        let part = Subset::new(Arc::new(images.clone()), places.clone()).unwrap();
+        let indices: Vec<u32> = (0..count as u32).rev().collect();
+        let part = Subset::new(Arc::new(images.clone()), indices.clone()).unwrap();
         let batch_size = size.index(count) + 1;
         let order = if shuffled { SHUFFLED } else { Order::AsGiven };
         let batches = pass(&part, order, batch_size);
@@ -51,8 +52,8 @@ proptest! {
         prop_assert_eq!(batches.len(), count.div_ceil(batch_size));
         let mut left = count;
         for batch in &batches {
-            let Batch { input, lengths, target } = batch;
-            prop_assert!(lengths.is_none());
+            prop_assert!(batch.input().lengths().is_none() && batch.target().lengths().is_none());
+            let (input, target) = (batch.input().tensor(), batch.target().tensor());
             let here = left.min(batch_size);
             prop_assert_eq!(input.dims(), [here, height, width]);
             prop_assert_eq!(target.dims(), [here]);
@@ -71,7 +72,7 @@ proptest! {
         if shuffled {
             seen.sort_unstable_by(|a, b| b.cmp(a));
         }
-        prop_assert_eq!(seen, places);
+        prop_assert_eq!(seen, indices);
     }
 }
 
@@ -94,7 +95,7 @@ fn a_pass_goes_on_from_any_batch() {
     for batch in 0..7 {
         let rest = Batches::new(&images, SHUFFLED, 5, &Device::Cpu).unwrap().starting_at(batch);
         assert_eq!(rest.len(), 5_usize.saturating_sub(batch));
-        assert_eq!(rest.places(), &whole[(5 * batch).min(23)..(5 * batch + 5).min(23)]);
+        assert_eq!(rest.indices(), &whole[(5 * batch).min(23)..(5 * batch + 5).min(23)]);
         let rest: Vec<Batch> = rest.map(Result::unwrap).collect();
         assert_eq!(numbers(&rest), whole[(5 * batch).min(23)..]);
     }
@@ -111,7 +112,7 @@ fn what_is_held_out_is_what_split_says() {
     let again = held.clone().hold_out(7, 5).unwrap();
     assert_eq!(all(&again.train), all(&held.train));
     assert!(set().hold_out(0, 4).unwrap().valid.is_none());
-    assert!(matches!(set().hold_out(50, 4), Err(Error::Validation { .. })));
+    assert!(matches!(set().hold_out(50, 4), Err(Error::HeldOut { .. })));
 }
 
 /// A set whose samples come in groups.
@@ -125,19 +126,19 @@ impl Samples for Grouped {
     fn len(&self) -> usize {
         Samples::len(&self.0)
     }
-    fn form(&self) -> &Form {
-        self.0.form()
+    fn schema(&self) -> &Schema {
+        self.0.schema()
     }
-    fn group(&self, place: u32) -> u32 {
-        place / self.1
+    fn group(&self, index: u32) -> u32 {
+        index / self.1
     }
-    fn batch(&self, places: &[u32], device: &Device) -> fgn_data::Result<Batch> {
-        self.0.batch(places, device)
+    fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+        self.0.batch(indices, device)
     }
 }
 
 #[test]
-fn groups_are_never_parted() {
+fn groups_are_never_split() {
     let set = |size| -> Dataset {
         let grouped = Arc::new(Grouped(images(50, 1, 1), size));
         Dataset { train: grouped.clone(), valid: None, test: grouped }
@@ -146,17 +147,17 @@ fn groups_are_never_parted() {
     for (size, count, seed) in [(5, 10, 1), (5, 11, 2), (7, 20, 3), (7, 49, 4), (24, 30, 5)] {
         let held = set(size).hold_out(count, seed).unwrap();
         let (train, valid) = (all(&held.train), all(held.valid.as_ref().unwrap()));
-        assert!(train.iter().all(|&place| !valid.iter().any(|&it| it / size == place / size)));
+        assert!(train.iter().all(|&index| !valid.iter().any(|&it| it / size == index / size)));
         assert!(train.is_sorted() && valid.is_sorted());
         assert_eq!(train.len() + valid.len(), 50);
         let enough =
-            valid.len() >= count || train.iter().all(|place| place / size == train[0] / size);
+            valid.len() >= count || train.iter().all(|index| index / size == train[0] / size);
         assert!(enough, "{} of {count} held out", valid.len());
         // A part of the set knows the groups too.
         let train = held.train.len() as u32;
         assert!(
             (0..train)
-                .all(|place| held.train.group(place) == all(&held.train)[place as usize] / size)
+                .all(|index| held.train.group(index) == all(&held.train)[index as usize] / size)
         );
     }
     // Of one group, the last samples are held out.
@@ -169,11 +170,11 @@ fn groups_are_never_parted() {
 fn black_is_0_and_white_is_1() {
     let images = Images::new("two", 1, 2, 2, vec![0, 255], vec![1]).unwrap();
     let batches = pass(&images, Order::AsGiven, 1);
-    assert_eq!(batches[0].input.to_vec3::<f32>().unwrap(), [[[0.0, 1.0]]]);
+    assert_eq!(batches[0].input().tensor().to_vec3::<f32>().unwrap(), [[[0.0, 1.0]]]);
 }
 
 #[test]
-fn bad_batch_sizes_and_places_are_refused() {
+fn bad_batch_sizes_and_indices_are_refused() {
     let images = Arc::new(images(3, 2, 2));
     let refused = |batch_size| {
         let batches = Batches::new(&images, Order::AsGiven, batch_size, &Device::Cpu);
@@ -185,7 +186,7 @@ fn bad_batch_sizes_and_places_are_refused() {
     assert_eq!(refused(4), size(4));
     let message = "index 3 in a set of 3 samples, expected less than 3";
     assert_eq!(images.batch(&[1, 3], &Device::Cpu).unwrap_err().to_string(), message);
-    let part = |places: &[u32]| Subset::new(images.clone(), places.to_vec());
+    let part = |indices: &[u32]| Subset::new(images.clone(), indices.to_vec());
     assert_eq!(part(&[2, 3]).unwrap_err().to_string(), message);
     let none = "a part of numbered: an empty set, expected at least one sample";
     assert_eq!(part(&[]).unwrap_err().to_string(), none);
@@ -195,11 +196,73 @@ fn bad_batch_sizes_and_places_are_refused() {
 }
 
 #[test]
-fn loose_images_must_have_the_size_asked_for() {
+fn images_in_memory_must_have_the_size_asked_for() {
     let (small, right) = ([1_u8; 5], [1_u8; 6]);
     let made = input([&right[..], &small], 2, 3, &Device::Cpu);
     assert_eq!(made.unwrap_err().to_string(), "image 1 has 5 pixels, expected 2 x 3");
     let made = input([&right[..]], usize::MAX, 2, &Device::Cpu);
     assert!(matches!(made, Err(Error::ImageSize { .. })), "{made:?}");
     assert_eq!(input([], 2, 3, &Device::Cpu).unwrap().dims(), [0, 2, 3]);
+}
+
+/// Sample `i` is a sequence of `i + 1` steps of its index; a target stands at every second step, 10 times as large.
+#[derive(Debug)]
+struct Halves(Schema);
+
+impl Samples for Halves {
+    fn name(&self) -> &str {
+        "halves"
+    }
+    fn len(&self) -> usize {
+        5
+    }
+    fn schema(&self) -> &Schema {
+        &self.0
+    }
+    fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+        let padded = |length: &dyn Fn(u32) -> usize, scale: f32| {
+            let lengths: Vec<usize> = indices.iter().map(|&index| length(index)).collect();
+            let steps = lengths.iter().copied().max().unwrap();
+            // The padding is large, so that no one can overlook it.
+            let rows: Vec<Vec<f32>> = indices
+                .iter()
+                .zip(&lengths)
+                .map(|(&index, &length)| {
+                    let step = |step| if step < length { scale * index as f32 } else { 1e9 };
+                    (0..steps).map(step).collect()
+                })
+                .collect();
+            let tensor = Tensor::from_vec(rows.concat(), (indices.len(), steps, 1), device)?;
+            Padded::with_lengths(tensor, lengths)
+        };
+        let input = padded(&|index| index as usize + 1, 1.0)?;
+        Ok(Batch::new(input, padded(&|index| index as usize / 2 + 1, 10.0)?))
+    }
+}
+
+#[test]
+fn inputs_and_targets_have_lengths_of_their_own() {
+    let target = TargetSchema::Value { names: vec!["ten times".into()], per_step: true };
+    let halves = Halves(Schema::new(InputSchema::Series { features: 1 }, target));
+    let batches = pass(&halves, Order::AsGiven, 2);
+    let lengths = |part: fn(&Batch) -> &Padded| {
+        batches.iter().map(|it| part(it).lengths().unwrap()).collect()
+    };
+    let (inputs, targets): (Vec<_>, Vec<_>) = (lengths(Batch::input), lengths(Batch::target));
+    assert_eq!(inputs.concat(), [1, 2, 3, 4, 5]);
+    assert_eq!(targets.concat(), [1, 1, 2, 2, 3]);
+    let parts = Subset::new(Arc::new(halves), vec![4, 0]).unwrap();
+    let batch = parts.batch(&[1, 0], &Device::Cpu).unwrap();
+    assert_eq!(
+        (batch.input().lengths(), batch.target().lengths()),
+        (Some(&[1, 5][..]), Some(&[1, 3][..]))
+    );
+
+    // Each counts by its own lengths: 5 times 4 and once 0; 3 times 40 and once 0.
+    let found = statistics(&parts).unwrap();
+    let (input, target) = (found.input.unwrap(), found.target.unwrap());
+    assert!((input.mean[0] - 20.0 / 6.0).abs() < 1e-9, "{input:?}");
+    assert!((input.std[0] - (80.0_f64 / 36.0).sqrt()).abs() < 1e-9, "{input:?}");
+    assert!((target.mean[0] - 30.0).abs() < 1e-9, "{target:?}");
+    assert!((target.std[0] - 300.0_f64.sqrt()).abs() < 1e-9, "{target:?}");
 }

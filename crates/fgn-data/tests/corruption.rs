@@ -6,7 +6,11 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use fgn_data::{Dataset, Error, Images, Result, read_idx, read_idx_folder};
+use candle_core::Device;
+use fgn_data::{
+    DataConfig, Dataset, Error, Images, InputSchema, Like, Result, Schema, TargetSchema, read_idx,
+    read_idx_folder,
+};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -244,6 +248,43 @@ fn a_folder_of_two_image_sizes_is_refused() {
     }
     let error = read_idx_folder(dir.path()).unwrap_err();
     assert!(matches!(error, Error::SizesDiffer { train: (3, 5), test: (5, 3), .. }), "{error}");
+}
+
+#[test]
+fn a_folder_like_another_has_its_size_and_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    for (part, data) in PARTS.iter().zip([images(), labels(), images(), labels()]).skip(2) {
+        fs::write(dir.path().join(part), data).unwrap();
+    }
+    let like = |height, width, names: Vec<String>| {
+        let target = TargetSchema::Class { names, per_step: false };
+        Like::new(Schema::new(InputSchema::Image { height, width, channels: 1 }, target), vec![])
+    };
+    let counted = |count: usize| (0..count).map(|class| class.to_string()).collect();
+    let read = |like: &Like| DataConfig::new("mnist").read(dir.path(), like, &mut |_| ());
+    // The test part is enough. A model may have more classes than there are labels.
+    for classes in [10, 12] {
+        let found = read(&like(3, 5, counted(classes))).unwrap();
+        assert_eq!((found.len(), found.schema().target.names().len()), (7, classes));
+        let batch = found.batch(&[1], &Device::Cpu).unwrap();
+        assert_eq!(batch.target().tensor().to_vec1::<u32>().unwrap(), [9]);
+    }
+    let refused = |like: &Like, expected: &str| {
+        let message = read(like).unwrap_err().to_string();
+        assert!(message.ends_with(expected), "{message}\nexpected {expected}");
+    };
+    let size =
+        "found images of 3 x 5 pixels, expected images of 5 x 3 pixels, as in the data trained on";
+    refused(&like(5, 3, counted(10)), size);
+    refused(&like(3, 5, counted(9)), "label 1 is 9, expected less than 9");
+    let names = vec!["cat".into(), "dog".into()];
+    refused(&like(3, 5, names), "expected 2 classes: \"cat, dog\", as in the data trained on");
+
+    // Without labels, no file of them is needed.
+    fs::remove_file(dir.path().join(PARTS[3])).unwrap();
+    assert!(read(&like(3, 5, counted(10))).is_err());
+    let found = read(&like(3, 5, counted(10)).unlabelled()).unwrap();
+    assert_eq!((found.len(), &found.schema().target), (7, &TargetSchema::None));
 }
 
 proptest! {

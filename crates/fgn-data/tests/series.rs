@@ -1,14 +1,15 @@
-//! Tables become the sequences that stand in them, and what is wrong in one is told by line and column.
+//! Tables become the sequences in them; what is wrong in one is reported with its line and column.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::Device;
 use fgn_data::{
-    Batches, Dataset, Input, Known, Missing, OpenOptions, Order, Progress, Result, Samples, Series,
-    SeriesOptions, Share, Target, Task, open_path,
+    Batches, DataConfig, Dataset, InputSchema, Like, Missing, Order, ReadProgress, Reader, Result,
+    Samples, Schema, SeriesOptions, Share, Tables, TargetSchema, Task,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -26,8 +27,8 @@ impl Folder {
         path
     }
 
-    fn read(&self, text: impl AsRef<[u8]>, options: &SeriesOptions) -> Result<Series> {
-        Series::read(&self.write("a.csv", text), options, None, &mut |_| ())
+    fn read(&self, text: impl AsRef<[u8]>, options: &SeriesOptions) -> Result<Arc<dyn Samples>> {
+        Tables::read(&self.write("a.csv", text), options, None, &mut |_| ())
     }
 
     /// The error of a table that must be refused, without the folder's name.
@@ -47,60 +48,66 @@ fn options(task: Task, id: &str, target: &[&str]) -> SeriesOptions {
     }
 }
 
-fn classes() -> SeriesOptions {
-    options(Task::Classes, "id", &["kind"])
+fn classification() -> SeriesOptions {
+    options(Task::Classification, "id", &["kind"])
 }
 
-/// A sample's steps, without the filling behind them.
-fn steps(series: &dyn Samples, place: u32) -> Vec<Vec<f32>> {
-    let batch = series.batch(&[place], &Device::Cpu).unwrap();
-    batch.input.squeeze(0).unwrap().to_vec2().unwrap()
+/// A sample's steps, without padding.
+fn steps(series: &dyn Samples, index: u32) -> Vec<Vec<f32>> {
+    let batch = series.batch(&[index], &Device::Cpu).unwrap();
+    batch.input().tensor().squeeze(0).unwrap().to_vec2().unwrap()
 }
 
-fn numbers(series: &dyn Samples, place: u32) -> Vec<f32> {
-    series.batch(&[place], &Device::Cpu).unwrap().target.to_vec2().unwrap().remove(0)
+fn values(series: &dyn Samples, index: u32) -> Vec<f32> {
+    series.batch(&[index], &Device::Cpu).unwrap().target().tensor().to_vec2().unwrap().remove(0)
 }
 
-fn class(series: &dyn Samples, place: u32) -> u32 {
-    series.batch(&[place], &Device::Cpu).unwrap().target.to_vec1().unwrap()[0]
+fn value(names: &[&str]) -> TargetSchema {
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    TargetSchema::Value { names, per_step: false }
+}
+
+fn class(series: &dyn Samples, index: u32) -> u32 {
+    series.batch(&[index], &Device::Cpu).unwrap().target().tensor().to_vec1().unwrap()[0]
 }
 
 #[test]
 fn rows_of_an_id_are_the_steps_of_a_sequence() {
     let text = "x,id,y,kind\n1,a,2,b\n3,10,4.5,c\n-5e-1,a,6,b\n7,a,8,b\n";
-    let series = Folder::new().read(text, &classes()).unwrap();
+    let series = Folder::new().read(text, &classification()).unwrap();
     assert_eq!(series.len(), 2);
-    assert_eq!(series.form().input, Input::Series { features: 2 });
-    assert_eq!(series.form().target, Target::Classes(vec!["b".into(), "c".into()]));
+    assert_eq!(series.schema().input, InputSchema::Series { features: 2 });
+    assert_eq!(series.schema().target.names(), ["b", "c"]);
     assert_eq!((series.title(0), series.title(1)), ("a".into(), "10".into()));
-    assert_eq!(steps(&series, 0), [[1.0, 2.0], [-0.5, 6.0], [7.0, 8.0]]);
-    assert_eq!(steps(&series, 1), [[3.0, 4.5]]);
+    assert_eq!(steps(&*series, 0), [[1.0, 2.0], [-0.5, 6.0], [7.0, 8.0]]);
+    assert_eq!(steps(&*series, 1), [[3.0, 4.5]]);
     let both = series.batch(&[1, 0], &Device::Cpu).unwrap();
-    assert_eq!(both.lengths, Some(vec![1, 3]));
-    assert_eq!(both.input.dims(), [2, 3, 2]);
-    let filling = both.input.get(0).unwrap().narrow(0, 1, 2).unwrap();
-    assert_eq!(filling.to_vec2::<f32>().unwrap(), [[0.0; 2]; 2]);
-    assert_eq!(both.target.to_vec1::<u32>().unwrap(), [1, 0]);
+    assert_eq!(both.input().lengths(), Some(&[1, 3][..]));
+    assert!(both.target().lengths().is_none(), "a target for each sample has no steps");
+    assert_eq!(both.input().tensor().dims(), [2, 3, 2]);
+    let padding = both.input().tensor().get(0).unwrap().narrow(0, 1, 2).unwrap();
+    assert_eq!(padding.to_vec2::<f32>().unwrap(), [[0.0; 2]; 2]);
+    assert_eq!(both.target().tensor().to_vec1::<u32>().unwrap(), [1, 0]);
 }
 
 #[test]
-fn classes_that_are_numbers_stand_in_their_order() {
+fn classes_that_are_numbers_are_in_their_order() {
     let text = "id,x,kind\na,1,10\nb,1,9\nc,1,-\nd,1,2\n";
-    let series = Folder::new().read(text, &classes()).unwrap();
+    let series = Folder::new().read(text, &classification()).unwrap();
     let names = ["2", "9", "10", "-"].map(String::from).to_vec();
-    assert_eq!(series.form().target, Target::Classes(names));
-    assert_eq!([0, 1, 2, 3].map(|place| class(&series, place)), [2, 1, 3, 0]);
+    assert_eq!(series.schema().target, TargetSchema::Class { names, per_step: false });
+    assert_eq!([0, 1, 2, 3].map(|index| class(&*series, index)), [2, 1, 3, 0]);
 }
 
 #[test]
-fn numbers_are_told_by_sequence() {
+fn values_are_those_of_the_sequence() {
     let text = "id;u;v;x\r\n1;0.5;2;7\r\n1;0.5;2;8\r\n2;-1;3;9\r\n";
     let options =
-        SeriesOptions { delimiter: Some(';'), ..options(Task::Numbers, "id", &["v", "u"]) };
+        SeriesOptions { delimiter: Some(';'), ..options(Task::Regression, "id", &["v", "u"]) };
     let series = Folder::new().read(text, &options).unwrap();
     assert_eq!(series.features(), ["x"]);
-    assert_eq!(series.form().target, Target::Numbers(vec!["v".into(), "u".into()]));
-    assert_eq!((numbers(&series, 0), numbers(&series, 1)), (vec![2.0, 0.5], vec![3.0, -1.0]));
+    assert_eq!(series.schema().target, value(&["v", "u"]));
+    assert_eq!((values(&*series, 0), values(&*series, 1)), (vec![2.0, 0.5], vec![3.0, -1.0]));
 }
 
 #[test]
@@ -114,10 +121,10 @@ fn windows_forecast_within_their_sequence() {
     // Sequence a has 8 rows: windows at 0 and 2; at 4 there is no row 2 ahead. b is too short.
     assert_eq!(series.len(), 2);
     assert_eq!(series.features(), ["t", "v"]);
-    assert_eq!(steps(&series, 1), [[2.0, 20.0], [3.0, 30.0], [4.0, 40.0]]);
-    assert_eq!((numbers(&series, 0), numbers(&series, 1)), (vec![40.0], vec![60.0]));
+    assert_eq!(steps(&*series, 1), [[2.0, 20.0], [3.0, 30.0], [4.0, 40.0]]);
+    assert_eq!((values(&*series, 0), values(&*series, 1)), (vec![40.0], vec![60.0]));
     assert_eq!(series.title(1), "a, rows from 3");
-    assert!(series.batch(&[0], &Device::Cpu).unwrap().lengths.is_none());
+    assert!(series.batch(&[0], &Device::Cpu).unwrap().input().lengths().is_none());
 
     // Windows count: checked against counting them.
     for rows_there in 1..20 {
@@ -151,69 +158,73 @@ impl Without for SeriesOptions {
 fn missing_numbers_are_read_as_asked() {
     let text = "id,x,y,kind\na,1,2,k\nb,,5,l\na,NA,?,k\na,nan,7,k\n";
     let folder = Folder::new();
-    let read = |missing| folder.read(text, &SeriesOptions { missing, ..classes() }).unwrap();
-    assert_eq!(steps(&read(Missing::Zero), 0), [[1.0, 2.0], [0.0, 0.0], [0.0, 7.0]]);
-    assert_eq!(steps(&read(Missing::Previous), 0), [[1.0, 2.0], [1.0, 2.0], [1.0, 7.0]]);
-    assert_eq!(steps(&read(Missing::Previous), 1), [[0.0, 5.0]]);
+    let read = |missing| folder.read(text, &SeriesOptions { missing, ..classification() }).unwrap();
+    assert_eq!(steps(&*read(Missing::Zero), 0), [[1.0, 2.0], [0.0, 0.0], [0.0, 7.0]]);
+    assert_eq!(steps(&*read(Missing::Previous), 0), [[1.0, 2.0], [1.0, 2.0], [1.0, 7.0]]);
+    assert_eq!(steps(&*read(Missing::Previous), 1), [[0.0, 5.0]]);
     assert_eq!(
-        folder.refused(text, &classes()),
-        "a.csv, line 3, column \"x\": found nothing, expected a number (or missing = \"zero\" or \
-         \"previous\")"
+        folder.refused(text, &classification()),
+        "a.csv, line 3, column \"x\": found nothing, expected a number (or data.series.missing = \
+         \"zero\" or \"previous\")"
     );
 }
 
 #[test]
-fn what_is_wrong_is_told_by_line_and_column() {
+fn what_is_wrong_is_reported_with_line_and_column() {
     let folder = Folder::new();
-    let told = |text: &str, options: &SeriesOptions, expected: &str| {
+    let refused = |text: &str, options: &SeriesOptions, expected: &str| {
         let message = folder.refused(text, options);
         assert!(message.starts_with(expected), "{message}\nexpected {expected}");
     };
-    let all = classes();
-    told("", &all, "a.csv: an empty set");
-    told("id,x,kind\n", &all, "a.csv: an empty set");
-    told(
+    let all = classification();
+    refused("", &all, "a.csv: an empty set");
+    refused("id,x,kind\n", &all, "a.csv: an empty set");
+    refused(
         "id,x,kin\na,1,k\n",
         &all,
         "a.csv: no column \"kind\"; found \"id, x, kin\" (did you mean \"kin\"?)",
     );
-    told("id,x,x,kind\n", &all, "a.csv: found two columns called \"x\"");
-    told("id,kind\na,1\n", &all, "a.csv: found no column of features");
-    told("id,x,kind\na,1,k\nb,2\n", &all, "a.csv, line 3: found 2 fields, expected 3");
-    told(
+    refused("id,x,x,kind\n", &all, "a.csv: found two columns called \"x\"");
+    refused("id,kind\na,1\n", &all, "a.csv: found no column of features");
+    refused("id,x,kind\na,1,k\nb,2\n", &all, "a.csv, line 3: found 2 fields, expected 3");
+    refused(
         "id,x,kind\na,1,k\nb,red,k\n",
         &all,
         "a.csv, line 3, column \"x\": found \"red\", expected a finite number",
     );
-    told(
+    refused(
         "id,x,kind\na,1e39,k\n",
         &all,
         "a.csv, line 2, column \"x\": found 1000000000000000000000000",
     );
-    told("id,x,kind\na,inf,k\n", &all, "a.csv, line 2, column \"x\": found inf");
-    told("id,x,kind\n,1,k\n", &all, "a.csv, line 2, column \"id\": found nothing, expected an id");
-    told("id,x,kind\na,1,\n", &all, "a.csv, line 2, column \"kind\": found nothing");
-    told(
+    refused("id,x,kind\na,inf,k\n", &all, "a.csv, line 2, column \"x\": found inf");
+    refused(
+        "id,x,kind\n,1,k\n",
+        &all,
+        "a.csv, line 2, column \"id\": found nothing, expected an id",
+    );
+    refused("id,x,kind\na,1,\n", &all, "a.csv, line 2, column \"kind\": found nothing");
+    refused(
         "id,x,kind\na,1,k\n\na,2,l\n",
         &all,
-        "a.csv, line 4, column \"kind\": found \"l\", expected \"k\", as in the rows of this id before",
+        "a.csv, line 4, column \"kind\": found \"l\", expected \"k\", as in the previous rows of this id",
     );
     // Whatever ends a line, and whatever is in a field.
-    told("\n\n\nid,x,kind\na,1,k\n\nb,red,k", &all, "a.csv, line 7, column \"x\"");
-    told("id,x,kind\r\n\r\na,1,k\r\n\r\n\r\nb,red,k\r\n", &all, "a.csv, line 6, column \"x\"");
-    told("id,x,kind\n\"a\nb\",1,k\nc,red,k\n", &all, "a.csv, line 4, column \"x\"");
-    let number = options(Task::Numbers, "id", &["kind"]);
-    told(
+    refused("\n\n\nid,x,kind\na,1,k\n\nb,red,k", &all, "a.csv, line 7, column \"x\"");
+    refused("id,x,kind\r\n\r\na,1,k\r\n\r\n\r\nb,red,k\r\n", &all, "a.csv, line 6, column \"x\"");
+    refused("id,x,kind\n\"a\nb\",1,k\nc,red,k\n", &all, "a.csv, line 4, column \"x\"");
+    let regression = options(Task::Regression, "id", &["kind"]);
+    refused(
         "id,x,kind\na,1,2\na,1,3\n",
-        &number,
+        &regression,
         "a.csv, line 3, column \"kind\": found 3, expected 2",
     );
-    told("id,x,kind\na,1,k\n", &number, "a.csv, line 2, column \"kind\": found \"k\"");
+    refused("id,x,kind\na,1,k\n", &regression, "a.csv, line 2, column \"kind\": found \"k\"");
     let message = folder.refused(b"id,x,kind\na,\xff,k\n", &all);
     assert!(message.starts_with("a.csv, line 2, field 2: found "), "{message}");
     assert!(message.ends_with("expected text in UTF-8"), "{message}");
     let windows = options(Task::Forecast { window: 4, ahead: 1, stride: 1 }, "id", &["x"]);
-    told(
+    refused(
         "id,x\na,1\na,2\n",
         &windows,
         "a.csv, its end: found 2 rows in the longest sequence, expected 5 or more",
@@ -221,25 +232,40 @@ fn what_is_wrong_is_told_by_line_and_column() {
 }
 
 #[test]
-fn options_that_fit_no_file_are_refused() {
+fn options_out_of_range_are_refused() {
     let folder = Folder::new();
-    let told = |options: SeriesOptions, expected: &str| {
+    let refused = |options: SeriesOptions, expected: &str| {
         let message = folder.refused("id,x,kind\na,1,k\n", &options);
         assert!(message.starts_with(expected), "{message}\nexpected {expected}");
     };
-    told(options(Task::Classes, "id", &[]), "target is 0 columns, expected the one");
-    told(options(Task::Classes, "id", &["x", "kind"]), "target is 2 columns, expected the one");
-    told(options(Task::Numbers, "id", &[]), "target is no column");
-    told(options(Task::Classes, "", &["kind"]), "id is no column, expected the column");
+    refused(
+        options(Task::Classification, "id", &[]),
+        "data.series.target is 0 columns, expected the one",
+    );
+    refused(
+        options(Task::Classification, "id", &["x", "kind"]),
+        "data.series.target is 2 columns, expected the one",
+    );
+    refused(options(Task::Regression, "id", &[]), "data.series.target is no column");
+    refused(
+        options(Task::Classification, "", &["kind"]),
+        "data.series.id is no column, expected the column",
+    );
     let none = Task::Forecast { window: 0, ahead: 1, stride: 1 };
-    told(options(none, "id", &["x"]), "task.forecast is window 0, ahead 1, stride 1");
-    told(SeriesOptions { delimiter: Some('→'), ..classes() }, "delimiter is '→'");
+    refused(
+        options(none, "id", &["x"]),
+        "data.series.task.forecast is window 0, ahead 1, stride 1",
+    );
+    refused(
+        SeriesOptions { delimiter: Some('→'), ..classification() },
+        "data.series.delimiter is '→'",
+    );
 }
 
 #[test]
-fn a_row_without_an_end_is_left() {
+fn a_row_without_an_end_is_refused() {
     let text = format!("id,x,kind\na,1,k\nb,2,\"{}", "k".repeat(17 << 20));
-    let message = Folder::new().refused(text, &classes());
+    let message = Folder::new().refused(text, &classification());
     assert!(
         message.starts_with("a.csv, line 3: found a row that goes on after 16777216 bytes"),
         "{message}"
@@ -247,52 +273,92 @@ fn a_row_without_an_end_is_left() {
 }
 
 #[test]
-fn without_a_header_columns_are_numbered_and_tabs_part_tsv() {
+fn without_a_header_columns_are_numbered_and_tabs_separate_tsv() {
     let folder = Folder::new();
     let path = folder.write("a.tsv", "p\t1\tk\nq\t2\tl\n");
-    let options = SeriesOptions { header: false, ..options(Task::Classes, "1", &["3"]) };
-    let series = Series::read(&path, &options, None, &mut |_| ()).unwrap();
+    let options = SeriesOptions { header: false, ..options(Task::Classification, "1", &["3"]) };
+    let series = Tables::read(&path, &options, None, &mut |_| ()).unwrap();
     assert_eq!((series.len(), series.features()), (2, &["2".to_owned()][..]));
-    assert_eq!(steps(&series, 1), [[2.0]]);
+    assert_eq!(steps(&*series, 1), [[2.0]]);
+}
+
+/// The table at `path`, for a model trained on others.
+fn read_like(path: &Path, options: &SeriesOptions, like: &Like) -> Result<Arc<dyn Samples>> {
+    let config = DataConfig { series: options.clone(), ..DataConfig::new("mnist") };
+    config.read(path, like, &mut |_| ())
 }
 
 #[test]
-fn a_set_like_another_has_its_classes_and_columns() {
+fn samples_like_others_have_their_classes_and_columns() {
     let folder = Folder::new();
-    let train = folder.read("id,x,y,kind\na,1,2,k\nb,3,4,l\n", &classes()).unwrap();
+    let train = folder.read("id,x,y,kind\na,1,2,k\nb,3,4,l\n", &classification()).unwrap();
     let like = |text: &str| {
         let path = folder.write("b.csv", text);
-        Series::read(&path, &classes(), Some(&train.known()), &mut |_| ())
+        read_like(&path, &classification(), &Like::of(&*train))
     };
     let test = like("kind,z,y,x,id\nl,9,4,3,c\n").unwrap();
-    assert_eq!((test.form(), test.features()), (train.form(), train.features()));
-    assert_eq!((class(&test, 0), steps(&test, 0)), (1, vec![vec![3.0, 4.0]]));
+    assert_eq!((test.schema(), test.features()), (train.schema(), train.features()));
+    assert_eq!((class(&*test, 0), steps(&*test, 0)), (1, vec![vec![3.0, 4.0]]));
     let message = like("id,x,y,kind\na,1,2,m\n").unwrap_err().to_string();
-    assert!(
-        message.ends_with("found \"m\", expected a class that is known: \"k, l\""),
-        "{message}"
-    );
+    assert!(message.ends_with("found \"m\", expected a known class: \"k, l\""), "{message}");
+
+    // Without names of features, the options say which they are; their number must be the same.
+    let path = folder.write("c.csv", "id,x,y,kind\na,1,2,k\n");
+    let unnamed = Like::new(train.schema().clone(), Vec::new());
+    let only = |features: &[&str]| {
+        let features = features.iter().map(|&name| name.to_owned()).collect();
+        SeriesOptions { features, ..classification() }
+    };
+    assert_eq!(read_like(&path, &only(&["y", "x"]), &unnamed).unwrap().features(), ["y", "x"]);
+    let message = read_like(&path, &only(&["y"]), &unnamed).unwrap_err().to_string();
+    let expected = "c.csv: found series of 1 features, expected series of 2 features, as in the data trained on";
+    assert!(message.ends_with(expected), "{message}");
+    let regression =
+        SeriesOptions { ignore: vec!["kind".into()], ..options(Task::Regression, "id", &["y"]) };
+    let trained = Like::new(train.schema().clone(), vec!["x".into(), "y".into()]);
+    let message = read_like(&path, &regression, &trained).unwrap_err().to_string();
+    let values = |names| {
+        Like::new(Schema::new(InputSchema::Series { features: 1 }, value(names)), vec!["x".into()])
+    };
+    assert!(read_like(&path, &regression, &values(&["y"])).is_ok());
+    assert!(read_like(&path, &regression, &values(&["0"])).is_ok(), "a value without a name");
+    assert!(read_like(&path, &regression, &values(&["x"])).is_err());
+    assert!(read_like(&path, &regression, &values(&["0", "1"])).is_err());
+    let expected = "found 1 value: \"y\", expected 2 classes: \"k, l\", as in the data trained on";
+    assert!(message.ends_with(expected), "{message}");
 }
 
 #[test]
-fn a_table_without_targets_can_be_read_to_be_told() {
+fn a_table_without_targets_can_be_read_for_prediction() {
     let folder = Folder::new();
     let path = folder.write("b.csv", "y,x,id\n4,3,c\n6,5,c\n7,8,d\n");
-    let known = Known { features: vec!["x".into(), "y".into()], target: None };
-    let read = |options: &SeriesOptions| Series::read(&path, options, Some(&known), &mut |_| ());
-    for options in [classes(), options(Task::Numbers, "id", &["kind"])] {
-        let series = read(&options).unwrap();
+    let schema = Schema::new(InputSchema::Series { features: 2 }, value(&["kind"]));
+    let like = Like::new(schema, vec!["x".into(), "y".into()]).unlabelled();
+    let targets = |series: &dyn Samples| {
+        let indices: Vec<u32> = (0..series.len() as u32).collect();
+        let batch = series.batch(&indices, &Device::Cpu).unwrap();
+        batch.target().tensor().to_vec1::<u32>().unwrap()
+    };
+    for options in [classification(), options(Task::Regression, "id", &["kind"])] {
+        let series = read_like(&path, &options, &like).unwrap();
         assert_eq!((series.len(), series.title(1)), (2, "d".into()));
-        assert_eq!(steps(&series, 0), [[3.0, 4.0], [5.0, 6.0]]);
+        assert_eq!(steps(&*series, 0), [[3.0, 4.0], [5.0, 6.0]]);
+        assert_eq!(series.schema().target, TargetSchema::None);
+        assert_eq!(targets(&*series), [0, 0]);
     }
     // The last rows of a sequence are a window too.
     let task = Task::Forecast { window: 2, ahead: 3, stride: 1 };
-    let series = read(&options(task, "id", &["x"])).unwrap();
-    assert_eq!((series.len(), steps(&series, 0)), (1, vec![vec![3.0, 4.0], vec![5.0, 6.0]]));
+    let series = read_like(&path, &options(task, "id", &["x"]), &like).unwrap();
+    assert_eq!((series.len(), steps(&*series, 0)), (1, vec![vec![3.0, 4.0], vec![5.0, 6.0]]));
+    assert_eq!((&series.schema().target, targets(&*series)), (&TargetSchema::None, vec![0]));
+    // The targets of a forecast are features, named as such or not.
+    let options = SeriesOptions { features: vec!["y".into()], ..options(task, "id", &["x"]) };
+    let unnamed = Like::new(like.schema, Vec::new()).unlabelled();
+    assert_eq!(read_like(&path, &options, &unnamed).unwrap().features(), ["y", "x"]);
 }
 
 #[test]
-fn reading_is_told_and_files_beyond_the_bound_are_the_same() {
+fn progress_is_reported_and_tables_beyond_memory_give_the_same() {
     let folder = Folder::new();
     let rows = (0..30_000).map(|row| {
         format!("{},{},{},{}\n", row * 7 % 101, row, f64::from(row) * 0.1, row * 7 % 101 % 3)
@@ -300,26 +366,26 @@ fn reading_is_told_and_files_beyond_the_bound_are_the_same() {
     let text = "id,x,y,kind\n".to_owned() + &rows.collect::<String>();
     let path = folder.write("big.csv", &text);
     let read = |memory| {
-        let mut told = Vec::new();
-        let options = SeriesOptions { memory, ..classes() };
-        let mut note = |progress: Progress<'_>| told.push((progress.done, progress.total));
-        (Series::read(&path, &options, None, &mut note).unwrap(), told)
+        let mut reported = Vec::new();
+        let options = SeriesOptions { memory, ..classification() };
+        let mut note = |progress: ReadProgress<'_>| reported.push((progress.done, progress.total));
+        (Tables::read(&path, &options, None, &mut note).unwrap(), reported)
     };
-    let (held, told) = read(1 << 30);
-    assert!(told.len() > 5 && told.is_sorted(), "{told:?}");
-    assert_eq!(*told.last().unwrap(), (text.len() as u64, text.len() as u64));
+    let (held, reported) = read(1 << 30);
+    assert!(reported.len() > 5 && reported.is_sorted(), "{reported:?}");
+    assert_eq!(*reported.last().unwrap(), (text.len() as u64, text.len() as u64));
     // 240 kB of numbers, of which 10 kB may be in memory.
     let (spilled, _) = read(10_000);
-    let batches = |series: &Series| -> Vec<(Vec<f32>, Vec<u32>)> {
+    let batches = |series: &dyn Samples| -> Vec<(Vec<f32>, Vec<u32>)> {
         let order = Order::Shuffled { seed: 1, epoch: 1 };
         let batches = Batches::new(series, order, 10, &Device::Cpu).unwrap();
         let parts = batches.map(Result::unwrap).map(|batch| {
-            let input = batch.input.flatten_all().unwrap().to_vec1().unwrap();
-            (input, batch.target.to_vec1().unwrap())
+            let input = batch.input().tensor().flatten_all().unwrap().to_vec1().unwrap();
+            (input, batch.target().tensor().to_vec1().unwrap())
         });
         parts.collect()
     };
-    assert_eq!(batches(&held), batches(&spilled));
+    assert_eq!(batches(&*held), batches(&*spilled));
 }
 
 #[test]
@@ -330,12 +396,13 @@ fn parts_are_drawn_by_id_or_come_from_files() {
     };
     let header = "id,x,kind\n";
     let path = folder.write("all.csv", header.to_owned() + &rows(0..50));
-    let opened = |path: &std::path::Path, test| -> Dataset {
-        let options = OpenOptions { test, series: classes(), ..OpenOptions::default() };
-        open_path(path, &options, &mut |_| ()).unwrap()
+    let opened = |path: &Path, test| -> Dataset {
+        let source = path.to_str().unwrap();
+        let config = DataConfig { test, series: classification(), ..DataConfig::new(source) };
+        config.open(&mut |_| ()).unwrap()
     };
     let ids = |samples: &dyn Samples| -> Vec<u32> {
-        (0..samples.len() as u32).map(|place| samples.title(place).parse().unwrap()).collect()
+        (0..samples.len() as u32).map(|index| samples.title(index).parse().unwrap()).collect()
     };
     let set = opened(&path, Share::Of(0.2));
     assert_eq!((set.train.len(), set.test.len()), (40, 10));
@@ -387,17 +454,17 @@ proptest! {
             text += "\n";
         }
         // An unquoted field may hold a quote, though not begin with one.
-        let series = Folder::new().read(&text, &SeriesOptions { memory, ..classes() }).unwrap();
+        let series = Folder::new().read(&text, &SeriesOptions { memory, ..classification() }).unwrap();
         prop_assert_eq!(series.len(), lengths.len());
         for (sequence, &rows) in lengths.iter().enumerate() {
-            let found = steps(&series, sequence as u32);
+            let found = steps(&*series, sequence as u32);
             prop_assert_eq!(found.len(), rows);
             for (row, found) in found.iter().enumerate() {
                 for (column, &found) in found.iter().enumerate() {
                     prop_assert_eq!(found, number(sequence, row, column));
                 }
             }
-            prop_assert_eq!(class(&series, sequence as u32), (sequence % 3) as u32);
+            prop_assert_eq!(class(&*series, sequence as u32), (sequence % 3) as u32);
         }
     }
 

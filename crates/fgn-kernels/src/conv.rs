@@ -2,10 +2,12 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 
-use crate::cpu::conv::{ConvArguments, ConvShape, backward, forward};
-use crate::cpu::isa::Isa;
-use crate::cpu::simd::Element;
-use crate::sequence::{contiguous, cpu};
+use crate::cpu::conv::backward::conv_backward;
+use crate::cpu::conv::forward::conv_forward;
+use crate::cpu::conv::shape::{ConvArguments, ConvShape};
+use crate::simd::isa::Isa;
+use crate::simd::vector::Element;
+use crate::storage::{contiguous_slice, cpu_slice};
 
 /// A 3x3 convolution (stride 1, a border of one zero), bias, ReLU and 2x2 max-pool, as one node of
 /// the computation graph.
@@ -145,11 +147,11 @@ impl ConvOp {
         let ConvShape { batch, height, width, channels_out, .. } = self.shape;
         let arguments = ConvArguments {
             shape: self.shape,
-            x: contiguous::<E>(x.0, x.1)?,
-            weight: contiguous(weight.0, weight.1)?,
-            bias: contiguous(bias.0, bias.1)?,
+            x: contiguous_slice::<E>(x.0, x.1)?,
+            weight: contiguous_slice(weight.0, weight.1)?,
+            bias: contiguous_slice(bias.0, bias.1)?,
         };
-        let (pooled, picks) = forward(self.isa, arguments);
+        let (pooled, picks) = conv_forward(self.isa, arguments);
         if self.save {
             self.picks.get_or_init(|| picks);
         }
@@ -172,11 +174,11 @@ impl ConvOp {
         let [x_data, weight_data, bias_data, d_data] = &tensors;
         let arguments = ConvArguments {
             shape: self.shape,
-            x: cpu::<E>(x_data)?,
-            weight: cpu(weight_data)?,
-            bias: cpu(bias_data)?,
+            x: cpu_slice::<E>(x_data)?,
+            weight: cpu_slice(weight_data)?,
+            bias: cpu_slice(bias_data)?,
         };
-        let d = backward(self.isa, arguments, picks, cpu(d_data)?, self.with_x);
+        let d = conv_backward(self.isa, arguments, picks, cpu_slice(d_data)?, self.with_x);
         let tensor =
             |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());
         Ok((

@@ -2,47 +2,21 @@ use std::ops::{Bound, Range, RangeBounds};
 use std::sync::Arc;
 
 use candle_core::{DType, Result, Tensor, bail};
-use fgn_core::oracle::Shape;
-use fgn_core::{AnyCell, Layout};
+use fgn_core::{AnyCell, Layout, SequenceShape};
 
-use crate::Options;
-use crate::checked;
-use crate::cpu::isa::Isa;
-use crate::cpu::stream::{Packed, State};
+use crate::cpu::stream::parameters::StreamParameters;
+use crate::cpu::stream::state::StreamState;
+use crate::run::checks;
+use crate::run::options::SequenceOptions;
+use crate::run::precision::Precision;
+use crate::simd::isa::Isa;
 
-/// The number format that a [`Stream`]'s weights are held in. Biases, per-unit vectors, states and
-/// outputs are `f32` in all of them, and so are the sums of products, but for [`Int8`](Self::Int8).
-///
-/// What rounding costs, as the largest difference of an output to [`F32`](Self::F32)'s
-/// over 1,000 steps of random inputs, relative to the largest output, for LSTM, FGN and FGN-scan of
-/// 128 and of 512 units with weights as PyTorch draws them:
-///
-/// | | bytes a weight | difference |
-/// |---|---|---|
-/// | `F32` | 4 | |
-/// | `Bf16` | 2 | at most 0.3 % |
-/// | `Int8` | 1 | at most 0.6 % |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// As they are.
-    #[default]
-    F32,
-    /// Rounded to `bf16`: half the bytes.
-    Bf16,
-    /// Rounded to whole numbers of 8 bits, with a scale for each row of a weight matrix: a quarter of
-    /// the bytes. What they are multiplied by, a sequence's input and hidden state, is rounded to 16
-    /// bits, each with its own scale, so that products can be summed as whole numbers: numbers below
-    /// about 1/65,000 of an input's largest are lost. From 517 features or units on the 16 become
-    /// fewer: 13 for 4,096. An input with a number that is not finite gives no numbers.
-    Int8,
-}
-
-/// A recurrent layer's parameters, laid out for running step by step. A clone shares them.
+/// A recurrent layer's parameters, packed for running step by step. A clone shares them.
 #[derive(Clone)]
-pub struct StreamWeights(Arc<Packed>);
+pub struct LayerStreamWeights(Arc<StreamParameters>);
 
-impl StreamWeights {
-    /// Packs `weights: [n]` in `f32`, which are laid out as for [`sequence`](crate::sequence) with the same
+impl LayerStreamWeights {
+    /// Packs `weights: [n]` in `f32`, which are packed as for [`sequence`](crate::sequence) with the same
     /// `options`. Those take effect that make sense step by step: projection, normalisation, zoneout as the
     /// mean of both states, clipping.
     ///
@@ -56,11 +30,11 @@ impl StreamWeights {
         weights: &Tensor,
         [input, hidden]: [usize; 2],
         precision: Precision,
-        options: &Options,
+        options: &SequenceOptions,
     ) -> Result<Self> {
-        let shape = Shape { steps: 1, batch: 1, input, hidden };
-        let plan = checked::step(cell, shape, options)?;
-        let len = Layout::of(cell.spec(), plan.form).len();
+        let shape = SequenceShape { steps: 1, batch: 1, input, hidden };
+        let plan = checks::step(cell, shape, options)?;
+        let len = Layout::of(cell.spec(), plan.layer).len();
         if weights.dims() != [len] || weights.dtype() != DType::F32 {
             bail!(
                 "{cell} with input size {input} and hidden size {hidden}: expected packed weights of \
@@ -70,20 +44,20 @@ impl StreamWeights {
             );
         }
         let numbers = weights.to_vec1::<f32>()?;
-        Ok(Self(Arc::new(Packed::new(cell, Isa::active()?, plan, precision, &numbers))))
+        Ok(Self(Arc::new(StreamParameters::new(cell, Isa::active()?, plan, precision, &numbers))))
     }
 
     /// A stream of `batch` sequences over these weights, all states zero, run by `threads` threads:
-    /// the caller's, and others that belong to the stream. See [`Stream`] for how many are good.
+    /// the caller's, and others that belong to the stream. See [`LayerStream`] for how many are good.
     ///
     /// # Errors
     /// If one of the two is zero, or the system gives no thread.
-    pub fn stream(&self, batch: usize, threads: usize) -> Result<Stream> {
+    pub fn stream(&self, batch: usize, threads: usize) -> Result<LayerStream> {
         if batch * threads == 0 {
             bail!("a stream of {batch} sequences on {threads} threads: neither may be zero");
         }
-        let state = State::new(&self.0, batch, threads)?;
-        Ok(Stream { weights: self.clone(), state })
+        let state = StreamState::new(&self.0, batch, threads)?;
+        Ok(LayerStream { weights: self.clone(), state })
     }
 
     /// How many bytes of parameters a step reads.
@@ -96,20 +70,20 @@ impl StreamWeights {
 /// gradient or a tensor, with the states `[S, B, H]` inside.
 ///
 /// A step of one sequence takes about as long as reading the weights, so where they lie decides: in a
-/// core's own cache, or in one further away. [`StreamWeights`] lays them out in the order in which
+/// L2 cache of a core, or in one further away. [`LayerStreamWeights`] packs them in the order in which
 /// they are read, in the [`Precision`] asked for, and is shared by any number of streams. A step
 /// allocates nothing and takes no lock.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
 /// use fgn_core::{AnyCell, Layout};
-/// use fgn_kernels::{Options, Precision, StreamWeights};
+/// use fgn_kernels::{SequenceOptions, Precision, LayerStreamWeights};
 ///
 /// # fn main() -> candle_core::Result<()> {
 /// let (cell, input, hidden) = (AnyCell::FGN, 3, 32);
 /// let parameters = Layout::new(cell.spec(), input, hidden).len();
 /// let weights = Tensor::full(0.01_f32, parameters, &Device::Cpu)?;
-/// let weights = StreamWeights::new(cell, &weights, [input, hidden], Precision::Bf16, &Options::default())?;
+/// let weights = LayerStreamWeights::new(cell, &weights, [input, hidden], Precision::Bf16, &SequenceOptions::default())?;
 ///
 /// // Two sequences side by side, on the caller's thread.
 /// let mut stream = weights.stream(2, 1)?;
@@ -132,14 +106,14 @@ impl StreamWeights {
 ///   sleeps then; its part is done by the caller unless it wakes up in time;
 /// - where each thread has a core to itself: a part that was begun must be waited for.
 ///
-/// Else `threads = 1` is best. More threads than slabs of units (two registers: 32 units with AVX-512,
+/// Else `threads = 1` is best. More threads than slabs of units (two vectors: 32 units with AVX-512,
 /// 16 with AVX2) are not started.
-pub struct Stream {
-    weights: StreamWeights,
-    state: State,
+pub struct LayerStream {
+    weights: LayerStreamWeights,
+    state: StreamState,
 }
 
-impl Stream {
+impl LayerStream {
     /// The next step of every sequence: reads the inputs `x: [B, I]`, writes the cell's `output:
     /// [B, H]`, or `[B, P]` with a projection.
     ///

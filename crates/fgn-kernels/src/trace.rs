@@ -1,17 +1,16 @@
 //! What the gates of a run did, step by step: for looking at, not for training.
 
 use candle_core::{DType, Result, Tensor};
-use fgn_core::{AnyCell, At, Block, Cell, CellVisitor, Form, Layout, Role};
+use fgn_core::{AnyCell, Block, Cell, CellVisitor, LayerShape, Layout, Role, StepInput};
 
-use crate::cpu::gates::{OPEN, SHUT};
-use crate::{Emit, Gate, Options, sequence};
-
-/// Added to a variance before its root is taken, as in the kernels.
-const EPSILON: f64 = 1e-5;
+use crate::op::sequence;
+use crate::run::gate_statistics::{CLOSED, GateStatistics, OPEN};
+use crate::run::options::{Emit, SequenceOptions};
+use crate::run::plan::NORM_EPSILON;
 
 /// What the gates of a run did over `T` steps of `B` sequences.
 ///
-/// Numbers of steps beyond a sequence's own length are zero.
+/// Numbers of steps past a sequence's length are zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     /// `[T, B, H]`.
@@ -20,9 +19,9 @@ pub struct Trace {
     pub lengths: Vec<usize>,
     /// The cell's gates, in the order of its blocks.
     pub gates: Vec<GateTrace>,
-    /// `[T, B, H]`: what each unit carried over of its memory, the effective forget gate (see
-    /// [`Cell::carried`]); none for a cell without a gate on it.
-    pub carried: Option<Vec<f64>>,
+    /// `[T, B, H]`: the share of its memory that each unit retained, the effective forget gate (see
+    /// [`Cell::retained`]); none for a cell without a gate on it.
+    pub retained: Option<Vec<f64>>,
 }
 
 /// One gate at every step.
@@ -57,17 +56,17 @@ impl Trace {
     ///
     /// # Panics
     /// If it has fewer than `T · B · H` values.
-    pub fn summary(&self, of: &GateTrace) -> Gate {
+    pub fn summary(&self, of: &GateTrace) -> GateStatistics {
         let share = |has: fn(f64) -> bool| -> Vec<f64> {
             let marked: Vec<_> =
                 of.values.iter().map(|&x| if has(x) { 1.0 } else { 0.0 }).collect();
             self.unit_means(&marked)
         };
-        Gate {
+        GateStatistics {
             name: of.name,
             role: of.role,
             mean: self.unit_means(&of.values),
-            shut: share(|value| value < SHUT),
+            closed: share(|value| value < CLOSED),
             open: share(|value| value > OPEN),
         }
     }
@@ -86,10 +85,10 @@ impl Trace {
         counts
     }
 
-    /// For how many steps each unit remembers: `1 / (1 − mean)` of what it carries over, infinite from
+    /// For how many steps each unit remembers: `1 / (1 − mean)` of what it retains, infinite from
     /// a mean of 1 on; none for a cell without a gate on its memory.
-    pub fn memory(&self) -> Option<Vec<f64>> {
-        let means = self.unit_means(self.carried.as_ref()?);
+    pub fn time_constants(&self) -> Option<Vec<f64>> {
+        let means = self.unit_means(self.retained.as_ref()?);
         Some(means.into_iter().map(|mean| 1.0 / (1.0 - mean).max(0.0)).collect())
     }
 
@@ -112,7 +111,7 @@ impl Trace {
 /// ```
 /// use candle_core::{DType, Device, Tensor};
 /// use fgn_core::{AnyCell, Layout};
-/// use fgn_kernels::{Options, trace};
+/// use fgn_kernels::{SequenceOptions, trace};
 ///
 /// # fn main() -> candle_core::Result<()> {
 /// let (steps, batch, input, hidden) = (50, 4, 3, 8);
@@ -121,7 +120,7 @@ impl Trace {
 /// let x = Tensor::ones((steps, batch, input), DType::F32, &Device::Cpu)?;
 /// let states = Tensor::zeros((2, batch, hidden), DType::F32, &Device::Cpu)?;
 ///
-/// let (_output, trace) = trace(AnyCell::FGN, &x, &weights, &states, &Options::default())?;
+/// let (_output, trace) = trace(AnyCell::FGN, &x, &weights, &states, &SequenceOptions::default())?;
 /// let names: Vec<_> = trace.gates.iter().map(|gate| gate.name).collect();
 /// assert_eq!(names, ["i", "f", "o", "phi"]);
 /// // With these weights, every gate is a little open.
@@ -137,23 +136,27 @@ pub fn trace(
     x: &Tensor,
     weights: &Tensor,
     states: &Tensor,
-    options: &Options,
+    options: &SequenceOptions,
 ) -> Result<(Tensor, Trace)> {
-    let options = Options { emit: Emit::States, seed: None, telemetry: false, ..options.clone() };
+    let options =
+        SequenceOptions { emit: Emit::States, seed: None, telemetry: false, ..options.clone() };
     let [x, weights, states] = [x.detach(), weights.detach(), states.detach()];
     let run = sequence(cell, &x, &weights, &states, &options)?.output;
     let (steps, batch, input) = x.dims3()?;
     let hidden = states.dim(2)?;
-    let form =
-        Form { projection: options.projection, norm: options.norm, ..Form::new(input, hidden) };
-    let output = run.narrow(2, 0, 1)?.squeeze(2)?.narrow(2, 0, form.output())?.contiguous()?;
+    let layer = LayerShape {
+        projection: options.projection,
+        norm: options.norm,
+        ..LayerShape::new(input, hidden)
+    };
+    let output = run.narrow(2, 0, 1)?.squeeze(2)?.narrow(2, 0, layer.output())?.contiguous()?;
 
     let before = Before::new(&run, &states, &options)?;
-    let [products_x, products_h] = products(cell, form, &x, &weights, &before)?;
+    let [products_x, products_h] = products(cell, layer, &x, &weights, &before)?;
     let weights = weights.to_dtype(DType::F64)?.to_vec1()?;
-    let layout = Layout::of(cell.spec(), form);
+    let layout = Layout::of(cell.spec(), layer);
     let shape = [steps, batch, hidden];
-    let steps = Steps { shape, form, layout, weights, products_x, products_h, before };
+    let steps = Steps { shape, layer, layout, weights, products_x, products_h, before };
     Ok((output, cell.visit(steps)))
 }
 
@@ -166,7 +169,7 @@ struct Before {
 
 impl Before {
     /// Of `run [T, B, 1 + S, H]` and the initial `states [S, B, H]`.
-    fn new(run: &Tensor, states: &Tensor, options: &Options) -> Result<Self> {
+    fn new(run: &Tensor, states: &Tensor, options: &SequenceOptions) -> Result<Self> {
         let (steps, batch, one_and_count, hidden) = run.dims4()?;
         let width = (one_and_count - 1) * hidden;
         let after = run.narrow(2, 1, one_and_count - 1)?;
@@ -206,12 +209,12 @@ impl Before {
 /// inputs, and of the hidden states before each step.
 fn products(
     cell: AnyCell,
-    form: Form,
+    layer: LayerShape,
     x: &Tensor,
     weights: &Tensor,
     before: &Before,
 ) -> Result<[Vec<f64>; 2]> {
-    let layout = Layout::of(cell.spec(), form);
+    let layout = Layout::of(cell.spec(), layer);
     let product = |inputs: &Tensor, name: &str| -> Result<Vec<f64>> {
         let Some(slot) = layout.tensor(name) else { return Ok(Vec::new()) };
         let matrix = weights.narrow(0, slot.offset, slot.len())?.reshape(slot.shape.as_slice())?;
@@ -220,16 +223,16 @@ fn products(
     };
     let (steps, batch, input) = x.dims3()?;
     let rows = steps * batch;
-    let states = (rows, cell.spec().states.len(), form.hidden);
+    let states = (rows, cell.spec().states.len(), layer.hidden);
     let h = Tensor::from_slice(&before.states, states, x.device())?;
-    let h = h.narrow(1, 0, 1)?.squeeze(1)?.narrow(1, 0, form.output())?.to_dtype(x.dtype())?;
+    let h = h.narrow(1, 0, 1)?.squeeze(1)?.narrow(1, 0, layer.output())?.to_dtype(x.dtype())?;
     Ok([product(&x.reshape((rows, input))?, "weight_ih")?, product(&h, "weight_hh")?])
 }
 
 /// What the gates are computed from, unit by unit.
 struct Steps {
     shape: [usize; 3],
-    form: Form,
+    layer: LayerShape,
     layout: Layout,
     weights: Vec<f64>,
     products_x: Vec<f64>,
@@ -243,14 +246,14 @@ impl CellVisitor for Steps {
     fn visit<C: Cell>(self, cell: C) -> Trace {
         let [steps, batch, hidden] = self.shape;
         let size = steps * batch * hidden;
-        let places = C::SPEC.places(Block::is_gate);
+        let places = C::SPEC.indices(Block::is_gate);
         let gate = |&g: &usize| GateTrace {
             name: C::SPEC.blocks[g].name,
             role: C::SPEC.blocks[g].role,
             values: vec![0.0; size],
         };
         let mut gates: Vec<_> = places.iter().map(gate).collect();
-        let mut carried = C::SPEC.has_gated_memory().then(|| vec![0.0; size]);
+        let mut retained = C::SPEC.has_gated_memory().then(|| vec![0.0; size]);
         for t in 0..steps {
             for b in (0..batch).filter(|&b| t < self.before.lengths[b]) {
                 let row = t * batch + b;
@@ -259,27 +262,27 @@ impl CellVisitor for Steps {
                     for (gate, &g) in gates.iter_mut().zip(&places) {
                         gate.values[row * hidden + unit] = all[g];
                     }
-                    if let Some(carried) = &mut carried {
-                        carried[row * hidden + unit] = cell.carried(at);
+                    if let Some(retained) = &mut retained {
+                        retained[row * hidden + unit] = cell.retained(at);
                     }
                 }
             }
         }
         let lengths = self.before.lengths;
-        Trace { shape: self.shape, lengths, gates, carried }
+        Trace { shape: self.shape, lengths, gates, retained }
     }
 }
 
 impl Steps {
     /// The arguments of all units at a step of a sequence.
-    fn arguments<C: Cell>(&self, row: usize) -> Vec<At<f64>> {
-        let hidden = self.form.hidden;
-        let mut units = vec![At::zero(); hidden];
+    fn arguments<C: Cell>(&self, row: usize) -> Vec<StepInput<f64>> {
+        let hidden = self.layer.hidden;
+        let mut units = vec![StepInput::zero(); hidden];
         for g in 0..C::SPEC.blocks.len() {
             let mut pre = vec![0.0; hidden];
             self.add(&mut pre, "weight_ih", g, row);
             self.add(&mut pre, "weight_hh", g, row);
-            if self.form.norm.pre && C::SPEC.blocks[g].is_normalised() {
+            if self.layer.norm.pre && C::SPEC.blocks[g].is_normalized() {
                 normalise(&mut pre);
                 let gains = self.vector("norm_pre", g);
                 pre.iter_mut().zip(gains).for_each(|(pre, gain)| *pre *= gain);
@@ -315,7 +318,7 @@ impl Steps {
 
     /// A block's part of a tensor with a number for each unit; empty where it has none.
     fn vector(&self, name: &str, block: usize) -> &[f64] {
-        let hidden = self.form.hidden;
+        let hidden = self.layer.hidden;
         let found = self.layout.tensor(name).and_then(|slot| {
             let place = slot.blocks.iter().position(|&of| of == block)?;
             Some(&self.weights[slot.offset + place * hidden..][..hidden])
@@ -330,5 +333,5 @@ fn normalise(row: &mut [f64]) {
     let mean = row.iter().sum::<f64>() / count;
     row.iter_mut().for_each(|x| *x -= mean);
     let variance = row.iter().map(|x| x * x).sum::<f64>() / count;
-    row.iter_mut().for_each(|x| *x /= (variance + EPSILON).sqrt());
+    row.iter_mut().for_each(|x| *x /= (variance + NORM_EPSILON).sqrt());
 }

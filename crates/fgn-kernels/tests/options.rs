@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
-use fgn_core::{AnyCell, Form, Layout, Norm, Role};
-use fgn_kernels::{Dropout, Emit, Gate, Options, sequence};
+use fgn_core::{AnyCell, LayerShape, Layout, Norm, Role};
+use fgn_kernels::{Emit, GateStatistics, HiddenDropout, SequenceOptions, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -19,15 +19,15 @@ fn random(shape: &[usize], scale: f64, seed: u64) -> Tensor {
     Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
 }
 
-fn form(options: &Options) -> Form {
+fn layer_shape(options: &SequenceOptions) -> LayerShape {
     let (projection, norm) = (options.projection, options.norm);
-    Form { projection, norm, ..Form::new(INPUT, HIDDEN) }
+    LayerShape { projection, norm, ..LayerShape::new(INPUT, HIDDEN) }
 }
 
 /// `x`, weights and states that fit the cell and the options.
-fn arguments(cell: AnyCell, options: &Options, scale: f64) -> [Tensor; 3] {
+fn arguments(cell: AnyCell, options: &SequenceOptions, scale: f64) -> [Tensor; 3] {
     let spec = cell.spec();
-    let len = Layout::of(spec, form(options)).len();
+    let len = Layout::of(spec, layer_shape(options)).len();
     [
         random(&[STEPS, BATCH, INPUT], 2.0, 1),
         random(&[len], scale, 2),
@@ -39,10 +39,10 @@ fn arguments(cell: AnyCell, options: &Options, scale: f64) -> [Tensor; 3] {
 fn options_out_of_range_are_named() {
     let zeros =
         |shape: [usize; 2], dtype| Some(Tensor::zeros(&shape, dtype, &Device::Cpu).unwrap());
-    let drop = |rate| Dropout { rate, each_step: false };
+    let drop = |rate| HiddenDropout { rate, per_step: false };
     let memory = Norm { pre: false, memory: true };
-    let with = |change: fn(&mut Options)| {
-        let mut options = Options::default();
+    let with = |change: fn(&mut SequenceOptions)| {
+        let mut options = SequenceOptions::default();
         change(&mut options);
         options
     };
@@ -54,28 +54,24 @@ fn options_out_of_range_are_named() {
         (lstm, with(|o| o.lengths = Some(vec![7, 7, 8])), "of 1 to 7, got 8 for sequence 2"),
         (
             lstm,
-            Options { resets: zeros([3, 7], DType::U8), ..Options::default() },
+            SequenceOptions::default().with_resets(zeros([3, 7], DType::U8)),
             "resets of shape [7, 3] in U8, got [3, 7] in U8",
         ),
         (
             lstm,
-            Options { resets: zeros([7, 3], DType::F32), ..Options::default() },
+            SequenceOptions::default().with_resets(zeros([7, 3], DType::F32)),
             "resets of shape [7, 3] in U8, got [7, 3] in F32",
         ),
         (
             lstm,
-            Options { resets: zeros([7, 3], DType::U32), ..Options::default() },
+            SequenceOptions::default().with_resets(zeros([7, 3], DType::U32)),
             "got [7, 3] in U32",
         ),
         (lstm, with(|o| o.projection = Some(0)), "a projection to 1 to 18 units, got 0"),
         (lstm, with(|o| o.projection = Some(19)), "a projection to 1 to 18 units, got 19"),
         (gru, with(|o| o.projection = Some(2)), "gru: no projection"),
         (AnyCell::FGN, with(|o| o.projection = Some(2)), "fgn: no projection"),
-        (
-            gru,
-            Options { norm: memory, ..Options::default() },
-            "gru: no normalisation of the memory",
-        ),
+        (gru, SequenceOptions::default().with_norm(memory), "gru: no normalisation of the memory"),
         (
             lstm,
             with(|o| o.zoneout = vec![0.1; 3]),
@@ -86,14 +82,14 @@ fn options_out_of_range_are_named() {
         (lstm, with(|o| o.zoneout = vec![f64::NAN]), "zoneout of at least 0 and below 1, got NaN"),
         (
             lstm,
-            Options { hidden_dropout: drop(-0.5), ..Options::default() },
+            SequenceOptions::default().with_hidden_dropout(drop(-0.5)),
             "hidden dropout of at least 0 and below 1, got -0.5",
         ),
         (lstm, with(|o| o.clip = Some(0.0)), "clipped at a finite number above 0, got 0"),
         (lstm, with(|o| o.clip = Some(-1.0)), "clipped at a finite number above 0, got -1"),
         (lstm, with(|o| o.clip = Some(f64::INFINITY)), "a finite number above 0, got inf"),
     ] {
-        let [x, weights, states] = arguments(cell, &Options::default(), 1.0);
+        let [x, weights, states] = arguments(cell, &SequenceOptions::default(), 1.0);
         let error = sequence(cell, &x, &weights, &states, &options).unwrap_err().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
         // What needs no input is found before there is one.
@@ -103,7 +99,7 @@ fn options_out_of_range_are_named() {
     }
     // A projection or normalisation has parameters: without them the weights do not fit.
     let options = with(|o| o.norm.pre = true);
-    let [x, weights, states] = arguments(lstm, &Options::default(), 1.0);
+    let [x, weights, states] = arguments(lstm, &SequenceOptions::default(), 1.0);
     let error = sequence(lstm, &x, &weights, &states, &options).unwrap_err().to_string();
     let plain = Layout::new(lstm.spec(), INPUT, HIDDEN).len();
     let expected = format!("weights of shape [{}], got [{plain}]", plain + 4 * HIDDEN);
@@ -115,9 +111,9 @@ fn sizes_of_zero_and_numbers_of_other_types_are_named() {
     let cell = AnyCell::GRU;
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     for options in [
-        Options::default(),
-        Options { lengths: Some(vec![]), ..Options::default() },
-        Options { emit: Emit::Last, ..Options::default() },
+        SequenceOptions::default(),
+        SequenceOptions::default().with_lengths(vec![]),
+        SequenceOptions::default().with_emit(Emit::Last),
     ] {
         for (x, states) in [
             (zeros(&[0, 3, 2]), zeros(&[1, 3, 19])),
@@ -130,12 +126,13 @@ fn sizes_of_zero_and_numbers_of_other_types_are_named() {
         }
     }
     for dtype in [DType::F16, DType::BF16, DType::U8, DType::I64] {
-        let all = arguments(cell, &Options::default(), 1.0);
+        let all = arguments(cell, &SequenceOptions::default(), 1.0);
         for other in 0..3 {
             let mut tensors = all.clone().map(|tensor| tensor.to_dtype(DType::F32).unwrap());
             tensors[other] = tensors[other].to_dtype(dtype).unwrap();
             let [x, weights, states] = &tensors;
-            let error = sequence(cell, x, weights, states, &Options::default()).unwrap_err();
+            let error =
+                sequence(cell, x, weights, states, &SequenceOptions::default()).unwrap_err();
             let error = error.to_string();
             let expected =
                 format!("all of f32 or all of f64, got {}", ["input", "weights", "states"][other]);
@@ -147,16 +144,21 @@ fn sizes_of_zero_and_numbers_of_other_types_are_named() {
 }
 
 /// The gates of each step that counts, `[steps, H]`, computed once more from the states before it.
-fn gates(cell: AnyCell, options: &Options, arguments: &[Tensor; 3], block: usize) -> Vec<Vec<f64>> {
+fn gates(
+    cell: AnyCell,
+    options: &SequenceOptions,
+    arguments: &[Tensor; 3],
+    block: usize,
+) -> Vec<Vec<f64>> {
     let [x, weights, states] = arguments;
-    let all = Options { emit: Emit::States, ..options.clone() };
+    let all = options.clone().with_emit(Emit::States);
     let run = sequence(cell, x, weights, states, &all).unwrap();
     let after = run.output.narrow(2, 1, 1).unwrap().squeeze(2).unwrap();
     let after = after.to_vec3::<f64>().unwrap();
     let first = states.get(0).unwrap().to_vec2::<f64>().unwrap();
     let x = x.to_vec3::<f64>().unwrap();
     let weights = weights.to_vec1::<f64>().unwrap();
-    let layout = Layout::of(cell.spec(), form(options));
+    let layout = Layout::of(cell.spec(), layer_shape(options));
     let row = |name: &str, unit: usize| -> &[f64] {
         let Some(slot) = layout.tensor(name) else { return &[] };
         let Some(place) = slot.blocks.iter().position(|&other| other == block) else { return &[] };
@@ -182,9 +184,9 @@ fn gates(cell: AnyCell, options: &Options, arguments: &[Tensor; 3], block: usize
             if options.norm.pre {
                 let mean = step.iter().sum::<f64>() / HIDDEN as f64;
                 let squares = step.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-                let deviation = (squares / HIDDEN as f64 + 1e-5).sqrt();
+                let std = (squares / HIDDEN as f64 + 1e-5).sqrt();
                 for (unit, x) in step.iter_mut().enumerate() {
-                    *x = (*x - mean) / deviation * row("norm_pre", unit)[0];
+                    *x = (*x - mean) / std * row("norm_pre", unit)[0];
                 }
             }
             for (unit, x) in step.iter_mut().enumerate() {
@@ -197,14 +199,14 @@ fn gates(cell: AnyCell, options: &Options, arguments: &[Tensor; 3], block: usize
     found
 }
 
-fn assert_counts(gate: &Gate, steps: &[Vec<f64>], what: &str) {
+fn assert_counts(gate: &GateStatistics, steps: &[Vec<f64>], what: &str) {
     for unit in 0..HIDDEN {
         let share = |of: fn(f64) -> f64| {
             steps.iter().map(|step| of(step[unit])).sum::<f64>() / steps.len() as f64
         };
         for (name, found, expected) in [
             ("mean", gate.mean[unit], share(|x| x)),
-            ("shut", gate.shut[unit], share(|x| f64::from(x < 0.05))),
+            ("closed", gate.closed[unit], share(|x| f64::from(x < 0.05))),
             ("open", gate.open[unit], share(|x| f64::from(x > 0.95))),
         ] {
             assert!((found - expected).abs() < 1e-9, "{what} {name}[{unit}]: {found}, {expected}");
@@ -218,15 +220,15 @@ fn gates_are_counted_as_they_were() {
     let norm = Norm { pre: true, memory: false };
     for cell in [AnyCell::LSTM, AnyCell::FGN, AnyCell::GRU, AnyCell::CIFG, AnyCell::MIN_GRU] {
         for options in [
-            Options::default(),
-            Options { lengths: lengths.clone(), ..Options::default() },
-            Options { lengths: lengths.clone(), reverse: true, ..Options::default() },
-            Options { norm, lengths: lengths.clone(), ..Options::default() },
-            Options { emit: Emit::Last, ..Options::default() },
+            SequenceOptions::default(),
+            SequenceOptions::default().with_lengths(lengths.clone()),
+            SequenceOptions::default().with_lengths(lengths.clone()).with_reverse(true),
+            SequenceOptions::default().with_norm(norm).with_lengths(lengths.clone()),
+            SequenceOptions::default().with_emit(Emit::Last),
         ] {
             let arguments = arguments(cell, &options, 2.0);
             let [x, weights, states] = &arguments;
-            let counted = Options { telemetry: true, ..options.clone() };
+            let counted = options.clone().with_telemetry(true);
             let run = sequence(cell, x, weights, states, &counted).unwrap();
             let blocks = cell.spec().blocks.iter().enumerate().filter(|(_, block)| block.is_gate());
             let blocks: Vec<_> = blocks.collect();
@@ -236,7 +238,7 @@ fn gates_are_counted_as_they_were() {
                 assert_eq!((gate.name, gate.role), (block.name, block.role));
                 let steps = gates(cell, &options, &arguments, place);
                 assert_counts(gate, &steps, &format!("{cell} {} {options:?}", gate.name));
-                extremes[0] += gate.shut.iter().sum::<f64>();
+                extremes[0] += gate.closed.iter().sum::<f64>();
                 extremes[1] += gate.open.iter().sum::<f64>();
             }
             assert!(extremes.iter().all(|&sum| sum > 0.0), "{cell}: no gate is ever saturated");
@@ -251,7 +253,7 @@ fn gates_are_counted_as_they_were() {
 
 #[test]
 fn the_same_counts_on_any_number_of_threads_and_in_either_type() {
-    let options = Options { telemetry: true, ..Options::default() };
+    let options = SequenceOptions::default().with_telemetry(true);
     let arguments = arguments(AnyCell::LSTM, &options, 2.0);
     let counts = |threads, dtype| {
         let [x, weights, states] = arguments.clone().map(|tensor| tensor.to_dtype(dtype).unwrap());
@@ -271,15 +273,15 @@ fn the_same_counts_on_any_number_of_threads_and_in_either_type() {
 
 #[test]
 fn how_long_a_gate_remembers() {
-    let gate = |role| Gate {
+    let gate = |role| GateStatistics {
         name: "f",
         role,
         mean: vec![0.5, 0.9],
-        shut: vec![0.0; 2],
+        closed: vec![0.0; 2],
         open: vec![0.0; 2],
     };
-    let memory: Vec<_> = gate(Role::Forget).memory().collect();
+    let memory: Vec<_> = gate(Role::Forget).time_constants().collect();
     assert!((memory[0] - 2.0).abs() < 1e-12 && (memory[1] - 10.0).abs() < 1e-12, "{memory:?}");
-    let memory: Vec<_> = gate(Role::Update).memory().collect();
+    let memory: Vec<_> = gate(Role::Update).time_constants().collect();
     assert!((memory[0] - 2.0).abs() < 1e-12 && (memory[1] - 1.0 / 0.9).abs() < 1e-12, "{memory:?}");
 }

@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Emit, Options, sequence};
+use fgn_kernels::{Emit, SequenceOptions, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -32,7 +32,7 @@ fn arguments(cell: AnyCell, [t, b, i, h]: [usize; 4]) -> [Var; 3] {
 
 /// A loss that weighs every number of output and states differently.
 fn loss(cell: AnyCell, [x, weights, states]: [&Tensor; 3], emit: Emit) -> Result<Tensor> {
-    let run = sequence(cell, x, weights, states, &Options { emit, ..Options::default() })?;
+    let run = sequence(cell, x, weights, states, &SequenceOptions::default().with_emit(emit))?;
     let weigh = |tensor: &Tensor| -> Result<Tensor> {
         let count = tensor.elem_count();
         let by = Tensor::from_vec(
@@ -90,9 +90,9 @@ fn the_last_output_alone_is_the_last_of_all() {
     for cell in AnyCell::all() {
         let vars = arguments(cell, [6, 3, 2, 19]);
         let [x, weights, states] = [0, 1, 2].map(|n| vars[n].as_tensor());
-        let all = sequence(cell, x, weights, states, &Options::default()).unwrap();
+        let all = sequence(cell, x, weights, states, &SequenceOptions::default()).unwrap();
         let last =
-            sequence(cell, x, weights, states, &Options { emit: Emit::Last, ..Options::default() })
+            sequence(cell, x, weights, states, &SequenceOptions::default().with_emit(Emit::Last))
                 .unwrap();
         let expected = all.output.get(5).unwrap().to_vec2::<f64>().unwrap();
         assert_eq!(last.output.to_vec2::<f64>().unwrap(), expected, "{cell}");
@@ -106,11 +106,12 @@ fn states_carry_a_sequence_over_a_cut() {
     for cell in AnyCell::all() {
         let vars = arguments(cell, [9, 2, 3, 4]);
         let [x, weights, states] = [0, 1, 2].map(|n| vars[n].as_tensor());
-        let whole = sequence(cell, x, weights, states, &Options::default()).unwrap();
+        let whole = sequence(cell, x, weights, states, &SequenceOptions::default()).unwrap();
         let first = x.narrow(0, 0, 4).unwrap();
-        let first = sequence(cell, &first, weights, states, &Options::default()).unwrap();
+        let first = sequence(cell, &first, weights, states, &SequenceOptions::default()).unwrap();
         let second = x.narrow(0, 4, 5).unwrap();
-        let second = sequence(cell, &second, weights, &first.states, &Options::default()).unwrap();
+        let second =
+            sequence(cell, &second, weights, &first.states, &SequenceOptions::default()).unwrap();
         let parts = Tensor::cat(&[first.output, second.output], 0).unwrap();
         let [whole, parts] = [whole.output, parts].map(|t| t.to_vec3::<f64>().unwrap());
         assert_eq!(whole, parts, "{cell}");
@@ -125,7 +126,7 @@ fn a_view_that_is_not_contiguous_is_read_as_it_is_seen() {
     let view = x.transpose(0, 1).unwrap();
     let copy = view.contiguous().unwrap();
     let [view, copy] = [view, copy].map(|x| {
-        let run = sequence(cell, &x, weights, states, &Options::default()).unwrap();
+        let run = sequence(cell, &x, weights, states, &SequenceOptions::default()).unwrap();
         run.output.to_vec3::<f64>().unwrap()
     });
     assert_eq!(view, copy);
@@ -142,7 +143,7 @@ fn a_hundred_thousand_steps_run_forward_and_backward_on_a_small_stack() {
                 x,
                 weights,
                 states,
-                &Options { emit: Emit::Last, ..Options::default() },
+                &SequenceOptions::default().with_emit(Emit::Last),
             )
             .unwrap();
             let gradients = run.output.sum_all().unwrap().backward().unwrap();
@@ -160,7 +161,7 @@ fn what_does_not_fit_is_named() {
     let cell = AnyCell::LSTM;
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
     let (x, weights, states) = (zeros(&[5, 2, 3]), zeros(&[160]), zeros(&[2, 2, 4]));
-    assert!(sequence(cell, &x, &zeros(&[144]), &states, &Options::default()).is_ok());
+    assert!(sequence(cell, &x, &zeros(&[144]), &states, &SequenceOptions::default()).is_ok());
     for (x, weights, states, expected) in [
         (&zeros(&[5, 2]), &weights, &states, "[T, B, I], got [5, 2]"),
         (&x, &weights, &zeros(&[2, 4]), "[S, B, H], got [2, 4]"),
@@ -172,8 +173,9 @@ fn what_does_not_fit_is_named() {
         (&x, &zeros(&[144]).to_dtype(DType::F64).unwrap(), &states, "weights of F64"),
         (&x.to_dtype(DType::BF16).unwrap(), &zeros(&[144]), &states, "input of BF16"),
     ] {
-        let error =
-            sequence(cell, x, weights, states, &Options::default()).unwrap_err().to_string();
+        let error = sequence(cell, x, weights, states, &SequenceOptions::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
 }

@@ -2,16 +2,18 @@
 #![allow(clippy::unwrap_used)]
 
 use candle_core::{DType, Device, Tensor};
-use fgn_core::{AnyCell, Form, Layout, Norm};
-use fgn_kernels::{Dropout, Options, Precision, Stream, StreamWeights, sequence};
+use fgn_core::{AnyCell, LayerShape, Layout, Norm};
+use fgn_kernels::{
+    HiddenDropout, LayerStream, LayerStreamWeights, Precision, SequenceOptions, sequence,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The largest difference to a whole sequence's run, of numbers below 1: rounding in `f32`, in another
 /// order.
 const SEQUENCE_TOLERANCE: f32 = 1e-5;
-/// The same with options, relative to the largest number: what is normalised is divided by a deviation
-/// that may be small.
+/// The same with options, relative to the largest number: what is normalised is divided by a
+/// standard deviation that may be small.
 const OPTIONS_TOLERANCE: f32 = 5e-5;
 
 /// The largest difference to the run in `f32`, relative to its largest output: what the page of
@@ -29,13 +31,14 @@ fn weights(cell: AnyCell, input: usize, hidden: usize) -> Tensor {
     Tensor::new(numbers, &Device::Cpu).unwrap()
 }
 
-fn packed(cell: AnyCell, input: usize, hidden: usize, precision: Precision) -> StreamWeights {
+fn packed(cell: AnyCell, input: usize, hidden: usize, precision: Precision) -> LayerStreamWeights {
     let weights = weights(cell, input, hidden);
-    StreamWeights::new(cell, &weights, [input, hidden], precision, &Options::default()).unwrap()
+    LayerStreamWeights::new(cell, &weights, [input, hidden], precision, &SequenceOptions::default())
+        .unwrap()
 }
 
 /// The outputs over all of `x`.
-fn run(stream: &mut Stream, x: &[f32], input: usize, output: usize) -> Vec<f32> {
+fn run(stream: &mut LayerStream, x: &[f32], input: usize, output: usize) -> Vec<f32> {
     let mut outputs = vec![0.0; x.len() / input * output];
     for (x, output) in x.chunks(input).zip(outputs.chunks_mut(output)) {
         stream.step(x, output).unwrap();
@@ -64,7 +67,7 @@ fn steps_compute_what_a_sequence_does() {
             &of(&x, &[steps, batch, input]),
             &weights(cell, input, hidden),
             &of(&states, &[cell.spec().states.len(), batch, hidden]),
-            &Options::default(),
+            &SequenceOptions::default(),
         )
         .unwrap();
         let mut stream = packed(cell, input, hidden, Precision::F32).stream(batch, 2).unwrap();
@@ -81,24 +84,22 @@ fn steps_compute_what_a_sequence_does() {
 }
 
 /// Every option that a stream has, alone and all together, as far as a cell has them.
-fn options(cell: AnyCell) -> Vec<Options> {
+fn options(cell: AnyCell) -> Vec<SequenceOptions> {
     let spec = cell.spec();
     let memory = spec.memory.is_some();
     let projection = (memory && spec.output_is_state).then_some(45);
     let norm = |pre, memory| Norm { pre, memory };
-    let all = Options {
-        projection,
-        norm: norm(true, memory),
-        zoneout: vec![0.3; spec.states.len()],
-        clip: Some(0.4),
-        ..Options::default()
-    };
+    let all = SequenceOptions::default()
+        .with_projection(projection)
+        .with_norm(norm(true, memory))
+        .with_zoneout(vec![0.3; spec.states.len()])
+        .with_clip(0.4);
     vec![
-        Options { projection, ..Options::default() },
-        Options { norm: norm(true, false), ..Options::default() },
-        Options { norm: norm(false, memory), ..Options::default() },
-        Options { zoneout: all.zoneout.clone(), ..Options::default() },
-        Options { clip: all.clip, ..Options::default() },
+        SequenceOptions::default().with_projection(projection),
+        SequenceOptions::default().with_norm(norm(true, false)),
+        SequenceOptions::default().with_norm(norm(false, memory)),
+        SequenceOptions::default().with_zoneout(all.zoneout.clone()),
+        SequenceOptions::default().with_clip(all.clip),
         all,
     ]
 }
@@ -109,10 +110,14 @@ fn steps_with_options_compute_what_a_sequence_does() {
     for cell in AnyCell::all() {
         for options in options(cell) {
             let norm = options.norm;
-            let form = Form { projection: options.projection, norm, ..Form::new(input, hidden) };
+            let layer = LayerShape {
+                projection: options.projection,
+                norm,
+                ..LayerShape::new(input, hidden)
+            };
             let mut rng = ChaCha8Rng::seed_from_u64(7);
             let x = draw(&mut rng, steps * batch * input, 1.0);
-            let len = Layout::of(cell.spec(), form).len();
+            let len = Layout::of(cell.spec(), layer).len();
             let weights = Tensor::new(draw(&mut rng, len, 0.2), &Device::Cpu).unwrap();
             let states = (cell.spec().states.len(), batch, hidden);
             let zeros = Tensor::zeros(states, DType::F32, &Device::Cpu).unwrap();
@@ -120,9 +125,10 @@ fn steps_with_options_compute_what_a_sequence_does() {
             let whole = sequence(cell, &all, &weights, &zeros, &options).unwrap();
             for threads in [1, 3] {
                 let sizes = [input, hidden];
-                let stream = StreamWeights::new(cell, &weights, sizes, Precision::F32, &options);
+                let stream =
+                    LayerStreamWeights::new(cell, &weights, sizes, Precision::F32, &options);
                 let mut stream = stream.unwrap().stream(batch, threads).unwrap();
-                let output = run(&mut stream, &x, batch * input, batch * form.output());
+                let output = run(&mut stream, &x, batch * input, batch * layer.output());
                 let states = stream.states(..).unwrap();
                 for (found, expected) in [(&output, &whole.output), (&states, &whole.states)] {
                     let expected = expected.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -138,15 +144,15 @@ fn steps_with_options_compute_what_a_sequence_does() {
 #[test]
 fn rounded_projections_stay_close() {
     let (steps, input, hidden, size) = (200, 33, 130, 50);
-    let options = Options { projection: Some(size), ..Options::default() };
-    let form = Form { projection: options.projection, ..Form::new(input, hidden) };
+    let options = SequenceOptions::default().with_projection(size);
+    let layer = LayerShape { projection: options.projection, ..LayerShape::new(input, hidden) };
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     let x = draw(&mut rng, steps * input, 1.0);
-    let len = Layout::of(AnyCell::LSTM.spec(), form).len();
+    let len = Layout::of(AnyCell::LSTM.spec(), layer).len();
     let weights = Tensor::new(draw(&mut rng, len, 0.1), &Device::Cpu).unwrap();
     let output = |precision| {
         let sizes = [input, hidden];
-        let stream = StreamWeights::new(AnyCell::LSTM, &weights, sizes, precision, &options);
+        let stream = LayerStreamWeights::new(AnyCell::LSTM, &weights, sizes, precision, &options);
         run(&mut stream.unwrap().stream(1, 2).unwrap(), &x, input, size)
     };
     let exact = output(Precision::F32);
@@ -162,25 +168,26 @@ fn rounded_projections_stay_close() {
 fn options_of_whole_sequences_are_refused() {
     let (cell, sizes) = (AnyCell::GRU, [3, 4]);
     let resets = Tensor::zeros((1, 1), DType::U8, &Device::Cpu).unwrap();
-    let plain = Options::default;
+    let plain = SequenceOptions::default;
     for (options, expected) in [
-        (Options { reverse: true, ..plain() }, "without `reverse`"),
-        (Options { lengths: Some(vec![1]), ..plain() }, "without `lengths`"),
-        (Options { resets: Some(resets), ..plain() }, "without `resets`"),
-        (Options { seed: Some(1), ..plain() }, "without `seed`"),
-        (Options { telemetry: true, ..plain() }, "without `telemetry`"),
-        (Options { projection: Some(2), ..plain() }, "gru: no projection"),
-        (Options { clip: Some(-1.0), ..plain() }, "above 0, got -1"),
+        (plain().with_reverse(true), "without `reverse`"),
+        (plain().with_lengths(vec![1]), "without `lengths`"),
+        (plain().with_resets(resets), "without `resets`"),
+        (plain().with_seed(1), "without `seed`"),
+        (plain().with_telemetry(true), "without `telemetry`"),
+        (plain().with_projection(2), "gru: no projection"),
+        (plain().with_clip(-1.0), "above 0, got -1"),
     ] {
         let weights = weights(cell, 3, 4);
-        let result = StreamWeights::new(cell, &weights, sizes, Precision::F32, &options);
+        let result = LayerStreamWeights::new(cell, &weights, sizes, Precision::F32, &options);
         let error = result.err().unwrap().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
-    // Dropout takes effect with a seed alone.
-    let hidden_dropout = Dropout { rate: 0.5, each_step: false };
-    let options = Options { hidden_dropout, ..plain() };
-    let result = StreamWeights::new(cell, &weights(cell, 3, 4), sizes, Precision::F32, &options);
+    // HiddenDropout takes effect with a seed alone.
+    let hidden_dropout = HiddenDropout { rate: 0.5, per_step: false };
+    let options = plain().with_hidden_dropout(hidden_dropout);
+    let result =
+        LayerStreamWeights::new(cell, &weights(cell, 3, 4), sizes, Precision::F32, &options);
     assert!(result.is_ok());
 }
 
@@ -212,7 +219,7 @@ fn states_go_out_and_in_for_all_and_for_some_sequences() {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let x = draw(&mut rng, 6 * batch * input, 1.0);
         let weights = packed(cell, input, hidden, Precision::F32);
-        let run = |stream: &mut Stream| run(stream, &x, batch * input, batch * hidden);
+        let run = |stream: &mut LayerStream| run(stream, &x, batch * input, batch * hidden);
         let mut first = weights.stream(batch, 1).unwrap();
         let from_zero = run(&mut first);
         let states = first.states(..).unwrap();
@@ -247,7 +254,7 @@ fn states_go_out_and_in_for_all_and_for_some_sequences() {
 }
 
 /// What a stream that was given `states` says of sequence `b`.
-fn states_of(weights: &StreamWeights, batch: usize, states: &[f32], b: usize) -> Vec<f32> {
+fn states_of(weights: &LayerStreamWeights, batch: usize, states: &[f32], b: usize) -> Vec<f32> {
     let mut stream = weights.stream(batch, 1).unwrap();
     stream.set_states(.., states).unwrap();
     stream.states(b..b + 1).unwrap()
@@ -288,13 +295,24 @@ fn what_does_not_fit_is_named() {
         (&zeros(0), 0, 4, "no size may be zero"),
         (&zeros(0), 3, 0, "no size may be zero"),
     ] {
-        let result =
-            StreamWeights::new(cell, weights, [input, hidden], Precision::F32, &Options::default());
+        let result = LayerStreamWeights::new(
+            cell,
+            weights,
+            [input, hidden],
+            Precision::F32,
+            &SequenceOptions::default(),
+        );
         let error = result.err().unwrap().to_string();
         assert!(error.contains(expected), "{error:?} does not say {expected:?}");
     }
-    let weights =
-        StreamWeights::new(cell, &zeros(144), [3, 4], Precision::F32, &Options::default()).unwrap();
+    let weights = LayerStreamWeights::new(
+        cell,
+        &zeros(144),
+        [3, 4],
+        Precision::F32,
+        &SequenceOptions::default(),
+    )
+    .unwrap();
     for (batch, threads) in [(0, 1), (1, 0)] {
         let error = weights.stream(batch, threads).err().unwrap().to_string();
         assert!(error.contains("neither may be zero"), "{error:?}");

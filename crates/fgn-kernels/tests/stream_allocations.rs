@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use candle_core::{Device, Tensor};
 use fgn_core::AnyCell;
-use fgn_kernels::{Options, Precision, StreamWeights};
+use fgn_kernels::{LayerStreamWeights, Precision, SequenceOptions};
 
-/// The system's allocator, counting while told to.
+/// The system's allocator, which counts while it is asked to.
 struct Counting;
 
 static COUNTS: AtomicBool = AtomicBool::new(false);
@@ -52,9 +52,14 @@ fn a_step_allocates_nothing() {
         let len = fgn_core::Layout::new(cell.spec(), input, hidden).len();
         let weights = Tensor::new(vec![0.01_f32; len], &Device::Cpu).unwrap();
         for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
-            let weights =
-                StreamWeights::new(cell, &weights, [input, hidden], precision, &Options::default())
-                    .unwrap();
+            let weights = LayerStreamWeights::new(
+                cell,
+                &weights,
+                [input, hidden],
+                precision,
+                &SequenceOptions::default(),
+            )
+            .unwrap();
             for (batch, threads) in [(1, 1), (7, 1), (1, 2), (3, 3)] {
                 let mut stream = weights.stream(batch, threads).unwrap();
                 let x = vec![0.5; batch * input];

@@ -1,9 +1,9 @@
 //! Traces of gates, for every cell and option, against the oracle.
 
 use candle_core::{DType, Device, Result, Tensor};
-use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, Cell, CellVisitor, Form, Layout, Norm, Role};
-use fgn_kernels::{GateTrace, Options, Trace, trace};
+use fgn_core::oracle;
+use fgn_core::{AnyCell, Cell, CellVisitor, LayerShape, Layout, Norm, Role, SequenceShape};
+use fgn_kernels::{GateTrace, SequenceOptions, Trace, trace};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 const F64: f64 = 1e-11;
 const F32: f64 = 2e-5;
 
-const SHAPE: Shape = Shape { steps: 9, batch: 3, input: 5, hidden: 7 };
+const SHAPE: SequenceShape = SequenceShape { steps: 9, batch: 3, input: 5, hidden: 7 };
 
 #[derive(Clone, Copy, Default)]
 struct Choice {
@@ -30,16 +30,20 @@ impl CellVisitor for Check {
     type Output = Result<()>;
     fn visit<C: Cell>(self, cell: C) -> Result<()> {
         let Check(any, choice, dtype) = self;
-        let Shape { steps, batch, input, hidden } = SHAPE;
+        let SequenceShape { steps, batch, input, hidden } = SHAPE;
         let (spec, mut rng) = (C::SPEC, ChaCha8Rng::seed_from_u64(1));
         let projects = choice.projection && spec.output_is_state && spec.memory.is_some();
         let norm = Norm { memory: choice.norm.memory && spec.memory.is_some(), ..choice.norm };
-        let form = Form { projection: projects.then_some(4), norm, ..Form::new(input, hidden) };
-        let mut plain = oracle::Options::plain::<C>(SHAPE);
-        plain.form = form;
+        let layer = LayerShape {
+            projection: projects.then_some(4),
+            norm,
+            ..LayerShape::new(input, hidden)
+        };
+        let mut plain = oracle::OracleOptions::plain::<C>(SHAPE);
+        plain.layer = layer;
         plain.reverse = choice.reverse;
-        plain.fed = vec![1.0; steps * batch * form.output()];
-        plain.kept.fill(choice.zoneout);
+        plain.dropout_mask = vec![1.0; steps * batch * layer.output()];
+        plain.zoneout_mix.fill(choice.zoneout);
         if choice.lengths {
             plain.lengths = vec![9, 1, 6];
         }
@@ -50,28 +54,26 @@ impl CellVisitor for Check {
             plain.clip = 0.3;
         }
         let resets: Vec<u8> = plain.resets.iter().map(|&reset| u8::from(reset)).collect();
-        let options = Options {
-            reverse: choice.reverse,
-            lengths: choice.lengths.then(|| plain.lengths.clone()),
-            resets: match choice.resets {
+        let options = SequenceOptions::default()
+            .with_reverse(choice.reverse)
+            .with_lengths(choice.lengths.then(|| plain.lengths.clone()))
+            .with_resets(match choice.resets {
                 true => Some(Tensor::from_vec(resets, (steps, batch), &Device::Cpu)?),
                 false => None,
-            },
-            projection: form.projection,
-            norm,
-            zoneout: vec![choice.zoneout; spec.states.len()],
-            clip: choice.clip.then_some(0.3),
-            ..Options::default()
-        };
+            })
+            .with_projection(layer.projection)
+            .with_norm(norm)
+            .with_zoneout(vec![choice.zoneout; spec.states.len()])
+            .with_clip(choice.clip.then_some(0.3));
 
         // Numbers that an f32 holds, so that both types begin with the same.
         let mut random = |count: usize| -> Vec<f64> {
             (0..count).map(|_| f64::from(rng.random_range(-1.0..1.0f32))).collect()
         };
         let x = random(steps * batch * input);
-        let weights = random(Layout::of(&spec, form).len());
+        let weights = random(Layout::of(&spec, layer).len());
         let states = random(spec.states.len() * batch * hidden);
-        let run = oracle::run(cell, SHAPE, &plain, &x, &weights, &states);
+        let run = oracle::run_with_options(cell, SHAPE, &plain, &x, &weights, &states);
 
         let tensor = |values: &[f64], shape: &[usize]| {
             Tensor::from_slice(values, shape, &Device::Cpu)?.to_dtype(dtype)
@@ -89,26 +91,26 @@ impl CellVisitor for Check {
             let error = (found - expected).abs();
             assert!(error <= tolerance, "{any} {what}: {found}, expected {expected}");
         };
-        assert_eq!(output.dims(), [steps, batch, form.output()]);
+        assert_eq!(output.dims(), [steps, batch, layer.output()]);
         let output = output.to_dtype(DType::F64)?.flatten_all()?;
         for (found, expected) in output.to_vec1()?.into_iter().zip(&run.output) {
             close(found, *expected, "output");
         }
         assert_eq!(found.shape, [steps, batch, hidden]);
         assert_eq!(found.lengths, plain.lengths);
-        let places = spec.places(fgn_core::Block::is_gate);
-        assert_eq!(found.gates.len(), places.len());
-        assert_eq!(found.carried.is_some(), spec.has_gated_memory());
-        for (place, at) in run.at.iter().enumerate() {
-            let row = place / hidden;
+        let gates = spec.indices(fgn_core::Block::is_gate);
+        assert_eq!(found.gates.len(), gates.len());
+        assert_eq!(found.retained.is_some(), spec.has_gated_memory());
+        for (index, input) in run.inputs.iter().enumerate() {
+            let row = index / hidden;
             let inside = row / batch < plain.lengths[row % batch];
-            for (gate, &g) in found.gates.iter().zip(&places) {
+            for (gate, &g) in found.gates.iter().zip(&gates) {
                 assert_eq!(gate.name, spec.blocks[g].name);
-                let expected = if inside { cell.gates(at)[g] } else { 0.0 };
-                close(gate.values[place], expected, gate.name);
+                let expected = if inside { cell.gates(input)[g] } else { 0.0 };
+                close(gate.values[index], expected, gate.name);
             }
-            if let Some(carried) = &found.carried {
-                close(carried[place], if inside { cell.carried(at) } else { 0.0 }, "carried");
+            if let Some(retained) = &found.retained {
+                close(retained[index], if inside { cell.retained(input) } else { 0.0 }, "retained");
             }
         }
         Ok(())
@@ -156,17 +158,17 @@ fn means_histograms_and_memories_leave_out_what_is_beyond_the_end() {
         shape: [2, 2, 2],
         lengths: vec![2, 1],
         gates: Vec::new(),
-        carried: Some(values.clone()),
+        retained: Some(values.clone()),
     };
     assert_eq!(trace.unit_means(&values), [0.5, 2.5 / 3.0]);
     assert_eq!(trace.histogram(&values, 4), [1, 0, 2, 3]);
-    let memory = trace.memory().unwrap();
+    let memory = trace.time_constants().unwrap();
     assert_eq!(memory[0], 2.0);
     assert!((memory[1] - 6.0).abs() < 1e-12);
     let phi = GateTrace { name: "phi", role: Role::Forgetting, values: values.clone() };
     let summary = trace.summary(&phi);
     assert_eq!(summary.mean, trace.unit_means(&values));
-    assert_eq!((summary.shut, summary.open), (vec![1.0 / 3.0, 0.0], vec![1.0 / 3.0, 2.0 / 3.0]));
-    let whole = Trace { carried: Some(vec![1.0; 8]), ..trace };
-    assert_eq!(whole.memory().unwrap(), [f64::INFINITY; 2]);
+    assert_eq!((summary.closed, summary.open), (vec![1.0 / 3.0, 0.0], vec![1.0 / 3.0, 2.0 / 3.0]));
+    let whole = Trace { retained: Some(vec![1.0; 8]), ..trace };
+    assert_eq!(whole.time_constants().unwrap(), [f64::INFINITY; 2]);
 }

@@ -1,11 +1,33 @@
-use candle_core::{Tensor, Var};
+//! Fully connected layers.
 
-use crate::config::{self, DenseConfig};
+use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use crate::check::{probability, size, width};
+use crate::dropout::{Dropout, Mode};
+use crate::error::{Error, Result};
 use crate::init::{kaiming_bound, uniform, xavier_bound};
-use crate::{Dropout, Error, Mode, Parameters, Result};
+use crate::parameters::Parameters;
+
+/// The configuration of a [`Dense`] layer.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct DenseConfig {
+    /// The number of units.
+    pub size: usize,
+    /// The probability with which each output is set to zero in training: in `[0, 1)`.
+    pub dropout: f64,
+}
+
+impl DenseConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        size("dense.size", self.size, 1)?;
+        probability("dense.dropout", self.dropout)
+    }
+}
 
 /// A fully connected layer, `y = x Wᵀ + b`: PyTorch's `Linear`, with parameters `weight [O, I]`
-/// (Xavier uniform) and `bias [O]` (zero). As the head of a model, it turns outputs into logits.
+/// (Xavier uniform) and `bias [O]` (zero).
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Var,
@@ -13,7 +35,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer from `inputs` to `outputs` numbers, its parameters named `{name}.weight` and
+    /// A layer from `inputs` to `outputs` features. Its parameters are named `{name}.weight` and
     /// `{name}.bias`.
     ///
     /// # Errors
@@ -28,7 +50,7 @@ impl Linear {
         Self::within(parameters, name, inputs, outputs, bound)
     }
 
-    /// A layer whose weights begin within `±bound`.
+    /// A layer whose initial weights are within `±bound`.
     fn within(
         parameters: &mut Parameters,
         name: &str,
@@ -36,10 +58,10 @@ impl Linear {
         outputs: usize,
         bound: f64,
     ) -> Result<Self> {
-        config::width("inputs", inputs)?;
-        config::width("outputs", outputs)?;
+        width("inputs", inputs)?;
+        width("outputs", outputs)?;
         let shape = [outputs, inputs];
-        let draw = |rng: &mut _| uniform(rng, outputs * inputs, bound);
+        let draw = |generator: &mut _| uniform(generator, outputs * inputs, bound);
         Ok(Self {
             weight: parameters.take(format!("{name}.weight"), &shape, draw)?,
             bias: parameters.take(format!("{name}.bias"), &[outputs], |_| vec![0.0; outputs])?,
@@ -52,21 +74,21 @@ impl Linear {
     /// [`Error::Shape`] for another last dimension.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (outputs, inputs) = self.weight.dims2()?;
-        let Some((&width, before)) = x.dims().split_last().filter(|last| *last.0 == inputs) else {
+        let Some((&size, before)) = x.dims().split_last().filter(|last| *last.0 == inputs) else {
             return Err(Error::Shape {
                 what: "inputs of a fully connected layer",
                 found: x.dims().to_vec(),
                 expected: format!("[.., {inputs}]"),
             });
         };
-        let rows = x.reshape(((), width))?.matmul(&self.weight.t()?)?;
+        let rows = x.reshape(((), size))?.matmul(&self.weight.t()?)?;
         let shape = [before, &[outputs]].concat();
         Ok(rows.broadcast_add(&self.bias)?.reshape(shape)?)
     }
 }
 
-/// A fully connected layer, ReLU and dropout, at every time step alike. Parameters as [`Linear`]'s,
-/// but for weights drawn for a ReLU (Kaiming uniform).
+/// A fully connected layer, ReLU and dropout, the same at every time step. The parameters are named as
+/// [`Linear`]'s; the weights are drawn for a ReLU (Kaiming uniform).
 #[derive(Clone, Debug)]
 pub struct Dense {
     linear: Linear,
@@ -74,7 +96,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer of `config.size` units over `inputs` numbers.
+    /// A layer of `config.size` units over `inputs` features.
     ///
     /// # Errors
     /// [`Error::Config`] for a size of 0 or a dropout outside `[0, 1)`.

@@ -1,52 +1,62 @@
+//! Everything that can go wrong.
+
 use std::path::PathBuf;
 
 use candle_core::DType;
 
-/// What this crate's functions give.
+/// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What can go wrong in building, running, saving or loading a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration holds a value that no model can be built with.
+    /// A configuration holds an invalid value.
     #[error("`{field}` is {found}, expected {expected}")]
     Config {
         /// The field, as a path from the [`ModelConfig`](crate::ModelConfig).
         field: &'static str,
         /// Its value.
         found: String,
-        /// The values that it may have.
+        /// The valid values.
         expected: String,
     },
-    /// A tensor given to a layer has another shape than the layer takes.
+    /// Samples or targets that a model's configuration is not for.
+    #[error("the data has {found}, expected {expected}")]
+    Mismatch {
+        /// The samples or targets.
+        found: String,
+        /// Those that the model is for, and the key that says so.
+        expected: String,
+    },
+    /// A tensor has another shape than a layer takes.
     #[error("{what} have shape {found:?}, expected {expected}")]
     Shape {
         /// The tensor.
         what: &'static str,
         /// Its shape.
         found: Vec<usize>,
-        /// The shape that the layer takes.
+        /// The expected shape.
         expected: String,
     },
-    /// A tensor given to a layer has another type of number than the layer computes in.
+    /// A tensor has another data type than a layer takes.
     #[error("{what} are {found:?}, expected {expected}: convert them with `Tensor::to_dtype`")]
     DType {
         /// The tensor.
         what: &'static str,
-        /// Its type.
+        /// Its data type.
         found: DType,
-        /// The type that the layer takes.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A state of a recurrent layer is not a number; none of those computed before it was.
+    /// A state of a recurrent layer is NaN, the first one in the order of computation.
     #[error(
-        "state {state} of unit {unit} is not a number for the first time {when} of sequence {sequence}, in \
-         layer {layer}{way}",
+        "state {state} of unit {unit} is NaN for the first time {when} of sequence {sequence}, in layer \
+         {layer}{direction}",
         when = .step.map_or_else(|| "before step 0".to_owned(), |step| format!("after step {step}")),
-        way = if *.reverse { ", reverse" } else { "" }
+        direction = if *.reverse { ", reverse" } else { "" }
     )]
-    NotANumber {
+    NanState {
         /// The state's name in the cell's equations.
         state: &'static str,
         /// The layer, counted from 0.
@@ -55,42 +65,50 @@ pub enum Error {
         reverse: bool,
         /// The step; `None` for an initial state.
         step: Option<usize>,
-        /// The sequence's place in the batch.
+        /// The sequence's index in the batch.
         sequence: usize,
         /// The unit.
         unit: usize,
     },
-    /// A target is no class of the logits.
+    /// A target is not a class of the logits.
     #[error(
         "target {index} of the batch is class {found}, but the logits have classes 0 to {last}"
     )]
     Target {
-        /// The target's place in the batch.
+        /// The target's index in the batch.
         index: usize,
         /// Its class.
         found: u32,
         /// The last class there is.
         last: usize,
     },
-    /// A symbol is none that the model knows.
-    #[error("symbol {found} in the input, but the model knows 0 to {last}")]
-    Symbol {
-        /// The symbol.
+    /// A token is not in the model's vocabulary.
+    #[error("token {found} in the input, but the model's vocabulary is 0 to {last}")]
+    Token {
+        /// The token.
         found: u32,
-        /// The last one there is.
+        /// The last one of the vocabulary.
         last: usize,
+    },
+    /// A head was given the prediction of another kind of head.
+    #[error("a prediction of {found}, expected {expected}")]
+    Prediction {
+        /// What the prediction holds.
+        found: &'static str,
+        /// What this head predicts.
+        expected: &'static str,
     },
     /// A model file cannot be read or written.
     #[error("{path}: cannot {action}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// What was attempted.
         action: &'static str,
         /// Why it failed.
         source: std::io::Error,
     },
-    /// A file is no model file of this crate, or a damaged one.
+    /// A file is not a model file of this crate, or is damaged.
     #[error("{path}: {reason}", path = .path.display())]
     File {
         /// The file.
@@ -98,32 +116,55 @@ pub enum Error {
         /// What was found in it, and what was expected.
         reason: FileError,
     },
-    /// An operation on tensors failed.
+    /// Lengths or targets that do not fit their tensors.
+    #[error(transparent)]
+    Batch(fgn_schema::Error),
+    /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl From<fgn_schema::Error> for Error {
+    fn from(error: fgn_schema::Error) -> Self {
+        match error {
+            fgn_schema::Error::Candle(error) => Self::Candle(error),
+            error => Self::Batch(error),
+        }
+    }
 }
 
 /// What is wrong with a model file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// It is not in the safetensors format, or is cut off or damaged.
-    #[error("not a whole safetensors file: {0}")]
+    /// It is not in the safetensors format, or is truncated or damaged.
+    #[error("not a complete safetensors file: {0}")]
     NotSafetensors(safetensors::SafeTensorError),
-    /// It holds tensors, but no configuration of a model.
+    /// It holds tensors, but no model configuration.
     #[error(
         "no model configuration in the metadata under `{key}`: not a file saved by this library"
     )]
     NoConfig {
-        /// The metadata's key that was looked for.
+        /// The key of the metadata that should hold it.
         key: &'static str,
     },
     /// Its configuration cannot be read.
     #[error("the model configuration in the metadata cannot be read: {0}")]
     BadConfig(serde_json::Error),
-    /// Its configuration is read, but holds a value that no model can be built with.
-    #[error("the model configuration in the metadata is wrong: {0}")]
-    WrongConfig(Box<Error>),
+    /// Its configuration holds an invalid value.
+    #[error("the model configuration in the metadata is invalid: {0}")]
+    InvalidConfig(Box<Error>),
+    /// It was saved by an earlier version of this library.
+    #[error(
+        "written by an earlier version: format {found}, which this version does not read (it reads format \
+         {known})"
+    )]
+    OlderFormat {
+        /// The file's format.
+        found: u64,
+        /// The format that can be read.
+        known: u64,
+    },
     /// It was saved by a later version of this library.
     #[error("format {found} is newer than format {known}, the newest known: update this program")]
     NewerFormat {
@@ -132,7 +173,7 @@ pub enum FileError {
         /// The newest format that can be read.
         known: u64,
     },
-    /// A tensor that the configuration asks for is not there.
+    /// A tensor that the configuration requires is missing.
     #[error("tensor `{name}` is missing, expected with shape {expected:?}")]
     MissingTensor {
         /// The tensor's name.
@@ -140,15 +181,15 @@ pub enum FileError {
         /// The shape it should have.
         expected: Vec<usize>,
     },
-    /// A tensor is there that the configuration does not ask for.
-    #[error("tensor `{name}` of shape {found:?} has no place in what is read")]
+    /// A tensor that the configuration does not have.
+    #[error("unexpected tensor `{name}` of shape {found:?}")]
     ExtraTensor {
         /// The tensor's name.
         name: String,
         /// Its shape.
         found: Vec<usize>,
     },
-    /// A tensor has another shape than the configuration asks for.
+    /// A tensor has another shape than the configuration requires.
     #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
     TensorShape {
         /// The tensor's name.
@@ -158,7 +199,7 @@ pub enum FileError {
         /// The shape it should have.
         expected: Vec<usize>,
     },
-    /// A tensor holds another type of number than the file says its model has.
+    /// A tensor has another data type than the model.
     #[error("tensor `{name}` holds {found}, expected {expected}")]
     TensorType {
         /// The tensor's name.

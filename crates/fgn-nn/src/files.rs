@@ -9,8 +9,7 @@ use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 
-use crate::error::FileError;
-use crate::{Error, Result};
+use crate::error::{Error, FileError, Result};
 
 /// All tensors of a file.
 pub(crate) fn read(path: &Path, device: &Device) -> Result<BTreeMap<String, Tensor>> {
@@ -20,10 +19,10 @@ pub(crate) fn read(path: &Path, device: &Device) -> Result<BTreeMap<String, Tens
         reason: FileError::NotSafetensors(error),
     })?;
     let tensors = views.iter().map(|(name, view)| {
-        // A type that Candle lacks (a mask of truth values, say) is none of a parameter: it matters, and is
-        // refused as no floating-point number, only where it is asked for.
-        let none = |_| Tensor::zeros(view.shape(), DType::U8, device);
-        Ok((name.to_owned(), view.load(device).or_else(none)?))
+        // A data type that Candle lacks (booleans, for example) is not that of a parameter: the tensor is
+        // refused only where a layer takes it, as one that is not floating-point.
+        let placeholder = |_| Tensor::zeros(view.shape(), DType::U8, device);
+        Ok((name.to_owned(), view.load(device).or_else(placeholder)?))
     });
     tensors.collect()
 }
@@ -39,7 +38,7 @@ pub(crate) fn save(path: &Path, tensors: impl Iterator<Item = (String, Tensor)>)
     write(path, &bytes)
 }
 
-/// A tensor of numbers in another type of number.
+/// A floating-point tensor in another data type.
 pub(crate) fn converted(tensor: Tensor, name: &str, dtype: DType) -> Result<Tensor, FileError> {
     let wrong = |expected: &str| FileError::TensorType {
         name: name.to_owned(),
@@ -54,18 +53,18 @@ pub(crate) fn converted(tensor: Tensor, name: &str, dtype: DType) -> Result<Tens
     }
 }
 
-/// All of a file.
+/// The whole content of a file.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|source| Error::Io { path: path.to_owned(), action: "read", source })
 }
 
-/// Writes beside and renames: whoever reads finds the old file or the new one, never a part.
+/// Writes a temporary file and renames it: readers find the old file or the new one, never a part.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = beside(path);
-    let written = write_through(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    let partial = partial(path);
+    let written = write_through(&partial, bytes).and_then(|()| fs::rename(&partial, path));
     written.map_err(|source| {
         // Best effort: the error to report is the first one.
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&partial);
         Error::Io { path: path.to_owned(), action: "write", source }
     })
 }
@@ -76,7 +75,7 @@ fn write_through(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn partial(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     name.into()

@@ -6,13 +6,15 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Norm};
 
-use crate::config::check;
-use crate::parameters::Stored;
-use crate::recurrent::{Place, RecurrentConfig};
-use crate::{Error, Parameters, Result, files};
+use crate::check::check;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::layer_direction::LayerDirection;
+use crate::parameters::{Parameters, Stored};
+use crate::recurrent::RecurrentConfig;
 
 /// The weights of Keras' layers of LSTM, GRU or plain RNN in a safetensors file, for a
-/// [`Recurrent`](crate::Recurrent) layer. Behind each prefix stand
+/// [`Recurrent`](crate::Recurrent) layer. The names after each prefix are
 ///
 /// | tensor | LSTM: gates i f c o | GRU, `reset_after = True`: z r h | RNN |
 /// |---|---|---|---|
@@ -42,53 +44,53 @@ use crate::{Error, Parameters, Result, files};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Keras<'a> {
-    /// What the layer is to be called.
+    /// The layer's name.
     pub name: &'a str,
-    /// `I`: how many features its first layer sees.
+    /// `I`: the number of input features of its first layer.
     pub input_size: usize,
-    /// What it is.
+    /// The layer's configuration.
     pub config: &'a RecurrentConfig,
-    /// For each layer and direction, in the order `l0`, `l0_reverse`, `l1`, …, what the names of its
-    /// tensors begin with: `"lstm/lstm_cell/"`.
+    /// The prefix of the names of each layer and direction, in the order `l0`, `l0_reverse`, `l1`, …:
+    /// `"lstm/lstm_cell/"`.
     pub prefixes: &'a [&'a str],
 }
 
-/// How Keras has a cell's parameters, beside the transposition of its weights.
-struct Form {
+/// Keras' layout of a cell's parameters; its weights are also transposed.
+struct KerasLayout {
     /// Whether input and hidden state have biases of their own, `[2, G·H]`, or one for both, `[G·H]`.
     two_biases: bool,
-    /// For each of Keras' blocks of units, its place among ours. The order is its own inverse.
+    /// For each of Keras' blocks of units, its index among ours. The order is its own inverse.
     order: &'static [usize],
 }
 
 impl Keras<'_> {
-    /// Parameters that the layer then takes.
+    /// Reads the parameters, for [`Recurrent::new`](crate::Recurrent::new) to take.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read; [`Error::File`] if a tensor is missing or of another
     /// shape, by name; [`Error::Config`] for another cell, a projection or normalisation, or another
     /// number of `prefixes`.
     pub fn load(&self, path: &Path, dtype: DType, device: &Device) -> Result<Parameters> {
-        let form = self.form()?;
+        let layout = self.layout()?;
         let hidden = self.config.hidden_size;
-        let rows = form.order.len() * hidden;
+        let rows = layout.order.len() * hidden;
         let mut stored = Stored { path: path.to_owned(), tensors: files::read(path, device)? };
         let mut tensors = BTreeMap::new();
-        for (place, prefix) in self.config.places().into_iter().zip(self.prefixes) {
+        for (at, prefix) in self.config.layer_directions().into_iter().zip(self.prefixes) {
             let mut take = |what: &str, shape: &[usize]| {
                 take(&mut stored, &format!("{prefix}{what}"), shape, dtype)
             };
             let mut put = |what: &str, tensor: &Tensor| -> Result<()> {
-                tensors.insert(self.full(what, place), form.reordered(tensor)?);
+                tensors.insert(self.full(what, at), layout.reordered(tensor)?);
                 Ok(())
             };
-            let input = self.config.form(place, self.input_size).input;
+            let input = self.config.layer_shape(at, self.input_size).input;
             put("weight_ih", &take("kernel", &[input, rows])?.t()?.contiguous()?)?;
             put("weight_hh", &take("recurrent_kernel", &[hidden, rows])?.t()?.contiguous()?)?;
             if !self.config.bias {
                 continue;
             }
-            if form.two_biases {
+            if layout.two_biases {
                 let both = take("bias", &[2, rows])?;
                 put("bias_ih", &both.get(0)?)?;
                 put("bias_hh", &both.get(1)?)?;
@@ -101,32 +103,32 @@ impl Keras<'_> {
         Parameters::stored(Stored { path: path.to_owned(), tensors }, dtype, device)
     }
 
-    /// Writes the layer's part of `parameters` as Keras' layers have it: what [`load`](Self::load)
-    /// reads. LSTM and RNN have the sum of our two biases there.
+    /// Writes the layer's parameters in Keras' layout, for [`load`](Self::load) or Keras. LSTM and RNN have
+    /// the sum of our two biases there.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written; [`Error::Config`] as for loading, or if there is no
     /// such layer among the parameters.
     pub fn save(&self, parameters: &Parameters, path: &Path) -> Result<()> {
-        let form = self.form()?;
+        let layout = self.layout()?;
         let mut tensors = BTreeMap::new();
-        for (place, prefix) in self.config.places().into_iter().zip(self.prefixes) {
+        for (at, prefix) in self.config.layer_directions().into_iter().zip(self.prefixes) {
             let found = |what: &str| {
-                let full = self.full(what, place);
+                let full = self.full(what, at);
                 let found = parameters.list().iter().find(|(name, _)| *name == full);
                 let (_, var) = found.ok_or_else(|| Error::Config {
                     field: "name",
                     found: format!("{:?}", self.name),
                     expected: format!("a layer with a parameter {full:?}"),
                 })?;
-                Ok::<_, Error>(form.reordered(&var.as_tensor().detach())?)
+                Ok::<_, Error>(layout.reordered(&var.as_tensor().detach())?)
             };
             let mut put = |what: &str, tensor| tensors.insert(format!("{prefix}{what}"), tensor);
             put("kernel", found("weight_ih")?.t()?.contiguous()?);
             put("recurrent_kernel", found("weight_hh")?.t()?.contiguous()?);
             if self.config.bias {
                 let (of_input, of_hidden) = (found("bias_ih")?, found("bias_hh")?);
-                let bias = match form.two_biases {
+                let bias = match layout.two_biases {
                     true => Tensor::stack(&[of_input, of_hidden], 0)?,
                     false => (of_input + of_hidden)?,
                 };
@@ -136,41 +138,41 @@ impl Keras<'_> {
         files::save(path, tensors.into_iter())
     }
 
-    fn form(&self) -> Result<Form> {
+    fn layout(&self) -> Result<KerasLayout> {
         let config = self.config;
         config.validate()?;
-        let (found, places) = (self.prefixes.len(), config.places().len());
-        let expected = format!("{places}, one for each layer and direction");
-        check(found == places, "prefixes", format!("{found} names"), expected)?;
+        let (found, count) = (self.prefixes.len(), config.layer_directions().len());
+        let expected = format!("{count}, one for each layer and direction");
+        check(found == count, "prefixes", format!("{found} names"), expected)?;
         if let Some(size) = config.projection {
-            check(false, "recurrent.projection", size, "none: Keras' layers have none")?;
+            check(false, "recurrent.projection", size, "none: Keras' layers have no projection")?;
         }
-        let none = "none: Keras' layers have none";
+        let none = "none: Keras' layers have no normalisation";
         let norm = format!("{:?}", config.norm);
         check(config.norm == Norm::default(), "recurrent.norm", norm, none)?;
         match config.cell {
-            AnyCell::Lstm {} => Ok(Form { two_biases: false, order: &[0, 1, 2, 3] }),
-            AnyCell::Gru {} => Ok(Form { two_biases: true, order: &[1, 0, 2] }),
-            AnyCell::Rnn { .. } => Ok(Form { two_biases: false, order: &[0] }),
+            AnyCell::Lstm {} => Ok(KerasLayout { two_biases: false, order: &[0, 1, 2, 3] }),
+            AnyCell::Gru {} => Ok(KerasLayout { two_biases: true, order: &[1, 0, 2] }),
+            AnyCell::Rnn { .. } => Ok(KerasLayout { two_biases: false, order: &[0] }),
             cell => Err(Error::Config {
                 field: "recurrent.cell",
                 found: cell.to_string(),
-                expected: "lstm, gru or rnn: Keras has no other".to_owned(),
+                expected: "lstm, gru or rnn: Keras has no others".to_owned(),
             }),
         }
     }
 
-    fn full(&self, what: &str, place: Place) -> String {
+    fn full(&self, what: &str, at: LayerDirection) -> String {
         let separator = if self.name.is_empty() { "" } else { "." };
-        format!("{}{separator}{what}{place}", self.name)
+        format!("{}{separator}{what}{at}", self.name)
     }
 }
 
-impl Form {
+impl KerasLayout {
     /// Blocks of rows from our order to Keras', or back.
     fn reordered(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
         let blocks = tensor.chunk(self.order.len(), 0)?;
-        let blocks: Vec<_> = self.order.iter().map(|&place| &blocks[place]).collect();
+        let blocks: Vec<_> = self.order.iter().map(|&index| &blocks[index]).collect();
         Tensor::cat(&blocks, 0)
     }
 }

@@ -1,73 +1,106 @@
-//! Models of gated recurrent networks on [Candle](candle_core): configuration, layers, first values,
-//! loss, files.
+//! Models of gated recurrent networks on [Candle](candle_core): configuration, layers, initialisation,
+//! losses, files.
 //!
-//! A [`ModelConfig`] describes a model as plain data: it tells classes or numbers of images, series or
-//! sequences of symbols. A [`Model`] is built from it and
-//! a seed. Inside, an [`InputLayer`] makes a sequence of each image, a [`Dense`] layer may follow, a
-//! [`Recurrent`] stack over any cell of `fgn-core` runs over the sequence, each layer and direction as one
-//! operation of `fgn-kernels`, and a [`Linear`] head turns its last output into logits. Each layer can be used
-//! alone. No data set is known here, and nothing is trained: the parameters are Candle's variables,
-//! and the loss is differentiated by Candle.
+//! A model is four parts in a row:
+//!
+//! | part | configuration | from | to |
+//! |---|---|---|---|
+//! | input layer | [`InputConfig`]: [`ImageRows`], [`ImageConv`], [`ImagePixels`], [`Series`], [`Embedding`] | samples `[B, ..]` | features `[T, B, I]` |
+//! | dense layer, if any | [`DenseConfig`] | `[T, B, I]` | `[T, B, size]` |
+//! | recurrent layer | [`RecurrentConfig`]: a stack over any cell of `fgn-core` | `[T, B, I]` | `[B, H]` or `[T, B, H]` |
+//! | head | [`HeadConfig`]: [`Classification`], [`Regression`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
+//!
+//! `B` is the number of samples, `T` the number of time steps, `I` the number of features, `H` the size of
+//! the recurrent layer's output.
 //!
 //! ```
-//! use candle_core::{DType, Device, Tensor};
 //! use fgn_core::AnyCell;
-//! use fgn_nn::{InputConfig, Mode, Model, ModelConfig, RecurrentConfig, cross_entropy};
-//! use rand_chacha::ChaCha8Rng;
-//! use rand_chacha::rand_core::SeedableRng;
+//! use fgn_nn::candle_core::{DType, Device, Tensor};
+//! use fgn_nn::{
+//!     Classification, Generator, ImageRows, LossOptions, Mode, Model, ModelConfig, RecurrentConfig,
+//! };
 //!
-//! let rows = InputConfig::ImageRows { height: 28, width: 28 };
-//! let config = ModelConfig::classifier(10, rows, RecurrentConfig::new(AnyCell::FGN, 16));
+//! // A model is described by plain data, and built from it and a seed.
+//! let rows = ImageRows { height: 28, width: 28 };
+//! let recurrent = RecurrentConfig::new(AnyCell::FGN, 16);
+//! let config = ModelConfig::new(rows, recurrent, Classification::new(10));
 //! let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
 //!
-//! // Two images, of a 3 and of a 7, say.
+//! // Two images, and the digits on them.
 //! let images = Tensor::zeros((2, 28, 28), DType::F32, &Device::Cpu)?;
-//! let target = Tensor::new(&[3u32, 7], &Device::Cpu)?;
-//! let mut dropout = ChaCha8Rng::seed_from_u64(1);
-//! let logits = model.forward(&images, Mode::Train(&mut dropout))?;
-//! assert_eq!(logits.dims(), [2, 10]);
+//! let target = Tensor::new(&[3u32, 7], &Device::Cpu)?.into();
 //!
-//! let gradients = cross_entropy(&logits, &target)?.backward()?;
+//! // Training: a forward pass, the loss, and Candle's gradient for each parameter.
+//! let mut dropout = Generator::seed_from_u64(1);
+//! let output = model.forward(&images, Mode::Train(&mut dropout))?;
+//! let loss = model.loss(&output.prediction, &target, &LossOptions::default())?;
+//! let gradients = loss.mean.backward()?;
 //! for (name, parameter) in model.parameters() {
 //!     let gradient = gradients.get(parameter).ok_or(name.clone())?;
 //!     assert_eq!(gradient.dims(), parameter.dims());
 //! }
+//!
+//! // Inference: what people and programs read.
+//! let output = model.forward(&images, Mode::Eval)?;
+//! for answer in model.decode(&output.prediction)? {
+//!     println!("{answer}");
+//! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything random comes from seeds: the same seed gives the same model, and the same model the
-//! same file, bit for bit.
+//! Every layer can be used alone: see [`Recurrent`] for the recurrent one, with states, streams and traces.
+//! The parameters are Candle's variables, and named as in PyTorch where PyTorch has the layer: see
+//! [`Parameters::load`] for its state dicts, and [`Keras`].
+//!
+//! Everything random comes from seeds: the same seed gives the same model, and the same model the same file,
+//! bit for bit.
+//!
+//! This crate knows no data set and does not train. Samples and predictions are described by the vocabulary
+//! of [`fgn_schema`], which data sets share.
 #![forbid(unsafe_code)]
 
+mod check;
+mod completion;
 mod config;
 mod dense;
 mod dropout;
 mod error;
 mod files;
+mod heads;
 pub mod init;
-mod input;
+mod inputs;
 mod keras;
+mod layer_direction;
 mod loss;
 mod model;
+mod model_file;
 mod parameters;
+mod random;
 mod recurrent;
 pub mod rnn;
-mod weights;
+mod scaling;
+mod sequences;
 
-pub use config::{DenseConfig, InputConfig, ModelConfig, Scale};
-pub use dense::{Dense, Linear};
+pub use candle_core;
+pub use config::ModelConfig;
+pub use dense::{Dense, DenseConfig, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
 #[cfg(feature = "mimalloc")]
 pub use fgn_kernels::keep_freed_memory;
-pub use fgn_kernels::{Emit, Gate, GateTrace, Isa, Precision, Trace};
+pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, Trace};
+pub use fgn_schema;
+pub use heads::*;
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
-pub use input::InputLayer;
+pub use inputs::*;
 pub use keras::Keras;
-pub use loss::{cross_entropy, smoothed_cross_entropy, squared_error, unpadded};
-pub use model::{Given, Model, Told};
+pub use loss::{Loss, LossOptions, cross_entropy, mean_squared_error, smoothed_cross_entropy};
+pub use model::{Model, ModelInput, ModelOutput};
 pub use parameters::Parameters;
+pub use random::Generator;
 pub use recurrent::{
-    LayerTrace, Outputs, Recurrent, RecurrentConfig, Run, SequenceDropout, State, Stream,
-    StreamWeights,
+    LayerTrace, Recurrent, RecurrentConfig, RecurrentOptions, RecurrentOutput, SequenceDropout,
+    State, Stream, StreamWeights,
 };
+pub use sequences::Sequences;
+pub use serde_json;

@@ -1,54 +1,109 @@
+//! A whole model: from samples to predictions.
+
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
-use fgn_kernels::Emit;
+use fgn_schema::{Padded, Prediction};
 
-use crate::input::Scaling;
-use crate::parameters::Stored;
-use crate::weights::{self, ModelFile};
-use crate::{
-    Dense, Error, InputConfig, InputLayer, LayerTrace, Linear, Mode, ModelConfig, Parameters,
-    Recurrent, Result, Run, State, smoothed_cross_entropy, squared_error, unpadded,
-};
+use crate::config::ModelConfig;
+use crate::dense::Dense;
+use crate::dropout::Mode;
+use crate::error::{Error, Result};
+use crate::heads::{Answer, Encoded, Head};
+use crate::inputs::InputLayer;
+use crate::loss::{Loss, LossOptions};
+use crate::model_file::{self, ModelFile};
+use crate::parameters::{Parameters, Stored};
+use crate::recurrent::{LayerTrace, Recurrent, RecurrentOptions, State};
+use crate::sequences::Sequences;
 
-/// A model of sequences: an input layer makes a sequence of each sample, a recurrent layer runs over it,
-/// and the head tells classes or numbers from its last output, or from each.
+/// A model of sequences: an input layer turns samples into sequences of features, a recurrent layer runs
+/// over them, and a head predicts from its last output, or from each.
 #[derive(Debug)]
 pub struct Model {
     config: ModelConfig,
     dtype: DType,
-    input: InputLayer,
+    input: Box<dyn InputLayer>,
     dense: Option<Dense>,
     recurrent: Recurrent,
-    head: Linear,
-    target_scale: Option<Scaling>,
+    head: Box<dyn Head>,
     parameters: Vec<(String, Var)>,
 }
 
-/// What a [`Model`] is given beside its input: nothing by default.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
-    /// The steps of each sample, each from 1 to `T`; `T` if not given. What is behind them is not read.
-    pub lengths: Option<&'a [usize]>,
-    /// The state to begin with; zero if not given.
-    pub state: Option<&'a State>,
+/// The input of a [`Model`]: samples, and, if needed, an initial state and the target. Samples alone can be
+/// given as a `&Tensor` or `&Padded`.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use fgn_core::AnyCell;
+/// use fgn_nn::fgn_schema::Padded;
+/// use fgn_nn::{Classification, Mode, Model, ModelConfig, ModelInput, RecurrentConfig, Series};
+///
+/// let series = Series { features: 2, scale: None };
+/// let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 8), Classification::new(3));
+/// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
+///
+/// // Sequences of 5 and 3 steps; then the same ones, continued.
+/// let x = Tensor::zeros((2, 5, 2), DType::F32, &Device::Cpu)?;
+/// let x = Padded::with_lengths(x, vec![5, 3])?;
+/// let first = model.forward(&x, Mode::Eval)?;
+/// let then = model.forward(ModelInput::new(&x).with_state(&first.state), Mode::Eval)?;
+/// assert_eq!(then.prediction.output().tensor().dims(), [2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ModelInput<'a> {
+    samples: Cow<'a, Padded>,
+    state: Option<&'a State>,
+    target: Option<&'a Padded>,
 }
 
-/// What a [`Model`] gives.
+impl<'a> ModelInput<'a> {
+    /// These samples, of the shape that the input layer says.
+    pub fn new(samples: &'a Padded) -> Self {
+        Self { samples: Cow::Borrowed(samples), state: None, target: None }
+    }
+
+    /// With an initial state of the recurrent layer, in place of zero.
+    pub fn with_state(self, state: &'a State) -> Self {
+        Self { state: Some(state), ..self }
+    }
+
+    /// With the target, for heads that are trained by teacher forcing. Others ignore it.
+    pub fn with_target(self, target: &'a Padded) -> Self {
+        Self { target: Some(target), ..self }
+    }
+}
+
+impl<'a> From<&'a Padded> for ModelInput<'a> {
+    fn from(samples: &'a Padded) -> Self {
+        Self::new(samples)
+    }
+}
+
+impl From<&Tensor> for ModelInput<'_> {
+    fn from(samples: &Tensor) -> Self {
+        let samples = Cow::Owned(Padded::new(samples.clone()));
+        Self { samples, state: None, target: None }
+    }
+}
+
+/// The output of a [`Model`].
 #[derive(Clone, Debug)]
-pub struct Told {
-    /// Logits `[B, classes]`, or numbers `[B, numbers]`; `[B, T, ..]` if each step is told.
-    pub output: Tensor,
-    /// The recurrent layer's state behind the last step of each sample.
+#[non_exhaustive]
+pub struct ModelOutput {
+    /// What the head predicts: see [`Prediction`] for its shapes.
+    pub prediction: Prediction,
+    /// The recurrent layer's state after the last step of each sequence.
     pub state: State,
 }
 
 impl Model {
-    /// A model whose parameters are drawn from `seed`: the same on every run.
+    /// A model whose parameters are drawn from `seed`: the same every time. They are of type `dtype`.
     ///
     /// # Errors
-    /// [`Error::Config`] for a value that no model can be built with, [`Error::DType`] unless
-    /// `dtype` is `F32` or `F64`.
+    /// [`Error::Config`] for an invalid value, [`Error::DType`] unless `dtype` is `F32` or `F64`.
     pub fn new(config: &ModelConfig, seed: u64, dtype: DType, device: &Device) -> Result<Self> {
         Self::build(config, Parameters::new(seed, dtype, device)?)
     }
@@ -58,151 +113,146 @@ impl Model {
         &self.config
     }
 
-    /// As [`run`](Self::run), of samples of one length, begun at zero: the output alone.
+    /// Predicts for samples of the model's data type (tokens in `U32`). With [`Mode::Eval`] the results are
+    /// outside the computation graph.
     ///
     /// # Errors
-    /// As there.
-    pub fn forward(&self, input: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        Ok(self.run(input, &Given::default(), mode)?.output)
-    }
-
-    /// Runs over samples of the shape that [`InputConfig`] says, of the model's type of number (symbols
-    /// in `U32`); with [`Mode::Eval`] outside the computation graph.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for samples of another shape or a batch of none, [`Error::DType`] for another
-    /// type of number; lengths or a state that do not fit.
-    pub fn run(&self, input: &Tensor, given: &Given<'_>, mut mode: Mode<'_>) -> Result<Told> {
-        let x = self.sequence(input, &mut mode)?;
-        let emit = self.emit();
-        let seed = self.recurrent.seed(&mut mode);
-        let (lengths, state) = (given.lengths, given.state);
-        let run = Run { emit, seed, lengths, state, ..Run::default() };
+    /// [`Error::Shape`] for samples of another shape or an empty batch, [`Error::DType`] for another data
+    /// type, [`Error::Token`] for a token out of the vocabulary, [`Error::Shape`] or [`Error::DType`] for a
+    /// state that does not fit.
+    pub fn forward<'a>(
+        &self,
+        input: impl Into<ModelInput<'a>>,
+        mut mode: Mode<'_>,
+    ) -> Result<ModelOutput> {
+        let input = input.into();
+        let x = self.sequences(&input, &mut mode)?;
         match mode {
-            Mode::Train(_) => {
-                let ran = self.recurrent.forward(&x, &run)?;
-                Ok(Told { output: self.tell(&ran.output)?, state: ran.state })
-            }
+            Mode::Train(_) => self.predict(&self.recurrent, &x, &input, &mut mode),
             // Over long sequences, what is kept for a backward pass is most of the memory.
-            Mode::Eval => {
-                let ran = self.recurrent.detached().forward(&x.detach(), &run)?;
-                let output = self.tell(&ran.output)?.detach();
-                Ok(Told { output, state: ran.state.detach() })
-            }
+            Mode::Eval => self.predict_detached(&x.detach(), &input),
         }
     }
 
-    /// Runs as [`run`](Self::run) does in use, and gives the output with what the gates of each recurrent
-    /// layer and direction did, as [`Recurrent::trace`] does. With `steps` only so many of each sample's
-    /// first steps are run over, as if there were no more: a bound on the time and memory that long samples
-    /// take.
+    /// Predicts as [`forward`](Self::forward) does in inference, and returns the prediction with the gates of
+    /// each recurrent layer and direction, as [`Recurrent::trace`] does. With `steps`, only the first so many
+    /// steps of each sequence are read: a bound on the time and memory that long samples take.
     ///
     /// # Errors
-    /// As there; `steps` of 0.
-    pub fn trace(
+    /// As [`forward`](Self::forward), and [`Error::Shape`] for 0 steps.
+    pub fn trace<'a>(
         &self,
-        input: &Tensor,
-        given: &Given<'_>,
+        input: impl Into<ModelInput<'a>>,
         steps: Option<usize>,
-    ) -> Result<(Tensor, Vec<LayerTrace>)> {
-        let mut x = self.features(input)?;
-        let all = x.dim(0)?;
-        let kept = steps.map_or(all, |steps| steps.min(all));
-        x = x.narrow(0, 0, kept)?;
-        let cut = |lengths: &[usize]| lengths.iter().map(|&length| length.min(kept)).collect();
-        let lengths: Option<Vec<usize>> = given.lengths.map(cut);
-        let run = Run {
-            emit: self.emit(),
-            lengths: lengths.as_deref(),
-            state: given.state,
-            ..Run::default()
-        };
-        let (output, traces) = self.recurrent.detached().trace(&x, &run)?;
-        Ok((self.tell(&output)?.detach(), traces))
+    ) -> Result<(Prediction, Vec<LayerTrace>)> {
+        let input = input.into();
+        let mut x = self.sequences(&input, &mut Mode::Eval)?.detach();
+        if let Some(steps) = steps {
+            x = x.truncated(steps)?;
+        }
+        let prediction = self.predict_detached(&x, &input)?.prediction;
+        let options = self.recurrent_options(&x, &input);
+        let (_, traces) = self.recurrent.detached().trace(x.tensor(), &options)?;
+        Ok((prediction, traces))
     }
 
-    /// Samples as the recurrent layer sees them in use: `[T, B, I]`, outside the computation graph.
+    /// The features that the recurrent layer reads in inference, `[T, B, I]`, outside the computation graph.
     ///
     /// # Errors
-    /// As [`run`](Self::run), of samples that do not fit.
-    pub fn features(&self, input: &Tensor) -> Result<Tensor> {
-        Ok(self.sequence(input, &mut Mode::Eval)?.detach())
+    /// As [`forward`](Self::forward), for samples that do not fit.
+    pub fn features<'a>(&self, input: impl Into<ModelInput<'a>>) -> Result<Sequences> {
+        Ok(self.sequences(&input.into(), &mut Mode::Eval)?.detach())
     }
 
-    fn sequence(&self, input: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
-        let expected = match self.config.input {
-            InputConfig::Symbols { .. } => DType::U32,
-            _ => self.dtype,
-        };
-        if input.dtype() != expected {
-            let (what, found) = ("the model's inputs", input.dtype());
+    fn sequences(&self, input: &ModelInput<'_>, mode: &mut Mode<'_>) -> Result<Sequences> {
+        let (expected, found) =
+            (self.config.input.dtype(self.dtype), input.samples.tensor().dtype());
+        if found != expected {
+            let what = "the model's inputs";
             return Err(Error::DType { what, found, expected: expected.as_str() });
         }
-        let x = self.input.forward(input)?;
+        let x = self.input.forward(&input.samples)?;
         match &self.dense {
-            Some(dense) => dense.forward(&x, mode),
+            Some(dense) => {
+                let features = dense.forward(x.tensor(), mode)?;
+                x.with_tensor(features)
+            }
             None => Ok(x),
         }
     }
 
-    fn emit(&self) -> Emit {
-        if self.config.each_step { Emit::All } else { Emit::Last }
-    }
-
-    /// Outputs `[B, H]` or `[T, B, H]` of the recurrent layer, as classes or numbers.
-    fn tell(&self, outputs: &Tensor) -> Result<Tensor> {
-        let mut told = self.head.forward(outputs)?;
-        if let Some(scale) = &self.target_scale {
-            told = scale.apply(&told)?;
-        }
-        match self.config.each_step {
-            true => Ok(told.transpose(0, 1)?.contiguous()?),
-            false => Ok(told),
+    fn recurrent_options<'a>(
+        &self,
+        x: &'a Sequences,
+        input: &ModelInput<'a>,
+    ) -> RecurrentOptions<'a> {
+        RecurrentOptions {
+            emit: self.head.emit(),
+            lengths: x.lengths(),
+            state: input.state,
+            ..RecurrentOptions::default()
         }
     }
 
-    /// The mean loss of what [`run`](Self::run) told against `target`: cross entropy, with `smoothing` as
-    /// in [`smoothed_cross_entropy`], of classes, `[B]` in `U32`; the mean squared difference of numbers,
-    /// `[B, numbers]`, after both are scaled back by [`ModelConfig::target_scale`]. If each step is told,
-    /// the target is `[B, T]` or `[B, T, numbers]`, and steps behind `lengths` do not count.
+    fn predict(
+        &self,
+        recurrent: &Recurrent,
+        x: &Sequences,
+        input: &ModelInput<'_>,
+        mode: &mut Mode<'_>,
+    ) -> Result<ModelOutput> {
+        let seed = recurrent.seed(mode);
+        let options = RecurrentOptions { seed, ..self.recurrent_options(x, input) };
+        let found = recurrent.forward(x.tensor(), &options)?;
+        let encoded = Encoded::new(&found.output, x.lengths(), &found.state);
+        let prediction = self.head.forward(&encoded, input.target, mode)?;
+        Ok(ModelOutput { prediction, state: found.state })
+    }
+
+    fn predict_detached(&self, x: &Sequences, input: &ModelInput<'_>) -> Result<ModelOutput> {
+        let found = self.predict(&self.recurrent.detached(), x, input, &mut Mode::Eval)?;
+        Ok(ModelOutput { prediction: found.prediction.detach(), state: found.state.detach() })
+    }
+
+    /// The mean loss of a prediction against the target, as the head defines it: cross entropy of classes,
+    /// the mean squared error of standardised values. Steps that are padding do not count.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::DType`] or [`Error::Target`] for a target that does not fit.
+    /// [`Error::Batch`], [`Error::Shape`], [`Error::DType`] or [`Error::Target`] for a target that does not
+    /// fit, [`Error::Config`] for options that the head does not have.
     pub fn loss(
         &self,
-        output: &Tensor,
-        target: &Tensor,
-        lengths: Option<&[usize]>,
-        smoothing: f64,
-    ) -> Result<Tensor> {
-        let (output, target) = self.rows(output, target, lengths)?;
-        if self.config.numbers == 0 {
-            return smoothed_cross_entropy(&output, &target, smoothing);
-        }
-        match &self.target_scale {
-            Some(scale) => {
-                let target = target.to_dtype(output.dtype())?;
-                squared_error(&scale.remove(&output)?, &scale.remove(&target)?)
-            }
-            None => squared_error(&output, &target),
-        }
+        prediction: &Prediction,
+        target: &Padded,
+        options: &LossOptions,
+    ) -> Result<Loss> {
+        self.head.loss(prediction, target, options)
     }
 
-    /// What was told and its target, a row each: `[N, ..]` both, where `N` counts the samples, or, if each
-    /// step is told, their steps without the filling behind `lengths`.
+    /// The answers to read of a prediction, one for each sample.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{Classification, ImageRows, Mode, Model, ModelConfig, RecurrentConfig};
+    ///
+    /// let names = vec!["cat".to_owned(), "dog".to_owned()];
+    /// let head = Classification { names, ..Classification::new(2) };
+    /// let rows = ImageRows { height: 8, width: 8 };
+    /// let config = ModelConfig::new(rows, RecurrentConfig::new(AnyCell::FGN, 4), head);
+    /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
+    /// let images = Tensor::zeros((1, 8, 8), DType::F32, &Device::Cpu)?;
+    /// let output = model.forward(&images, Mode::Eval)?;
+    /// // The logits of a black image are the head's biases, zero: neither class is more probable.
+    /// let answers = model.decode(&output.prediction)?;
+    /// assert!(answers[0].text().starts_with("cat\n  cat: 0."));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] for lengths that do not fit.
-    pub fn rows(
-        &self,
-        output: &Tensor,
-        target: &Tensor,
-        lengths: Option<&[usize]>,
-    ) -> Result<(Tensor, Tensor)> {
-        match self.config.each_step {
-            true => Ok((unpadded(output, lengths)?, unpadded(target, lengths)?)),
-            false => Ok((output.clone(), target.clone())),
-        }
+    /// [`Error::Prediction`] for a prediction of a model with another kind of head.
+    pub fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
+        self.head.decode(prediction)
     }
 
     /// The parameters by name, in a fixed order: input layer, dense layer, recurrent layer, head.
@@ -211,58 +261,60 @@ impl Model {
         &self.parameters
     }
 
-    /// Where its parameters are.
+    /// The device that its parameters are on.
     pub fn device(&self) -> &Device {
         self.parameters.first().map_or(&Device::Cpu, |(_, var)| var.device())
     }
 
-    /// How many numbers the parameters are.
+    /// The number of values of all parameters.
     pub fn parameter_count(&self) -> usize {
         let counts = self.parameters.iter().map(|(_, var)| var.elem_count());
         counts.sum()
     }
 
-    /// Writes the model to a safetensors file with its configuration in the metadata: the same model
-    /// gives the same bytes. A file that is there is replaced in one step once the new one is whole.
+    /// Writes the model to a safetensors file with its configuration in the metadata: the same model gives
+    /// the same bytes. An existing file is replaced in one step once the new one is complete.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        weights::save(path, &self.config, self.dtype, &self.parameters)
+        model_file::save(path, &self.config, self.dtype, &self.parameters)
     }
 
     /// Reads a model that [`save`](Self::save) wrote.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is no model file: each with
-    /// what was found and what was expected, tensors by name.
+    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is not a model file of this version:
+    /// with what was found and what was expected, tensors by name.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let ModelFile { config, dtype, stored } = weights::load(path, device)?;
+        let ModelFile { config, dtype, stored } = model_file::load(path, device)?;
         Self::build(&config, Parameters::stored(stored, dtype, device)?)
     }
 
-    /// A model of its own with the present parameters, whose recurrent layers lay theirs out for the kernels
-    /// at the first run for all that follow, as [`Recurrent::frozen`] does: for use on many short samples.
-    /// The results are the same, bit by bit. What is learned later does not change it, and its recurrent
-    /// layers stay as they are, whatever its own parameters are set to.
+    /// A model of its own with a copy of the present parameters, whose recurrent layers pack theirs once at
+    /// the first forward pass, as [`Recurrent::frozen`] does: for inference on many short samples. The
+    /// results are the same, bit by bit. Later training does not change it, and its recurrent layers do not
+    /// follow changes of its own parameters.
     ///
     /// ```
     /// use candle_core::{DType, Device, Tensor};
     /// use fgn_core::AnyCell;
-    /// use fgn_nn::{InputConfig, Mode, Model, ModelConfig, RecurrentConfig};
+    /// use fgn_nn::{Classification, ImageRows, Mode, Model, ModelConfig, RecurrentConfig};
     ///
-    /// let rows = InputConfig::ImageRows { height: 28, width: 28 };
-    /// let config = ModelConfig::classifier(10, rows, RecurrentConfig::new(AnyCell::FGN, 16));
+    /// let rows = ImageRows { height: 28, width: 28 };
+    /// let recurrent = RecurrentConfig::new(AnyCell::FGN, 16);
+    /// let config = ModelConfig::new(rows, recurrent, Classification::new(10));
     /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?.frozen()?;
     /// for brightness in [0.0_f32, 0.5, 1.0] {
     ///     let image = Tensor::full(brightness, (1, 28, 28), &Device::Cpu)?;
-    ///     assert_eq!(model.forward(&image, Mode::Eval)?.dims(), [1, 10]);
+    ///     let output = model.forward(&image, Mode::Eval)?;
+    ///     assert_eq!(output.prediction.output().tensor().dims(), [1, 10]);
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Candle`] if there is no memory for it.
+    /// [`Error::Candle`] if there is not enough memory.
     pub fn frozen(&self) -> Result<Self> {
         let parameters = self.parameters.iter();
         let tensors = parameters.map(|(name, var)| (name.clone(), var.detach())).collect();
@@ -276,7 +328,7 @@ impl Model {
     fn build(config: &ModelConfig, mut parameters: Parameters) -> Result<Self> {
         config.validate()?;
         let dtype = parameters.dtype();
-        let input = InputLayer::new(&mut parameters, "input", &config.input)?;
+        let input = config.input.build(&mut parameters, "input")?;
         let mut features = config.input.features();
         let mut dense = None;
         if let Some(config) = &config.dense {
@@ -285,9 +337,7 @@ impl Model {
         }
         let hidden = config.recurrent.output_size();
         let recurrent = Recurrent::new(&mut parameters, "recurrent", features, &config.recurrent)?;
-        let head = Linear::new(&mut parameters, "head", hidden, config.outputs())?;
-        let scale = config.target_scale.as_ref().map(|scale| Scaling::new(scale, &parameters));
-        let target_scale = scale.transpose()?;
+        let head = config.head.build(&mut parameters, "head", hidden)?;
         Ok(Self {
             config: config.clone(),
             dtype,
@@ -295,7 +345,6 @@ impl Model {
             dense,
             recurrent,
             head,
-            target_scale,
             parameters: parameters.finish()?,
         })
     }

@@ -1,19 +1,20 @@
+//! Where layers take their parameters from: a seed, or a file.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
-use crate::error::FileError;
-use crate::{Error, Result, files};
+use crate::error::{Error, FileError, Result};
+use crate::files;
+use crate::random::Generator;
 
-/// The parameters of a model in the making: each layer takes its own from here, by name, and they
-/// are listed in the order in which they were taken.
+/// The parameters of a model that is being built: each layer takes its own from here, by name. They are
+/// listed in the order in which they were taken.
 ///
-/// Each is drawn from a generator of its own, seeded by the seed and the parameter's name, so that a
-/// model with one more layer begins with the same values everywhere else. Values are drawn as `f64`:
-/// models in `f32` and `f64` agree to rounding.
+/// Each parameter is drawn from a generator of its own, seeded by the seed and the parameter's name, so
+/// that a model with one more layer has the same initial values everywhere else. Values are drawn as
+/// `f64`: models in `f32` and `f64` agree to rounding.
 ///
 /// ```
 /// use candle_core::{DType, Device};
@@ -53,8 +54,8 @@ impl Parameters {
     }
 
     /// Parameters taken, by name, from any safetensors file: PyTorch's or candle-nn's state dict of a
-    /// network with recurrent layers, say. A layer named as the file's prefix finds its own there,
-    /// whatever else the file has; numbers in `f16`, `bf16`, `f32` or `f64` are converted to `dtype`.
+    /// network with recurrent layers, for example. A layer takes those that begin with its name, whatever
+    /// else the file has. Values in `f16`, `bf16`, `f32` or `f64` are converted to `dtype`.
     ///
     /// ```
     /// use candle_core::{DType, Device};
@@ -79,15 +80,16 @@ impl Parameters {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is no safetensors file. What
-    /// layers then miss, or find in another shape, they tell by name with the shape expected.
+    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is not a safetensors file. A layer
+    /// that misses a tensor, or finds it in another shape, returns [`Error::File`] with its name and the
+    /// expected shape.
     pub fn load(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
         let tensors = files::read(path, device)?;
         Self::stored(Stored { path: path.to_owned(), tensors }, dtype, device)
     }
 
-    /// Writes those taken so far to a safetensors file, under their names. A file that is there is
-    /// replaced in one step once the new one is whole.
+    /// Writes those taken so far to a safetensors file, under their names. An existing file is replaced in
+    /// one step once the new one is complete.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written.
@@ -108,12 +110,12 @@ impl Parameters {
         Ok(Self { source, dtype, device: device.clone(), list: Vec::new() })
     }
 
-    /// The type of their numbers.
+    /// Their data type.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// Where they are.
+    /// The device that they are on.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -123,12 +125,27 @@ impl Parameters {
         &self.list
     }
 
-    /// The parameter of that name and shape; `draw` gives its first values, row-major.
-    pub(crate) fn take(
+    /// Takes the parameter of that name and shape; `draw` returns its initial values, row-major. This is
+    /// what layers are built with, also those outside this crate.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use fgn_nn::{Parameters, init};
+    ///
+    /// let mut parameters = Parameters::new(7, DType::F32, &Device::Cpu)?;
+    /// let scale = parameters.take("scale".into(), &[4], |generator| init::uniform(generator, 4, 0.1))?;
+    /// assert_eq!(scale.dims(), [4]);
+    /// # Ok::<(), fgn_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::File`] if the parameters come from a file that does not have it in that shape,
+    /// [`Error::Candle`] for another number of values.
+    pub fn take(
         &mut self,
         name: String,
         shape: &[usize],
-        draw: impl FnOnce(&mut ChaCha8Rng) -> Vec<f64>,
+        draw: impl FnOnce(&mut Generator) -> Vec<f64>,
     ) -> Result<Var> {
         let tensor = match &mut self.source {
             Source::Seed(seed) => {
@@ -142,8 +159,8 @@ impl Parameters {
         Ok(var)
     }
 
-    /// Refuses a file that has more parameters of the recurrent layer of that name than were taken: more
-    /// layers, a second direction, a projection.
+    /// Refuses a file that has further parameters of the recurrent layer of that name: more layers, a second
+    /// direction, a projection.
     pub(crate) fn refuse_more_layers(&self, layer: &str) -> Result<()> {
         let Source::Stored(stored) = &self.source else { return Ok(()) };
         let prefix = if layer.is_empty() { String::new() } else { format!("{layer}.") };
@@ -157,7 +174,7 @@ impl Parameters {
         }
     }
 
-    /// All that were taken; none may be left over.
+    /// All parameters; a file may have no others.
     pub(crate) fn finish(self) -> Result<Vec<(String, Var)>> {
         if let Source::Stored(stored) = &self.source
             && let Some(name) = stored.tensors.keys().next()
@@ -203,12 +220,10 @@ fn is_of_recurrent_layer(name: &str) -> bool {
     layer.is_some_and(|layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn generator(seed: u64, name: &str) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+fn generator(seed: u64, name: &str) -> Generator {
     // FNV-1a: every name has a stream of its own.
     let stream = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    rng.set_stream(stream);
-    rng
+    Generator::seed_from_u64(seed).with_stream(stream)
 }

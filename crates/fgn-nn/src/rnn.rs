@@ -17,8 +17,8 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 //!
-//! For training over long sequences use [`Recurrent`], which gives all outputs in one
-//! tensor: the gradient by each of `T` separate states is as large as all of them.
+//! For training over long sequences use [`Recurrent`], which returns all outputs in one
+//! tensor: the gradient with respect to each of `T` separate states takes as much memory as all of them.
 
 use candle_core::{DType, Device, Result, Tensor};
 pub use candle_nn::rnn::{GRUConfig, GRUState, LSTMConfig, LSTMState, RNN};
@@ -26,7 +26,8 @@ use candle_nn::{Init, VarBuilder};
 use fgn_core::AnyCell;
 use fgn_kernels::Emit;
 
-use crate::{Error, Recurrent, RecurrentConfig, Run, State};
+use crate::error::Error;
+use crate::recurrent::{Recurrent, RecurrentConfig, RecurrentOptions, State};
 
 /// A long short-term memory, in place of [`candle_nn::rnn::LSTM`].
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ struct Single {
     device: Device,
 }
 
-/// Makes an LSTM over `in_dim` features from the parameters `weight_ih_l0 [4·H, I]` and so on.
+/// Builds an LSTM over `in_dim` features from the parameters `weight_ih_l0 [4·H, I]` and so on.
 ///
 /// # Errors
 /// If `vb` has parameters of other shapes, or not all; for a size of zero.
@@ -59,7 +60,7 @@ pub fn lstm(in_dim: usize, hidden_dim: usize, config: LSTMConfig, vb: VarBuilder
     LSTM::new(in_dim, hidden_dim, config, vb)
 }
 
-/// Makes a GRU over `in_dim` features from the parameters `weight_ih_l0 [3·H, I]` and so on.
+/// Builds a GRU over `in_dim` features from the parameters `weight_ih_l0 [3·H, I]` and so on.
 ///
 /// # Errors
 /// If `vb` has parameters of other shapes, or not all; for a size of zero.
@@ -78,18 +79,18 @@ impl LSTM {
         config: LSTMConfig,
         vb: VarBuilder,
     ) -> Result<Self> {
-        let way = match config.direction {
+        let direction = match config.direction {
             candle_nn::rnn::Direction::Forward => "",
             candle_nn::rnn::Direction::Backward => "_reverse",
         };
-        let suffix = format!("_l{}{way}", config.layer_idx);
+        let suffix = format!("_l{}{direction}", config.layer_idx);
         let biases = [config.b_ih_init, config.b_hh_init];
         let inits = ([config.w_ih_init, config.w_hh_init], biases);
         let layer = Single::new(AnyCell::LSTM, [in_dim, hidden_dim], inits, &suffix, &vb)?;
         Ok(Self { config, layer })
     }
 
-    /// What it was made with.
+    /// The configuration that it was built from.
     pub fn config(&self) -> &LSTMConfig {
         &self.config
     }
@@ -112,7 +113,7 @@ impl GRU {
         Ok(Self { config, layer })
     }
 
-    /// What it was made with.
+    /// The configuration that it was built from.
     pub fn config(&self) -> &GRUConfig {
         &self.config
     }
@@ -127,12 +128,12 @@ impl RNN for LSTM {
     }
 
     fn step(&self, input: &Tensor, state: &Self::State) -> Result<Self::State> {
-        let states = self.layer.run(&input.unsqueeze(1)?, &[&state.h, &state.c])?.get(0)?;
+        let states = self.layer.states(&input.unsqueeze(1)?, &[&state.h, &state.c])?.get(0)?;
         Ok(LSTMState::new(states.get(0)?, states.get(1)?))
     }
 
     fn seq_init(&self, input: &Tensor, init_state: &Self::State) -> Result<Vec<Self::State>> {
-        let states = self.layer.run(input, &[&init_state.h, &init_state.c])?;
+        let states = self.layer.states(input, &[&init_state.h, &init_state.c])?;
         let state = |t| {
             let states = states.get(t)?;
             Ok(LSTMState::new(states.get(0)?, states.get(1)?))
@@ -153,16 +154,16 @@ impl RNN for GRU {
     }
 
     fn step(&self, input: &Tensor, state: &Self::State) -> Result<Self::State> {
-        let states = self.layer.run(&input.unsqueeze(1)?, &[&state.h])?;
+        let states = self.layer.states(&input.unsqueeze(1)?, &[&state.h])?;
         Ok(GRUState { h: states.get(0)?.get(0)? })
     }
 
     fn seq_init(&self, input: &Tensor, init_state: &Self::State) -> Result<Vec<Self::State>> {
-        let states = self.layer.run(input, &[&init_state.h])?;
+        let states = self.layer.states(input, &[&init_state.h])?;
         (0..states.dim(0)?).map(|t| Ok(GRUState { h: states.get(t)?.get(0)? })).collect()
     }
 
-    /// The states side by side, `[B, T·H]`, as candle-nn's GRU has them.
+    /// The states side by side, `[B, T·H]`, as candle-nn's GRU returns them.
     fn states_to_tensor(&self, states: &[Self::State]) -> Result<Tensor> {
         Tensor::cat(&states.iter().map(|state| &state.h).collect::<Vec<_>>(), 1)
     }
@@ -200,12 +201,16 @@ impl Single {
         Tensor::zeros((batch, self.hidden), self.dtype, &self.device)
     }
 
-    /// The states after each step of `x: [B, T, I]`, from those given: `[T, S, B, H]`.
-    fn run(&self, x: &Tensor, states: &[&Tensor]) -> Result<Tensor> {
+    /// The states after each step of `x: [B, T, I]`, from those initial ones: `[T, S, B, H]`.
+    fn states(&self, x: &Tensor, states: &[&Tensor]) -> Result<Tensor> {
         let state = State::new(vec![Tensor::stack(states, 0)?], false);
-        let run = Run { state: Some(&state), emit: Emit::States, ..Run::default() };
-        let ran = self.layer.forward(x, &run).map_err(candle)?;
-        ran.states[0].permute((1, 2, 0, 3))?.contiguous()
+        let options = RecurrentOptions {
+            state: Some(&state),
+            emit: Emit::States,
+            ..RecurrentOptions::default()
+        };
+        let output = self.layer.forward(x, &options).map_err(candle)?;
+        output.states[0].permute((1, 2, 0, 3))?.contiguous()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_core::{AnyCell, Norm};
-use fgn_nn::{Parameters, Recurrent, RecurrentConfig, Run, State};
+use fgn_nn::{Parameters, Recurrent, RecurrentConfig, RecurrentOptions, State};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 
@@ -55,7 +55,9 @@ impl Golden {
         let bytes = fs::read(path)?;
         let (_, header) = SafeTensors::read_metadata(&bytes)?;
         let text = header.metadata().as_ref().and_then(|all| all.get("golden"));
-        let head = serde_json::from_str(text.ok_or("no `golden` in the metadata")?)?;
+        // The files were written when the cells' key for it was `activation`.
+        let text = text.ok_or("no `golden` in the metadata")?.replace("activation", "nonlinearity");
+        let head = serde_json::from_str(&text)?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)?;
         Ok(Self { path: path.to_owned(), head, tensors })
     }
@@ -100,24 +102,24 @@ impl Golden {
         let states = self.variables("states", dtype)?;
         let first = states.values().map(|var| var.as_tensor().clone()).collect();
         let first = State::new(first, config.bidirectional);
-        let places: Vec<_> = states.keys().map(|name| name.replace("states", "final")).collect();
+        let finals: Vec<_> = states.keys().map(|name| name.replace("states", "final")).collect();
         variables.extend(states);
 
         let run = layer.forward(
             &x,
-            &Run {
+            &RecurrentOptions {
                 state: Some(&first),
                 lengths: self.head.options.lengths.as_deref(),
                 resets: self.tensors.get("resets"),
-                ..Run::default()
+                ..RecurrentOptions::default()
             },
         )?;
         compare("output", &run.output, self.tensor("output")?, tolerance.values, 1.0)?;
-        let mut loss = weighed(&run.output, f64::sin)?;
-        for (place, (name, found)) in places.iter().zip(run.state.tensors()).enumerate() {
+        let mut loss = weighted(&run.output, f64::sin)?;
+        for (index, (name, found)) in finals.iter().zip(run.state.tensors()).enumerate() {
             compare(name, found, self.tensor(name)?, tolerance.values, 1.0)?;
-            let start = 10.0 * place as f64;
-            loss = (loss + weighed(found, |n| (n + start).cos())?)?;
+            let start = 10.0 * index as f64;
+            loss = (loss + weighted(found, |n| (n + start).cos())?)?;
         }
         let gradients = loss.backward()?;
         let all = self.variables("", dtype)?;
@@ -133,8 +135,8 @@ impl Golden {
     }
 }
 
-/// The sum of the tensor's numbers, each times `by` of its place.
-fn weighed(tensor: &Tensor, by: impl Fn(f64) -> f64) -> candle_core::Result<Tensor> {
+/// The sum of the tensor's numbers, each times `by` of its index.
+fn weighted(tensor: &Tensor, by: impl Fn(f64) -> f64) -> candle_core::Result<Tensor> {
     let weights: Vec<f64> = (0..tensor.elem_count()).map(|n| by(n as f64)).collect();
     let weights = Tensor::from_vec(weights, tensor.shape(), tensor.device())?;
     (tensor * weights.to_dtype(tensor.dtype())?)?.sum_all()
@@ -154,10 +156,10 @@ fn compare(
     let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>();
     let (found, expected) = (numbers(found)?, numbers(expected)?);
     let scale = expected.iter().fold(least_scale, |max, number| max.max(number.abs()));
-    for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let error = (found - expected).abs();
         if error.is_nan() || error > tolerance * scale {
-            return Err(format!("{name}[{place}] is {found}, expected {expected}").into());
+            return Err(format!("{name}[{index}] is {found}, expected {expected}").into());
         }
     }
     Ok(())

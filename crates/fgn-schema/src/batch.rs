@@ -8,8 +8,8 @@ use crate::padded::Padded;
 /// Some samples and their targets. Each part has lengths of its own, so that an answer may be longer or
 /// shorter than its question.
 ///
-/// Most models read one input and learn one target. A model of one's own may take several: further ones follow
-/// the first, in an order that its data set and the model agree on.
+/// Most models take one input and predict one target. A custom model may take several: further ones follow the
+/// first, in an order that its data set and the model agree on.
 #[derive(Clone, Debug)]
 pub struct Batch {
     inputs: Vec<Padded>,
@@ -64,7 +64,9 @@ impl Batch {
     /// # Errors
     /// [`Error::Candle`](crate::Error::Candle) if a tensor cannot be copied there.
     pub fn to_device(&self, device: &Device) -> Result<Batch> {
-        let all = |parts: &[Padded]| parts.iter().map(|part| part.to_device(device)).collect();
+        let all = |parts: &[Padded]| -> Result<Vec<Padded>> {
+            parts.iter().map(|part| part.to_device(device)).collect()
+        };
         Ok(Batch { inputs: all(&self.inputs)?, targets: all(&self.targets)? })
     }
 }

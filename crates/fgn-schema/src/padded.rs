@@ -73,6 +73,11 @@ impl Padded {
         Ok(Padded { tensor: self.tensor.to_device(device)?, lengths: self.lengths.clone() })
     }
 
+    /// The same numbers, outside the computation graph.
+    pub fn detach(&self) -> Padded {
+        Padded { tensor: self.tensor.detach(), lengths: self.lengths.clone() }
+    }
+
     /// The steps of `[B, T, ..]` that are not padding, one row each, sequence by sequence: `[N, ..]`.
     ///
     /// ```
@@ -131,7 +136,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::unwrap_used, reason = "a test fails by it")]
     fn lengths_that_do_not_fit_are_refused() {
         let tensor = Tensor::zeros((2, 3, 1), DType::F32, &Device::Cpu).unwrap();
         for lengths in [vec![], vec![1], vec![1, 2, 3], vec![0, 1], vec![1, 4]] {
@@ -146,7 +150,17 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::unwrap_used, reason = "a test fails by it")]
+    fn padding_is_left_out() {
+        let steps = Tensor::arange(0u32, 24, &Device::Cpu).unwrap().reshape((2, 4, 3)).unwrap();
+        let padded = Padded::with_lengths(steps.clone(), vec![1, 3]).unwrap();
+        assert_eq!(
+            padded.steps().unwrap().to_vec2::<u32>().unwrap(),
+            [[0, 1, 2], [12, 13, 14], [15, 16, 17], [18, 19, 20]]
+        );
+        assert_eq!(Padded::new(steps).steps().unwrap().dims(), [8, 3]);
+    }
+
+    #[test]
     fn numbers_that_are_not_finite_are_found() {
         let padded = |values: &[f32]| Padded::new(Tensor::new(values, &Device::Cpu).unwrap());
         assert!(padded(&[0.0, -0.0, f32::MAX, f32::MIN]).is_finite().unwrap());

@@ -26,6 +26,14 @@ impl Prediction {
         }
     }
 
+    /// The same prediction, outside the computation graph.
+    pub fn detach(&self) -> Prediction {
+        match self {
+            Prediction::Logits(logits) => Prediction::Logits(logits.detach()),
+            Prediction::Values(values) => Prediction::Values(values.detach()),
+        }
+    }
+
     /// Whether there is a prediction for each step, rather than one for each sample.
     pub fn is_per_step(&self) -> bool {
         self.output().tensor().rank() == 3
@@ -63,7 +71,6 @@ mod tests {
     use super::*;
 
     fn zeros(shape: &[usize], dtype: DType) -> Tensor {
-        #[expect(clippy::unwrap_used, reason = "a test fails by it")]
         Tensor::zeros(shape, dtype, &Device::Cpu).unwrap()
     }
 

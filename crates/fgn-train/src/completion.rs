@@ -1,121 +1,69 @@
-//! What a recipe leaves out of its model, taken from the data: sizes, classes and scales.
+//! What a recipe leaves out of its model, completed from the data: sizes, classes and scales.
 
-use fgn_data::{Dataset, Form, Input, Moments, Samples as _, Statistics, Target};
+use fgn_data::{Dataset, Samples as _, statistics};
+use fgn_nn::ModelConfig;
+use fgn_schema::{Schema, Statistics};
 use serde::Deserialize as _;
-use toml::{Table, Value};
+use toml::Table;
 
-use crate::recipe::explain;
-use crate::{Config, Result};
+use crate::config::Config;
+use crate::data::open_data;
+use crate::error::{Error, Result};
+use crate::toml_error::explain;
 
-/// Reads the data, and completes `recipe` with what is known by it then. The data is given back whole.
+/// Reads the data, and completes `recipe` with what follows from it. The data is given back whole.
 ///
 /// # Errors
-/// A slip anywhere, before the data is read; data that cannot be read or divided; something missing that no
-/// data can tell.
+/// A typo anywhere, before the data is read; data that cannot be read or divided; a missing value that does not
+/// follow from data.
 pub(crate) fn complete(recipe: &Config<Table>, origin: &str) -> Result<(Config, Dataset)> {
     recipe.check_settings()?;
     recipe.data.check()?;
-    let stand_in = stand_in(&recipe.model);
-    with_model(recipe, filled(&recipe.model, &stand_in, &Statistics::default()), origin)?;
-    let dataset = recipe.data.open()?;
-    // What is held out is not to be seen, not even its mean.
+    let stand_in = ModelConfig::stand_in(&json(&recipe.model));
+    completed(recipe, &stand_in, &Statistics::default(), origin)?;
+    let dataset = open_data(&recipe.data)?;
+    // The validation part must not be used, not even its mean.
     let train = recipe.data.divide(dataset.clone(), recipe.training.seed)?.train;
-    let model = filled(&recipe.model, train.form(), &Statistics::of(&train)?);
-    Ok((with_model(recipe, model, origin)?, dataset))
+    let config = completed(recipe, train.schema(), &statistics(&train)?, origin)?;
+    Ok((config, dataset))
 }
 
-fn with_model(recipe: &Config<Table>, model: Table, origin: &str) -> Result<Config> {
-    let told = |problem: &toml::de::Error| explain(problem, origin.to_owned());
-    let mut whole: Table = recipe.to_toml()?.parse().map_err(|problem| told(&problem))?;
+fn completed(
+    recipe: &Config<Table>,
+    data: &Schema,
+    statistics: &Statistics,
+    origin: &str,
+) -> Result<Config> {
+    let error = |problem: &toml::de::Error| explain(problem, origin.to_owned());
+    let model = ModelConfig::complete(&json(&recipe.model), data, statistics)?;
+    let model = Table::try_from(model).map_err(|problem| Error::Recipe {
+        origin: origin.to_owned(),
+        message: problem.to_string(),
+        nearest: None,
+    })?;
+    let mut whole: Table = recipe.to_toml()?.parse().map_err(|problem| error(&problem))?;
     whole.insert("model".into(), model.into());
-    Config::deserialize(whole).map_err(|problem| told(&problem))
+    Config::deserialize(whole).map_err(|problem| error(&problem))
 }
 
-/// Of some data that the model might be for.
-fn stand_in(model: &Table) -> Form {
-    let kind = model.get("input").and_then(|input| input.get("kind")).and_then(Value::as_str);
-    let input = match kind {
-        Some(kind) if kind.starts_with("image") => {
-            Input::Image { height: 4, width: 4, channels: 1 }
-        }
-        Some("symbols") => Input::Symbols { symbols: 2 },
-        _ => Input::Series { features: 1 },
-    };
-    let target = match model.contains_key("numbers") {
-        true => Target::Numbers(vec!["0".into()]),
-        false => Target::Classes(vec!["0".into(), "1".into()]),
-    };
-    Form { input, target, each_step: false }
-}
-
-/// `model` with all that it does not say, as far as the data's form says it.
-fn filled(model: &Table, form: &Form, found: &Statistics) -> Table {
-    let mut model = model.clone();
-    let told = ["classes", "numbers"].iter().any(|key| model.contains_key(*key));
-    let (count, names) = match &form.target {
-        Target::Classes(names) => ("classes", names),
-        Target::Numbers(names) => ("numbers", names),
-    };
-    if !told {
-        model.insert(count.into(), number(names.len()));
-        // Those that are only counted need no names.
-        if !names.iter().enumerate().all(|(at, name)| *name == at.to_string()) {
-            let names: Vec<_> = names.iter().cloned().map(Value::String).collect();
-            model.entry("names").or_insert(names.into());
-        }
-        if let Some(moments) = &found.target {
-            model.entry("target_scale").or_insert(scale(moments));
-        }
-        if form.each_step {
-            model.entry("each_step").or_insert(true.into());
-        }
+/// The table of a recipe as `fgn-nn` takes it.
+fn json(model: &Table) -> serde_json::Map<String, serde_json::Value> {
+    match serde_json::to_value(model) {
+        Ok(serde_json::Value::Object(map)) => map,
+        // A table always is an object.
+        _ => serde_json::Map::new(),
     }
-    let input = model.entry("input").or_insert_with(|| Value::Table(Table::new()));
-    let Some(input) = input.as_table_mut() else {
-        return model; // The mistake is told when it is read.
-    };
-    let mut give = |key: &str, value: Value| {
-        input.entry(key).or_insert(value);
-    };
-    match form.input {
-        Input::Image { height, width, .. } => {
-            give("kind", "image-rows".into());
-            give("height", number(height));
-            give("width", number(width));
-        }
-        Input::Series { features } => {
-            give("kind", "series".into());
-            give("features", number(features));
-            if let Some(moments) = &found.input {
-                give("scale", scale(moments));
-            }
-        }
-        Input::Symbols { symbols } => {
-            give("kind", "symbols".into());
-            give("symbols", number(symbols));
-        }
-    }
-    model
-}
-
-fn number(count: usize) -> Value {
-    Value::Integer(i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-fn scale(moments: &Moments) -> Value {
-    let numbers = |all: &[f64]| Value::Array(all.iter().copied().map(Value::Float).collect());
-    let (mean, deviation) = (numbers(&moments.mean), numbers(&moments.deviation));
-    Value::Table(Table::from_iter([("mean".to_owned(), mean), ("deviation".to_owned(), deviation)]))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use fgn_nn::{InputConfig, Scale};
+    use fgn_nn::{HeadConfig, ImageRows, InputConfig};
 
     use super::*;
-    use crate::{Error, Override};
+    use crate::error::Error;
+    use crate::overrides::Override;
 
     fn open(overrides: &[&str]) -> Result<(Config, Option<Dataset>)> {
         let overrides: Result<Vec<Override>> = overrides.iter().map(|text| text.parse()).collect();
@@ -138,46 +86,49 @@ mod tests {
         let settings = ["data.series.id=who", "data.series.target=kind", "data.validation=4"];
         let all = [&[&source[..]], &settings[..]].concat();
         let (config, dataset) = open(&all).unwrap();
-        assert_eq!(config.model.classes, 2);
-        assert_eq!(config.model.names, ["even", "odd"]);
-        let InputConfig::Series { features: 2, scale: Some(scale) } = &config.model.input else {
+        let HeadConfig::Classification(head) = &config.model.head else {
+            panic!("{:?}", config.model.head);
+        };
+        assert_eq!((head.classes, &head.names[..]), (2, &["even".to_owned(), "odd".into()][..]));
+        let InputConfig::Series(input) = &config.model.input else {
             panic!("{:?}", config.model.input);
         };
+        assert_eq!(input.features, 2);
         let parts = config.data.divide(dataset.unwrap(), config.training.seed).unwrap();
         assert_eq!([parts.train.len(), parts.valid.unwrap().len(), parts.test.len()], [12, 4, 4]);
-        let expected = Statistics::of(&parts.train).unwrap().input.unwrap();
-        let expected = Scale { mean: expected.mean, deviation: expected.deviation };
-        assert_eq!(*scale, expected);
+        assert_eq!(input.scale, statistics(&parts.train).unwrap().input);
 
         // Numbers in place of classes; what the recipe says stands.
-        let numbers = ["data.series.task=numbers", "data.series.target=x"];
+        let numbers = ["data.series.task=regression", "data.series.target=x"];
         let kept = ["data.series.ignore=kind", "model.recurrent.hidden_size=5"];
         let all = [&all[..], &numbers, &kept].concat();
         let (config, _) = open(&all).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!((config.model.numbers, config.model.classes), (1, 0));
-        assert_eq!(config.model.names, ["x"]);
-        assert!(config.model.target_scale.is_some());
+        let HeadConfig::Regression(head) = &config.model.head else {
+            panic!("{:?}", config.model.head);
+        };
+        assert_eq!((head.values, &head.names[..]), (1, &["x".to_owned()][..]));
+        assert!(head.scale.is_some());
         assert_eq!(config.model.recurrent.hidden_size, 5);
         let text = config.to_toml().unwrap();
         assert_eq!(Config::parse(&text, "written", &[]).unwrap(), config, "it needs no data now");
     }
 
     #[test]
-    fn slips_are_told_before_the_data_is_read() {
-        for (slip, expected) in [
+    fn typos_are_reported_before_the_data_is_read() {
+        for (typo, expected) in [
             ("model.recurrent.hiden_size=3", "did you mean \"hidden_size\"?"),
-            ("model.clases=3", "did you mean \"classes\"?"),
+            ("model.head.clases=3", "did you mean \"classes\"?"),
             ("model.input={ kind = \"image-rows\", hight = 3 }", "did you mean \"height\"?"),
             ("training.epoch=3", "did you mean \"epochs\"?"),
             ("training.epochs=0", "training.epochs is 0"),
             ("data.series.tarjet=x", "did you mean \"target\"?"),
         ] {
-            let message = open(&["data.source=no/such.csv", slip]).err().unwrap().to_string();
-            assert!(message.contains(expected), "{slip}: {message}");
+            let message = open(&["data.source=no/such.csv", typo]).err().unwrap().to_string();
+            assert!(message.contains(expected), "{typo}: {message}");
         }
         let settings = ["data.source=no/such.csv", "data.series.id=a", "data.series.target=b"];
         let error = open(&settings).err().unwrap();
-        assert!(matches!(error, Error::Io { .. }), "{error}");
+        assert!(matches!(error, Error::Data(fgn_data::Error::Read { .. })), "{error}");
     }
 
     #[test]
@@ -193,7 +144,7 @@ mod tests {
             format!("{text}recurrent = {{ hidden_size = 3, cell = {{ name = \"lstm\" }} }}");
         fs::write(&file, whole).unwrap();
         let config = Config::load(file.to_str().unwrap(), &[]).unwrap();
-        assert_eq!((config.model.classes, config.model.names.len()), (10, 0));
-        assert_eq!(config.model.input, InputConfig::ImageRows { height: 28, width: 28 });
+        assert_eq!(config.model.head, fgn_nn::Classification::new(10).into());
+        assert_eq!(config.model.input, ImageRows { height: 28, width: 28 }.into());
     }
 }

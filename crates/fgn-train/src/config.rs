@@ -1,24 +1,37 @@
 //! The configuration of a training: what a recipe says, checked before any work.
 
-use fgn_data::{Dataset, Samples as _};
-use fgn_nn::{Isa, ModelConfig};
+use fgn_data::{DataConfig, Dataset, Samples as _};
+use fgn_nn::{Isa, LossOptions, ModelConfig};
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataConfig, fits};
-use crate::optimizer::config::{decay, expect};
-use crate::{Clip, EarlyStopping, Error, Group, NonFinite, OptimizerConfig, Result, Schedule};
+use crate::data::check_dataset;
+use crate::error::{Error, Result};
+use crate::metrics::LOSS;
+use crate::optimizer::gradients::Clip;
+use crate::optimizer::groups::ParameterGroup;
+use crate::optimizer::rules::OptimizerConfig;
+use crate::ranges::{decay, expect};
+use crate::schedule::{EarlyStopping, Schedule};
 
 /// A whole training: data, model, and how the one learns from the other.
 ///
 /// In TOML the fields are keys and tables of the same names; an unknown key is an error. The embedded
-/// recipes are examples of all of them. A model or data of one's own have a configuration of one's own,
+/// recipes are examples of all of them. A model or data of your own have a configuration of your own,
 /// `M` and `D`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Config<M = ModelConfig, D = DataConfig> {
     /// Names the run: its folder is `runs/<name>-<n>`. Letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// What to learn from.
+    /// The names of the metrics to measure, beside the loss; those that suit the model if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<String>,
+    /// What decides which epoch is best, for early stopping, the plateau schedule and the best checkpoint: the
+    /// loss, or the name of a metric. Of the validation part, or of the training where there is none.
+    #[serde(default = "loss", skip_serializing_if = "is_loss")]
+    pub monitor: String,
+    /// What to train on.
     pub data: D,
     /// How long to learn, and in what steps.
     pub training: TrainingConfig,
@@ -33,7 +46,7 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
     pub clip: Clip,
     /// Parameters that learn otherwise than the rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<Group>,
+    pub groups: Vec<ParameterGroup>,
     /// When to stop before all epochs are done; never if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -83,6 +96,17 @@ pub struct TrainingConfig {
     pub non_finite: NonFinite,
 }
 
+/// What to do about a step whose loss or gradient is not finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NonFinite {
+    /// Stop, and say which step, which samples and which tensors.
+    #[default]
+    Stop,
+    /// Warn, and skip the step. Weights that are not finite stop it all the same.
+    Skip,
+}
+
 /// How often to save a training, and what to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +123,7 @@ pub struct CheckpointConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportConfig {
-    /// How many samples the gates are looked at on after each epoch, held-out ones where there are some;
+    /// How many samples the gates are looked at on after each epoch, of the validation set where there is one;
     /// none with 0; 64 if left out.
     #[serde(default = "looked_at")]
     pub gate_samples: usize,
@@ -108,11 +132,13 @@ pub struct ReportConfig {
 /// All of a [`Config`] that a trainer needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
+    pub(crate) metrics: Vec<String>,
+    pub(crate) monitor: String,
     pub(crate) training: TrainingConfig,
     pub(crate) optimizer: OptimizerConfig,
     pub(crate) schedule: Schedule,
     pub(crate) clip: Clip,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<ParameterGroup>,
     pub(crate) early_stopping: Option<EarlyStopping>,
     pub(crate) checkpoint: CheckpointConfig,
 }
@@ -151,6 +177,8 @@ impl<M, D> Config<M, D> {
     pub fn new(name: &str, data: D, training: TrainingConfig, model: M) -> Config<M, D> {
         Config {
             name: name.to_owned(),
+            metrics: Vec::new(),
+            monitor: loss(),
             data,
             training,
             optimizer: OptimizerConfig::default(),
@@ -166,6 +194,8 @@ impl<M, D> Config<M, D> {
 
     pub(crate) fn settings(&self) -> Settings {
         Settings {
+            metrics: self.metrics.clone(),
+            monitor: self.monitor.clone(),
             training: self.training,
             optimizer: self.optimizer,
             schedule: self.schedule,
@@ -190,7 +220,7 @@ impl<M, D> Config<M, D> {
         self.optimizer.check()?;
         self.schedule.check()?;
         self.clip.check()?;
-        self.groups.iter().try_for_each(Group::check)?;
+        self.groups.iter().try_for_each(ParameterGroup::check)?;
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
         let CheckpointConfig { every_steps, keep } = self.checkpoint;
         let every = every_steps.unwrap_or(1);
@@ -234,7 +264,9 @@ impl Config {
     pub fn check(&self) -> Result<()> {
         self.check_settings()?;
         self.data.check()?;
-        Ok(self.model.validate()?)
+        self.model.validate()?;
+        let options = LossOptions::default().with_label_smoothing(self.training.label_smoothing);
+        Ok(self.model.head.check_loss_options(&options)?)
     }
 
     /// Checks what [`Config::check`] does, that data, model and training fit each other, and that this
@@ -245,7 +277,7 @@ impl Config {
     pub fn check_with(&self, dataset: &Dataset) -> Result<()> {
         self.check()?;
         Isa::active()?;
-        fits(&self.model, dataset)?;
+        check_dataset(&self.model, dataset)?;
         let count = dataset.train.len();
         let valid = match dataset.valid {
             Some(_) => 0,
@@ -253,7 +285,7 @@ impl Config {
         };
         let expected = format!("less than {count}, the number of training samples");
         expect(valid < count, "data.validation", valid, expected)?;
-        let expected = "0 with training.carry_state: what is held out is drawn at random, and streams are \
+        let expected = "0 with training.carry_state: the validation set is drawn at random, and streams are \
                         of samples that follow each other";
         expect(!self.training.carry_state || valid == 0, "data.validation", valid, expected)?;
         let left = count - valid;
@@ -265,6 +297,14 @@ impl Config {
 
 fn one<T: From<u8>>() -> T {
     1.into()
+}
+
+fn loss() -> String {
+    LOSS.into()
+}
+
+fn is_loss(monitor: &str) -> bool {
+    monitor == LOSS
 }
 
 fn two() -> usize {
@@ -310,8 +350,8 @@ mod tests {
         for (bad, expected) in [
             ("training.batch_size=71", "training.batch_size is 71, expected 1 to 70,"),
             ("data.validation=90", "data.validation is 90, expected less than 90,"),
-            ("model.input.width=8", "6 x 4 pixels, the model expects images of 6 x 8"),
-            ("model.classes=2", "3 classes, the model expects at most 2"),
+            ("model.input.width=8", "6 x 4 pixels, expected images of 6 x 8"),
+            ("model.head.classes=2", "3 classes, expected at most 2 classes"),
         ] {
             let config = testing::load(&[bad]).unwrap();
             let message = config.check_with(&dataset).unwrap_err().to_string();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use candle_core::Device;
 use tracing::info;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Where to compute, as `--device` says it: `auto`, `cpu`, `cuda` or `cuda:N`.
 ///

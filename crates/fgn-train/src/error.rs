@@ -43,21 +43,48 @@ pub enum Error {
         /// What would do.
         expected: String,
     },
-    /// A data set that the model cannot read.
+    /// A metric that is unknown, or that does not suit the model.
     #[error(
-        "the data set has {found}, the model expects {expected}: change one of [data] and [model]"
+        "metrics has {name:?}, {problem}: expected some of {expected}{}",
+        did_you_mean(nearest)
     )]
-    Mismatch {
-        /// What the data set has.
-        found: String,
-        /// What the model is configured for.
+    Metric {
+        /// The metric's name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The metrics that suit, separated by commas.
         expected: String,
+        /// The nearest of these, if one is near.
+        nearest: Option<String>,
+    },
+    /// A prediction of another kind than a metric is for.
+    #[error(
+        "the metric {metric} compares {expected} with targets, the model predicts something else"
+    )]
+    MetricPrediction {
+        /// The metric's name.
+        metric: &'static str,
+        /// What it compares.
+        expected: &'static str,
+    },
+    /// A saved state of a metric that cannot be one.
+    #[error("the checkpoint's state of a metric cannot be read: {0}")]
+    MetricState(String),
+    /// A run of an earlier version.
+    #[error(
+        "{} was written by an earlier version of fgn, which this one does not read: train it again, or use that \
+         version",
+        file.display()
+    )]
+    OldRun {
+        /// Its configuration.
+        file: PathBuf,
     },
     /// A loss or a gradient that is not finite.
     #[error(
-        "{what} in epoch {epoch}, step {step}; {tensors}; samples {samples} of the \
-         training part. Try a lower optimizer.learning_rate, clip.norm = 1.0, or leave such steps out \
-         with training.non_finite = \"skip\""
+        "{what} in epoch {epoch}, step {step}; {tensors}; {samples}. Try a lower optimizer.learning_rate, \
+         clip.norm = 1.0, or skip such steps with training.non_finite = \"skip\""
     )]
     NotFinite {
         /// The loss, or that it is a gradient.
@@ -66,7 +93,7 @@ pub enum Error {
         epoch: usize,
         /// Counted from 1, within the epoch.
         step: usize,
-        /// The places of the step's samples, separated by commas.
+        /// The samples of the step: their indices, where they are known.
         samples: String,
         /// Which tensors are not finite.
         tensors: String,
@@ -113,7 +140,7 @@ pub enum Error {
         "{error}; {}",
         match good {
             Some(step) => format!(
-                "the one of step {step} is whole: --last-good goes on from there, and keeps this one \
+                "the one of step {step} is whole: --last-good resumes from there, and keeps this one \
                  aside"
             ),
             None => "no earlier one is whole: --last-good begins anew, and keeps this one aside".into(),
@@ -170,7 +197,7 @@ pub enum Error {
     Optimizer(String),
     /// A folder that holds a run already.
     #[error(
-        "{} holds a run already ({file}): choose another folder, remove it, or go on with it by \
+        "{} holds a run already ({file}): choose another folder, remove it, or resume it by \
          `fgn train --resume`; nothing was changed",
         folder.display()
     )]
@@ -179,12 +206,6 @@ pub enum Error {
         folder: PathBuf,
         /// The file that is in the way.
         file: &'static str,
-    },
-    /// A file that is there already.
-    #[error("{} is there already: choose another name, or replace it with --force", file.display())]
-    FileExists {
-        /// The file.
-        file: PathBuf,
     },
     /// A folder that holds no run, or half of one.
     #[error(
@@ -206,14 +227,6 @@ pub enum Error {
         /// The model file.
         file: PathBuf,
     },
-    /// A file that the model cannot be used on.
-    #[error("{}: the model does not read such files, expected {expected}", file.display())]
-    NotThisFile {
-        /// The file.
-        file: PathBuf,
-        /// What it reads.
-        expected: String,
-    },
     /// A file or folder that cannot be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {
@@ -224,12 +237,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Standard output is closed.
-    #[error("cannot write to standard output")]
-    Output(#[from] io::Error),
-    /// A picture that cannot be drawn.
-    #[error("cannot draw the learning curves: {0}")]
-    Curves(String),
     /// A GPU asked for in a build that cannot use one.
     #[error(
         "this build computes on the CPU alone: build it with `--features cuda` to use a GPU, or leave out \
@@ -238,7 +245,7 @@ pub enum Error {
     NoCuda,
     /// A GPU that is not there, or not usable.
     #[error(
-        "cannot use GPU {number}: `nvidia-smi` lists the GPUs and tells whether the driver runs; --device cpu \
+        "cannot use GPU {number}: `nvidia-smi` lists the GPUs and shows whether the driver runs; --device cpu \
          computes without"
     )]
     NoGpu {
@@ -247,15 +254,15 @@ pub enum Error {
         /// What the driver says.
         source: candle_core::Error,
     },
-    /// A report that cannot be made.
-    #[error("cannot make the report: {0}")]
-    Report(String),
-    /// A thread pool that cannot be started.
-    #[error("cannot start the threads")]
-    Threads(#[from] rayon::ThreadPoolBuildError),
-    /// A handler for Ctrl-C that cannot be set.
-    #[error("cannot listen for Ctrl-C")]
-    Signals(#[source] ctrlc::Error),
+    /// A step of no batch.
+    #[error("a step needs at least one batch, found none")]
+    NoBatches,
+    /// What an observer outside of this crate fails with.
+    #[error(transparent)]
+    Observer(Box<dyn std::error::Error + Send + Sync>),
+    /// What is wrong with a batch.
+    #[error(transparent)]
+    Batch(#[from] fgn_schema::Error),
     /// What the data crate refuses.
     #[error(transparent)]
     Data(#[from] fgn_data::Error),
@@ -268,6 +275,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Wraps the error of an observer, whose methods return this crate's [`Result`].
+    pub fn observer(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+        Error::Observer(Box::new(error))
+    }
+
     /// Makes an [`Error::Io`] of what the system said, for `map_err`.
     pub(crate) fn io(
         action: &'static str,
@@ -278,37 +290,6 @@ impl Error {
     }
 }
 
-/// The candidate that `name` is probably a slip for.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
-    let slip = |known: &str| strsim::damerau_levenshtein(&name.to_lowercase(), known);
-    let near = candidates.into_iter().map(|known| (slip(known), known));
-    let (_, known) =
-        near.filter(|&(edits, known)| edits <= MAX_EDITS.min(known.len() / 2)).min()?;
-    Some(known.to_owned())
-}
-
-/// Edits by which a name may differ from a known one and still be taken for a slip.
-const MAX_EDITS: usize = 4;
-
 fn did_you_mean(nearest: &Option<String>) -> String {
     nearest.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::nearest;
-
-    #[test]
-    fn slips_are_recognised_and_strangers_are_not() {
-        let known = ["epochs", "batch_size", "learning_rate", "seed"];
-        for (slip, meant) in [("epoch", "epochs"), ("batchsize", "batch_size"), ("Sead", "seed")] {
-            assert_eq!(nearest(slip, known).as_deref(), Some(meant), "{slip}");
-        }
-        for stranger in ["", "threads", "z"] {
-            assert_eq!(nearest(stranger, known), None, "{stranger}");
-        }
-    }
 }

@@ -1,13 +1,13 @@
-//! A model looked into: what its parameters hold, and what its gates do.
+//! What the parameters of a model hold.
 
 use candle_core::{DType, Tensor};
 use fgn_nn::Model;
 use serde::Serialize;
 
-use crate::Result;
+use crate::error::Result;
 
-/// What one parameter holds. Mean, deviation, bounds and norm are of its finite numbers; they are not numbers
-/// themselves where it has none.
+/// What one parameter holds. Mean, standard deviation, bounds and norm are over its finite values, and
+/// NaN where it has none.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ParameterSummary {
     /// Its name.
@@ -16,14 +16,14 @@ pub struct ParameterSummary {
     pub shape: Vec<usize>,
     /// Its type of number, `f32` or `f64`.
     pub dtype: &'static str,
-    /// How many numbers it is.
+    /// How many values it has.
     pub count: usize,
     /// Those of them that are not finite.
     pub not_finite: usize,
     /// The mean.
     pub mean: f64,
     /// The standard deviation.
-    pub deviation: f64,
+    pub std: f64,
     /// The smallest.
     pub min: f64,
     /// The largest.
@@ -70,8 +70,8 @@ fn summary(name: &str, tensor: &Tensor) -> Result<ParameterSummary> {
         count: numbers.len(),
         not_finite: numbers.len() - count,
         mean,
-        deviation: variance.sqrt(),
-        // Of nothing, `min` and `max` of numbers leave what is none.
+        std: variance.sqrt(),
+        // Where no value is finite, NaN is left.
         min: finite().fold(f64::NAN, f64::min),
         max: finite().fold(f64::NAN, f64::max),
         norm,
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_finite_is_counted_and_left_aside() {
+    fn non_finite_values_are_counted_and_left_out() {
         let tensor = |numbers: &[f32]| Tensor::new(numbers, &Device::Cpu).unwrap();
         let found = summary("a", &tensor(&[3.0, f32::NAN, -4.0, f32::INFINITY, 1.0])).unwrap();
         let expected = ParameterSummary {
@@ -95,16 +95,16 @@ mod tests {
             count: 5,
             not_finite: 2,
             mean: 0.0,
-            deviation: (26.0f64 / 3.0).sqrt(),
+            std: (26.0f64 / 3.0).sqrt(),
             min: -4.0,
             max: 3.0,
             norm: 26.0f64.sqrt(),
         };
         assert_eq!(found, expected);
         let found = summary("b", &tensor(&[f32::NAN])).unwrap();
-        let none = [found.mean, found.deviation, found.min, found.max, found.norm];
+        let none = [found.mean, found.std, found.min, found.max, found.norm];
         assert!(none.iter().all(|number| number.is_nan()), "{found:?}");
         let large = summary("c", &tensor(&[f32::MAX, f32::MAX])).unwrap();
-        assert!(large.norm.is_finite() && large.deviation == 0.0, "{large:?}");
+        assert!(large.norm.is_finite() && large.std == 0.0, "{large:?}");
     }
 }

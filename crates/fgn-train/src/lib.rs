@@ -1,20 +1,20 @@
-//! Training of gated recurrent networks: a library, and the binary `fgn` as a thin shell over it.
+//! Training of gated recurrent networks.
 //!
-//! A [`Config`] says everything about a training: which data, which model, how the one learns from
-//! the other. [`train`] does it and tells an [`Observer`] how it goes. A [`Recorder`] is the observer
-//! that writes a run folder, and a [`Run`] is such a folder opened again: to [`evaluate`] its model,
-//! or to tell what images and tables are with it ([`predict_image`], [`predict_table`]).
+//! A [`Config`] describes a whole training: the data, the model, and how the model is trained. [`train`] runs it
+//! and reports to an [`Observer`]. A [`Recorder`] is the observer that writes a run folder, and a
+//! [`TrainedRun`] is such a folder opened again: to [`evaluate`] its model, or to predict what images and
+//! tables show ([`predict_file`]).
 //!
 //! ```
 //! use candle_core::{DType, Device};
-//! use fgn_train::{Config, Model, Override};
+//! use fgn_train::{Config, Model, Override, open_data};
 //!
 //! // An embedded recipe, with a few keys overridden as `--set` does it.
 //! let overrides = ["training.epochs=1".parse::<Override>()?, "model.recurrent.cell.name=lstm".parse()?];
 //! let config = Config::load("mnist-rows", &overrides)?;
 //!
 //! // What it trains on, and the model before the first step.
-//! let digits = config.data.open()?;
+//! let digits = open_data(&config.data)?;
 //! config.check_with(&digits)?;
 //! let model = Model::new(&config.model, config.training.seed, DType::F32, &Device::Cpu)?;
 //! assert_eq!(model.parameter_count(), 4 * 128 * (28 + 128 + 2) + 10 * (128 + 1));
@@ -26,57 +26,93 @@
 //! - **Recipes** ([`RECIPES`], [`Override`]) are TOML; an unknown key or a value that does not fit is an
 //!   error that says what is known, and what is near.
 //! - **Optimizers** ([`Optimizer`]) are SGD, RMSprop, Adam, AdamW and Lion, each one pass over memory,
-//!   with [`Schedule`]s, clipping, accumulation, averages, and [`Group`]s of parameters.
-//! - **A [`Trainer`]** trains a [`Learner`], which a model of one's own may be, on any samples. It is
-//!   interrupted and goes on from a [`Checkpoint`] as if nothing had happened, bit for bit.
+//!   with [`Schedule`]s, clipping, accumulation, averages, and [`ParameterGroup`]s.
+//! - **A [`Trainer`]** trains a [`Learner`], which a model of your own may be, on any samples. It can be
+//!   interrupted and resumes from a [`Checkpoint`] as if nothing had happened, bit for bit.
+//! - **Metrics** ([`Metric`]) are one file each; a model's head names those that suit it, a recipe may name
+//!   others, and a program may bring its own.
+//! - **Observers** ([`Observer`]) get what is measured. Those that write files and pictures for people are in
+//!   the crate `fgn-report`, the progress bar is in `fgn-cli`.
 //! - **The same seed gives the same model**, bit for bit, whatever the number of threads.
-//! - **The command line** is in [`cli`]; the binary prints its errors and nothing else.
+//!
+//! No command line, terminal, plotting or allocator crate is among the dependencies.
+#![forbid(unsafe_code)]
 
 mod checkpoint;
-pub mod cli;
 mod completion;
 mod config;
-mod console;
-mod curves;
 mod data;
 mod device;
+mod durable;
+mod epoch_metrics;
 mod error;
 mod evaluation;
 mod gates;
 mod inspect;
+mod learner;
+mod logits;
+mod loss_sum;
+mod metrics;
+mod model;
+mod nearest;
+mod observer;
 mod optimizer;
+mod overrides;
 mod predict;
+mod ranges;
 mod recipe;
-mod report;
+mod recorder;
 mod run;
+pub mod run_files;
 mod schedule;
 mod session;
+mod state;
+mod step_metrics;
 mod sweep;
-mod tensorboard;
 #[cfg(test)]
 mod testing;
+mod toml_error;
+mod train;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Store};
-pub use config::{CheckpointConfig, Config, ReportConfig, TrainingConfig};
-pub use console::Console;
-pub use curves::draw_curves;
-pub use data::DataConfig;
+pub use candle_core;
+pub use checkpoint::files::Checkpoint;
+pub use checkpoint::store::CheckpointStore;
+pub use config::{CheckpointConfig, Config, NonFinite, ReportConfig, TrainingConfig};
+pub use data::{check_dataset, check_samples, log_progress, open_data, override_data};
 pub use device::DeviceChoice;
+pub use durable::replace_file;
+pub use epoch_metrics::EpochMetrics;
 pub use error::{Error, Result};
-pub use evaluation::{ClassScore, Evaluation, NumberScore, evaluate};
+pub use evaluation::{EVALUATION_BATCH, Evaluation, evaluate, evaluate_with};
+pub use fgn_data::DataConfig;
 pub use fgn_nn::{Model, ModelConfig};
-pub use gates::{GATE_BINS, GateRecord, GateRecorder, LayerGates, NamedSpread, Spread};
+pub use gates::observe::record_gates;
+pub use gates::record::{GATE_BINS, GateRecord, LayerGates, NamedSpread, Spread};
+pub use gates::recorder::{GateRecorder, read_gates};
 pub use inspect::{ParameterSummary, summarize_parameters};
-pub use optimizer::{Clip, Gradients, Group, NamedRows, Optimizer, OptimizerConfig};
-pub use predict::{Prediction, predict_image, predict_table};
-pub use recipe::{Override, RECIPES};
-pub use report::write_report;
-pub use run::{Recorder, Resumed, Run};
-pub use schedule::{EarlyStopping, Place, Schedule};
-pub use session::{Ended, Session};
-pub use sweep::{RandomSearch, Range, Sweep, SweepPlan};
-pub use trainer::{
-    End, EpochMetrics, Learner, NonFinite, Observer, Pass, Plan, Progress, Scored, Step, Trained,
-    Trainer, train,
+pub use learner::{Learner, Pass, Scored};
+pub use logits::{argmax, softmax};
+pub use metrics::{
+    Breakdown, Column, Direction, Measures, Metric, MetricInfo, Metrics, Unit, metric_names,
+    restored,
 };
+pub use observer::{Finished, Observer, TrainingPlan};
+pub use optimizer::Optimizer;
+pub use optimizer::gradients::{Clip, Gradients};
+pub use optimizer::groups::{NamedRows, ParameterGroup};
+// `OptimizerConfig`, and the options of each optimizer of the registry.
+pub use optimizer::rules::*;
+pub use overrides::Override;
+pub use predict::{like, predict, predict_file};
+pub use recipe::RECIPES;
+pub use recorder::{Recorder, Resumed, read_metrics};
+pub use run::TrainedRun;
+pub use schedule::{EarlyStopping, Schedule, SchedulePosition};
+pub use session::{Session, SessionOutcome};
+pub use state::TrainerState;
+pub use step_metrics::StepMetrics;
+pub use sweep::Sweep;
+pub use sweep::plan::{RandomSearch, Range, SweepPlan};
+pub use train::{Trained, train};
+pub use trainer::{End, Trainer};

@@ -1,17 +1,18 @@
-//! Recipes: configurations in TOML, embedded or from a file, with overrides laid over them.
+//! Recipes: configurations in TOML, embedded or from a file, with overrides.
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::str::FromStr;
 
 use fgn_data::Dataset;
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
-use toml::{Table, Value};
 
 use crate::completion::complete;
-use crate::error::nearest;
-use crate::{Config, Error, Result};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::nearest::nearest;
+use crate::overrides::Override;
+use crate::toml_error::{explain, in_file};
 
 /// The embedded recipes, as names and TOML: one file and one line each.
 pub const RECIPES: &[(&str, &str)] = &[
@@ -50,7 +51,7 @@ impl Config {
         recipe.map(|(_, text)| *text).ok_or_else(|| unknown(name))
     }
 
-    /// The recipe of that name, or in that file if it ends in `.toml`, with `overrides` laid over it
+    /// The recipe of that name, or in that file if it ends in `.toml`, with `overrides` applied
     /// in their order; checked. What it leaves out of the model is taken from the data, which is read then.
     ///
     /// # Errors
@@ -91,13 +92,13 @@ impl Config {
 const MISSING: &str = "missing field";
 
 impl<M: DeserializeOwned, D: DeserializeOwned> Config<M, D> {
-    /// A recipe's text with `overrides` laid over it in their order; `origin` names it in errors. Nothing
+    /// A recipe's text with `overrides` applied in their order; `origin` names it in errors. Nothing
     /// is checked but names and types.
     ///
     /// # Errors
     /// A text that is no TOML; an unknown key or a value that does not fit, with the nearest known one.
     pub fn parse(text: &str, origin: &str, overrides: &[Override]) -> Result<Config<M, D>> {
-        // The text must be right as it stands; so a mistake in it is told by its line.
+        // The text must be right as it stands; so an error in it is reported with its line.
         let config = toml::from_str(text).map_err(|problem| in_file(&problem, text, origin))?;
         if overrides.is_empty() {
             return Ok(config);
@@ -108,116 +109,9 @@ impl<M: DeserializeOwned, D: DeserializeOwned> Config<M, D> {
         }
         Config::deserialize(table).map_err(|problem| {
             let given: Vec<_> = overrides.iter().map(Override::to_string).collect();
-            explain(&problem, format!("with {} laid over {origin}", given.join(", ")))
+            explain(&problem, format!("with {} applied to {origin}", given.join(", ")))
         })
     }
-}
-
-/// A value to lay over a recipe, at a dotted key.
-///
-/// It reads from `key=value`, where the value is TOML, or a bare word for a string.
-///
-/// ```
-/// use fgn_train::{Config, Override};
-///
-/// let overrides = ["training.epochs=3".parse()?, "model.recurrent.cell.z=linear".parse()?];
-/// let config = Config::load("mnist", &overrides)?;
-/// assert_eq!(config.training.epochs, 3);
-/// # Ok::<(), fgn_train::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Override {
-    key: String,
-    value: Value,
-}
-
-impl Override {
-    /// Sets `key`, `training.epochs` say, to `value`.
-    pub fn new(key: &str, value: impl Into<Value>) -> Override {
-        Override { key: key.to_owned(), value: value.into() }
-    }
-
-    /// # Errors
-    /// A part of the key, not the last, that is there and is no table.
-    pub(crate) fn apply(&self, table: &mut Table) -> Result<()> {
-        let mut table = table;
-        let mut parts = self.key.split('.').peekable();
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                table.insert(part.to_owned(), self.value.clone());
-                break;
-            }
-            let inner = table.entry(part).or_insert_with(|| Value::Table(Table::new()));
-            table = inner.as_table_mut().ok_or_else(|| Error::Recipe {
-                origin: self.to_string(),
-                message: format!("{part:?} is a value, it has no keys"),
-                nearest: None,
-            })?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for Override {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Override> {
-        let error =
-            |message: String| Error::Recipe { origin: format!("{text:?}"), message, nearest: None };
-        let (key, value) = text
-            .split_once('=')
-            .ok_or_else(|| error("expected key=value, as in training.epochs=3".into()))?;
-        let (key, value) = (key.trim(), value.trim());
-        let named = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-        if key.split('.').any(|part| part.is_empty() || !part.chars().all(named)) {
-            return Err(error(format!(
-                "{key:?} is no dotted key, expected one as training.epochs"
-            )));
-        }
-        let bare =
-            |word: &str| !word.is_empty() && word.chars().all(|c| named(c) || "./".contains(c));
-        let value = match format!("value = {value}").parse::<Table>() {
-            Ok(mut table) if table.len() == 1 => {
-                table.remove("value").unwrap_or(Value::Boolean(false))
-            }
-            Err(_) if bare(value) => Value::String(value.to_owned()),
-            Err(problem) => {
-                return Err(error(format!("{value:?} is no TOML value: {}", problem.message())));
-            }
-            Ok(_) => return Err(error(format!("{value:?} is more than one value"))),
-        };
-        Ok(Override { key: key.to_owned(), value })
-    }
-}
-
-impl std::fmt::Display for Override {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}={}", self.key, self.value)
-    }
-}
-
-fn in_file(problem: &toml::de::Error, text: &str, origin: &str) -> Error {
-    let Some(span) = problem.span() else {
-        return explain(problem, origin.to_owned());
-    };
-    // Of a table with a tag only the beginning is known: look on from there for the key.
-    let rest = text.get(span.start..).unwrap_or_default();
-    let at = unknown_name(problem.message()).and_then(|name| rest.find(name)).unwrap_or(0);
-    let line = text.bytes().take(span.start + at).filter(|&byte| byte == b'\n').count() + 1;
-    explain(problem, format!("{origin}, line {line}"))
-}
-
-pub(crate) fn explain(problem: &toml::de::Error, origin: String) -> Error {
-    let message = problem.message();
-    let known = message.split('`').skip(3).step_by(2);
-    let nearest = unknown_name(message).and_then(|name| nearest(name, known));
-    Error::Recipe { origin, message: message.to_owned(), nearest }
-}
-
-/// The name that serde says it does not know: "unknown field `epoch`, expected `epochs` or `seed`".
-fn unknown_name(message: &str) -> Option<&str> {
-    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
-    is_unknown.then(|| message.split('`').nth(1)).flatten()
 }
 
 fn unknown(recipe: &str) -> Error {
@@ -232,8 +126,11 @@ fn unknown(recipe: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use fgn_nn::ModelConfig;
+    use toml::Table;
 
     use super::*;
+    use crate::optimizer::rules::sgd::Sgd;
+    use crate::schedule::Schedule;
 
     fn load(recipe: &str, overrides: &[&str]) -> Result<Config> {
         let overrides = overrides.iter().map(|text| text.parse()).collect::<Result<Vec<_>>>()?;
@@ -260,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn overrides_are_laid_over_in_order() {
+    fn overrides_are_applied_in_order() {
         let settings = [
             "training.epochs=3",
             "training.epochs = 4",
@@ -273,21 +170,16 @@ mod tests {
         let config = load("mnist-rows", &settings).unwrap();
         assert_eq!(config.training.epochs, 4);
         assert_eq!(config.optimizer.learning_rate(), 1.0);
-        assert_eq!(config.schedule, crate::Schedule::Constant);
-        let expected = crate::OptimizerConfig::Sgd {
-            learning_rate: 1.0,
-            momentum: 0.5,
-            nesterov: false,
-            weight_decay: 0.0,
-        };
-        assert_eq!(config.optimizer, expected);
+        assert_eq!(config.schedule, Schedule::Constant);
+        let expected = Sgd { learning_rate: 1.0, momentum: 0.5, ..Sgd::default() };
+        assert_eq!(config.optimizer, expected.into());
         assert_eq!(config.model.recurrent.cell, fgn_core::AnyCell::LSTM);
         assert_eq!(config.data.source, "some/folder");
     }
 
     #[test]
-    fn slips_in_overrides_are_told_with_what_was_meant() {
-        let slips = [
+    fn typos_in_overrides_are_reported_with_what_was_meant() {
+        let typos = [
             ("training.epoch=3", "unknown field `epoch`", "did you mean \"epochs\"?"),
             (
                 "model.recurent.hidden_size=3",
@@ -296,7 +188,7 @@ mod tests {
             ),
             ("model.recurrent.cell.name=lstn", "unknown variant `lstn`", "did you mean \"lstm\"?"),
             ("schedule.name=cosin", "unknown variant `cosin`", "did you mean \"cosine\"?"),
-            ("training.epochs=many", "invalid type: string \"many\"", "laid over mnist"),
+            ("training.epochs=many", "invalid type: string \"many\"", "applied to mnist"),
             ("training.epochs=-3", "integer `-3`", "training.epochs=-3"),
             ("training.epochs.x=3", "\"epochs\" is a value", ""),
             ("training.epochs", "expected key=value", ""),
@@ -305,14 +197,14 @@ mod tests {
             ("training.epochs=3\nx=1", "is more than one value", ""),
             ("training.epochs=", "is no TOML value", ""),
         ];
-        for (text, found, hint) in slips {
+        for (text, found, hint) in typos {
             let message = load("mnist", &[text]).unwrap_err().to_string();
             assert!(message.contains(found) && message.contains(hint), "{text}: {message}");
         }
     }
 
     #[test]
-    fn slips_in_a_file_are_told_by_line() {
+    fn typos_in_a_file_are_reported_by_line() {
         let text = RECIPES[0].1;
         let line_of =
             |part: &str| text.lines().position(|line| line.starts_with(part)).unwrap() + 1;
@@ -331,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_recipes_are_told_with_the_known() {
+    fn unknown_recipes_are_reported_with_the_known() {
         let message = load("mnist-row", &[]).unwrap_err().to_string();
         assert!(
             message.contains("mnist, mnist-rows, mnist-pixels, mnist-permuted, series"),

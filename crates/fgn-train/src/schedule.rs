@@ -1,11 +1,11 @@
-//! How the learning rate goes from the first step to the last.
+//! Schedules of the learning rate, and early stopping.
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::optimizer::config::{decay, expect, not_negative, positive};
+use crate::error::Result;
+use crate::ranges::{decay, expect, not_negative, positive};
 
 /// How the learning rate goes from the first step to the last, after a warm-up if there is one.
 ///
@@ -38,7 +38,7 @@ pub enum Schedule {
         rise: f64,
     },
     /// It is multiplied by `factor` each time that the validation loss has not fallen for `patience`
-    /// epochs; the training loss where nothing is held out.
+    /// epochs; the training loss where there is no validation set.
     Plateau {
         /// Above 0 and below 1; 0.1.
         #[serde(default = "tenth")]
@@ -52,9 +52,9 @@ pub enum Schedule {
     },
 }
 
-/// Where a training is, in steps of the optimizer, counted from 0.
+/// The position of a step in a training, in steps of the optimizer, counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SchedulePosition {
     /// The step.
     pub step: usize,
     /// Steps in all.
@@ -66,19 +66,19 @@ pub struct Place {
 }
 
 impl Schedule {
-    /// The factor on the learning rate at a place, for all but `Plateau`, which depends on the losses:
+    /// The factor on the learning rate at a step, for all but `Plateau`, which depends on the losses:
     /// that one gives 1.
     ///
     /// ```
-    /// use fgn_train::{Place, Schedule};
+    /// use fgn_train::{SchedulePosition, Schedule};
     ///
-    /// let at = |step, warmup| Place { step, steps: 1000, epoch: 100, warmup };
+    /// let at = |step, warmup| SchedulePosition { step, steps: 1000, epoch: 100, warmup };
     /// let cosine = Schedule::Cosine { floor: 0.0 };
     /// assert_eq!(cosine.factor(at(0, 0)), 1.0);
     /// assert!((cosine.factor(at(500, 0)) - 0.5).abs() < 1e-12);
     /// assert_eq!(Schedule::Constant.factor(at(4, 10)), 0.5); // of the warm-up's ten steps the fifth
     /// ```
-    pub fn factor(&self, at: Place) -> f64 {
+    pub fn factor(&self, at: SchedulePosition) -> f64 {
         if at.step < at.warmup {
             return (at.step + 1) as f64 / at.warmup as f64;
         }
@@ -133,7 +133,7 @@ impl Schedule {
     }
 }
 
-/// Stops a training whose validation loss no longer falls; the training loss where nothing is held out.
+/// Stops a training whose validation loss no longer falls; the training loss where there is no validation set.
 ///
 /// In TOML: `[early_stopping]`, `patience = 5`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -204,8 +204,8 @@ fn patience() -> usize {
 mod tests {
     use super::*;
 
-    fn at(step: usize, steps: usize) -> Place {
-        Place { step, steps, epoch: 10, warmup: 0 }
+    fn at(step: usize, steps: usize) -> SchedulePosition {
+        SchedulePosition { step, steps, epoch: 10, warmup: 0 }
     }
 
     #[test]
@@ -243,12 +243,12 @@ mod tests {
     #[test]
     fn a_warm_up_goes_before_any() {
         for schedule in [Schedule::Constant, Schedule::Cosine { floor: 0.0 }] {
-            let factor = |step| schedule.factor(Place { warmup: 4, ..at(step, 24) });
+            let factor = |step| schedule.factor(SchedulePosition { warmup: 4, ..at(step, 24) });
             assert_eq!([0, 1, 2, 3, 4].map(factor), [0.25, 0.5, 0.75, 1.0, 1.0]);
             assert_eq!(factor(14), schedule.factor(at(10, 20)));
         }
         // Longer than the training: it never reaches the full rate.
-        let factor = Schedule::Constant.factor(Place { warmup: 1000, ..at(9, 10) });
+        let factor = Schedule::Constant.factor(SchedulePosition { warmup: 1000, ..at(9, 10) });
         assert_eq!(factor, 0.01);
     }
 

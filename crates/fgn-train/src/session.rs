@@ -8,10 +8,15 @@ use candle_core::{DType, Device};
 use fgn_data::Dataset;
 use fgn_nn::Model;
 
-use crate::{
-    Checkpoint, Config, End, GateRecorder, Observer, Recorder, Result, Resumed, Trained, Trainer,
-    write_report,
-};
+use crate::checkpoint::files::Checkpoint;
+use crate::config::Config;
+use crate::data::open_data;
+use crate::error::Result;
+use crate::gates::recorder::GateRecorder;
+use crate::observer::Observer;
+use crate::recorder::{Recorder, Resumed};
+use crate::train::Trained;
+use crate::trainer::{End, Trainer};
 
 /// A training in a run folder, about to begin or to go on.
 pub struct Session {
@@ -22,7 +27,7 @@ pub struct Session {
 }
 
 /// How a session ended.
-pub struct Ended {
+pub struct SessionOutcome {
     /// The run folder.
     pub folder: PathBuf,
     /// Steps made, over all epochs.
@@ -40,7 +45,7 @@ impl Session {
     /// A configuration that does not fit the data, before anything is written; a folder that holds a run
     /// already, or cannot be written.
     pub fn begin(config: Config, folder: Option<&Path>, device: &Device) -> Result<Session> {
-        let dataset = config.data.open()?;
+        let dataset = open_data(&config.data)?;
         Session::begin_on(dataset, config, folder, device)
     }
 
@@ -68,7 +73,7 @@ impl Session {
     pub fn resume(folder: &Path, last_good: bool, device: &Device) -> Result<Session> {
         let resumed: Resumed = Recorder::resume(folder, last_good)?;
         let Resumed { recorder, config, checkpoint } = resumed;
-        let (dataset, mut trainer) = prepare(config.data.open()?, &config, device)?;
+        let (dataset, mut trainer) = prepare(open_data(&config.data)?, &config, device)?;
         let restore = |checkpoint: &Checkpoint| trainer.restore(checkpoint);
         checkpoint.as_ref().map_or(Ok(()), restore)?;
         Ok(Session { config, dataset, trainer, recorder })
@@ -89,27 +94,30 @@ impl Session {
         &self.dataset
     }
 
-    /// Trains to the end, measures the model on the test samples and writes the report; or, once
-    /// `interrupt` is set, trains to the end of a step.
+    /// Trains to the end and evaluates the model on the test set; or, once `interrupt` is set, trains to the
+    /// end of a step. The run folder and its `gates.jsonl` are written first, then `observer` is called.
     ///
     /// # Errors
     /// Those of [`Trainer::run`], and files that cannot be written.
-    pub fn run(self, interrupt: Arc<AtomicBool>, observer: &mut dyn Observer) -> Result<Ended> {
+    pub fn run(
+        self,
+        interrupt: Arc<AtomicBool>,
+        observer: &mut dyn Observer,
+    ) -> Result<SessionOutcome> {
         let Session { config, dataset, mut trainer, recorder } = self;
         let folder = recorder.folder().to_owned();
         trainer.interrupt_on(interrupt);
         let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
         let mut observers = (recorder, (gates, observer));
         let end = trainer.run(&dataset, &mut observers)?;
-        let step = trainer.progress().step();
-        let mut trained = None;
-        if end != End::Interrupted {
-            let measured = trainer.measured(&dataset)?;
-            observers.0.finish(&measured.model, &measured.test)?;
-            write_report(&folder, &config, &measured.model, &dataset)?;
-            trained = Some(measured);
-        }
-        Ok(Ended { folder, step, end, trained })
+        let step = trainer.state().step();
+        let trained = match end {
+            End::Interrupted => None,
+            End::Finished | End::StoppedEarly => {
+                Some(trainer.evaluate_and_finish(&dataset, &mut observers)?)
+            }
+        };
+        Ok(SessionOutcome { folder, step, end, trained })
     }
 }
 

@@ -4,7 +4,10 @@ use fgn_data::{Dataset, Images};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::{Checkpoint, Config, Observer, Result};
+use crate::checkpoint::files::Checkpoint;
+use crate::config::Config;
+use crate::error::Result;
+use crate::observer::Observer;
 
 /// Three classes of 6 x 4 images: a bright pair of rows on noise.
 pub(crate) fn dataset() -> Dataset {
@@ -16,7 +19,7 @@ pub(crate) fn config() -> Config {
     load(&[]).unwrap()
 }
 
-/// The same with other values laid over it.
+/// The same with other values.
 pub(crate) fn load(more: &[&str]) -> Result<Config> {
     let small = [
         "name=testing",
@@ -24,7 +27,7 @@ pub(crate) fn load(more: &[&str]) -> Result<Config> {
         "training.epochs=4",
         "training.batch_size=8",
         "optimizer.learning_rate=0.03",
-        "model.classes=3",
+        "model.head.classes=3",
         "model.input.height=6",
         "model.input.width=4",
         "model.recurrent.hidden_size=6",

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device};
-use fgn_train::{Checkpoint, Model, Observer, Trainer};
+use fgn_train::{Checkpoint, Config, Model, Observer, Trainer};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -70,6 +70,20 @@ fn checkpoints_for_the_corpus() {
 fn trainings_go_on_from_the_corpus_checkpoints() {
     for name in ["first-step", "first-epoch", "last"] {
         assert!(targets::goes_on(&fs::read(corpus("checkpoint").join(name)).unwrap()), "{name}");
+    }
+}
+
+/// What the changed inputs begin with is sound: a change is found by the check that it is for.
+#[test]
+fn recipes_and_models_of_the_corpus_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["mnist", "mnist-permuted"] {
+        let file = folder.path().join("recipe.toml");
+        fs::copy(corpus("recipe").join(name), &file).unwrap();
+        Config::load(file.to_str().unwrap(), &[]).unwrap();
+    }
+    for name in ["rows", "series"] {
+        Model::load(&corpus("model").join(name), &Device::Cpu).unwrap();
     }
 }
 

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use candle_core::{DType, Device, Tensor, Var};
-use fgn_core::{AnyCell, Form, Layout, Norm};
-use fgn_kernels::{Dropout, Emit, Options, sequence};
+use fgn_core::{AnyCell, LayerShape, Layout, Norm};
+use fgn_kernels::{Emit, HiddenDropout, SequenceOptions, sequence};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -50,49 +50,50 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
 }
 
 /// Each option alone, and all together.
-fn options(cell: AnyCell, [steps, batch, _, hidden]: [usize; 4]) -> Vec<(&'static str, Options)> {
+fn options(
+    cell: AnyCell,
+    [steps, batch, _, hidden]: [usize; 4],
+) -> Vec<(&'static str, SequenceOptions)> {
     let spec = cell.spec();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let none = Options::default;
+    let none = SequenceOptions::default;
     let lengths: Vec<_> = (0..batch).map(|_| rng.random_range(1..=steps)).collect();
     let marks: Vec<u8> = (0..steps * batch).map(|_| rng.random_bool(0.2).into()).collect();
     let resets = Tensor::from_vec(marks, (steps, batch), &Device::Cpu).ok();
     let zoneout = vec![0.3; spec.states.len()];
-    let dropout = |each_step| Dropout { rate: 0.3, each_step };
+    let dropout = |per_step| HiddenDropout { rate: 0.3, per_step };
     let norm = Norm { pre: true, memory: spec.memory.is_some() };
     let seed = Some(3);
     let projects = spec.output_is_state && spec.memory.is_some() && hidden > 1;
     let projection = projects.then_some(hidden.div_ceil(2));
     vec![
         ("nothing", none()),
-        ("last", Options { emit: Emit::Last, ..none() }),
-        ("states", Options { emit: Emit::States, ..none() }),
-        ("reverse", Options { reverse: true, ..none() }),
-        ("lengths", Options { lengths: Some(lengths.clone()), ..none() }),
-        ("resets", Options { resets: resets.clone(), ..none() }),
-        ("projection", Options { projection, ..none() }),
-        ("norm of pre-activations", Options { norm: Norm { pre: true, memory: false }, ..none() }),
-        ("norm of both", Options { norm, ..none() }),
-        ("mean zoneout", Options { zoneout: zoneout.clone(), ..none() }),
-        ("zoneout", Options { zoneout: zoneout.clone(), seed, ..none() }),
-        ("one mask", Options { hidden_dropout: dropout(false), seed, ..none() }),
-        ("a mask each step", Options { hidden_dropout: dropout(true), seed, ..none() }),
-        ("clip", Options { clip: Some(0.3), ..none() }),
+        ("last", none().with_emit(Emit::Last)),
+        ("states", none().with_emit(Emit::States)),
+        ("reverse", none().with_reverse(true)),
+        ("lengths", none().with_lengths(lengths.clone())),
+        ("resets", none().with_resets(resets.clone())),
+        ("projection", none().with_projection(projection)),
+        ("norm of pre-activations", none().with_norm(Norm { pre: true, memory: false })),
+        ("norm of both", none().with_norm(norm)),
+        ("mean zoneout", none().with_zoneout(zoneout.clone())),
+        ("zoneout", none().with_zoneout(zoneout.clone()).with_seed(seed)),
+        ("one mask", none().with_hidden_dropout(dropout(false)).with_seed(seed)),
+        ("a mask each step", none().with_hidden_dropout(dropout(true)).with_seed(seed)),
+        ("clip", none().with_clip(0.3)),
         (
             "all",
-            Options {
-                emit: Emit::States,
-                reverse: true,
-                lengths: Some(lengths),
-                resets,
-                projection,
-                norm,
-                zoneout,
-                hidden_dropout: dropout(true),
-                clip: Some(0.3),
-                seed,
-                telemetry: false,
-            },
+            none()
+                .with_emit(Emit::States)
+                .with_reverse(true)
+                .with_lengths(lengths)
+                .with_resets(resets)
+                .with_projection(projection)
+                .with_norm(norm)
+                .with_zoneout(zoneout)
+                .with_hidden_dropout(dropout(true))
+                .with_clip(0.3)
+                .with_seed(seed),
         ),
     ]
 }
@@ -110,12 +111,16 @@ impl Arguments {
     fn new(
         cell: AnyCell,
         [t, b, i, h]: [usize; 4],
-        options: &Options,
+        options: &SequenceOptions,
         dtype: DType,
     ) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let spec = cell.spec();
-        let form = Form { projection: options.projection, norm: options.norm, ..Form::new(i, h) };
+        let form = LayerShape {
+            projection: options.projection,
+            norm: options.norm,
+            ..LayerShape::new(i, h)
+        };
         let mut random = |shape: &[usize], bound: f64, dtype| -> Result<Tensor> {
             let count = shape.iter().product();
             let numbers: Vec<f64> = (0..count).map(|_| rng.random_range(-bound..bound)).collect();
@@ -135,7 +140,7 @@ impl Arguments {
     fn run(
         &self,
         cell: AnyCell,
-        options: &Options,
+        options: &SequenceOptions,
         device: &Device,
         dtype: DType,
     ) -> Result<[Tensor; 5]> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_core::{AnyCell, Layout};
-use fgn_kernels::{Options, sequence};
+use fgn_kernels::{SequenceOptions, sequence};
 use serde::Serialize;
 
 /// `[T, B, I, H]`.
@@ -46,8 +46,9 @@ pub(crate) fn run(gpu: &Device) -> Result<()> {
                 let x = numbers(&[steps, batch, input], 1.0, dtype)?;
                 let weights = Var::from_tensor(&numbers(&[parameters], bound, dtype)?)?;
                 let states = numbers(&[spec.states.len(), batch, hidden], 0.0, DType::F32)?;
-                let forward =
-                    |weights: &Tensor| sequence(cell, &x, weights, &states, &Options::default());
+                let forward = |weights: &Tensor| {
+                    sequence(cell, &x, weights, &states, &SequenceOptions::default())
+                };
                 let infer = || Ok(drop(forward(&weights.as_tensor().detach())?));
                 let train = || Ok(drop(forward(&weights)?.output.sum_all()?.backward()?));
                 let works: [(_, &dyn Fn() -> Result<()>); 2] =

@@ -38,8 +38,8 @@ pub(crate) struct Summary<'a> {
 /// gradients with respect to the hidden states and to the weights.
 pub(crate) fn operations(cell: AnyCell, work: Work, [t, b, i, h]: [usize; 4]) -> f64 {
     let spec = cell.spec();
-    let input = spec.places(Block::reads_input).len() * i;
-    let hidden = spec.places(Block::reads_hidden).len() * h;
+    let input = spec.indices(Block::reads_input).len() * i;
+    let hidden = spec.indices(Block::reads_hidden).len() * h;
     let weights = match work {
         Work::Train => 2 * input + 3 * hidden,
         _ => input + hidden,

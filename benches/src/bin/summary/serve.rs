@@ -5,8 +5,10 @@ use candle_core::{DType, Device, Tensor, Var, backprop::GradStore};
 use candle_nn::VarBuilder;
 use candle_nn::rnn::{LSTM, LSTMConfig, LSTMState, RNN};
 use fgn_benches::protocol::{Request, Run, Work, numbers, run, serve};
-use fgn_core::{AnyCell, Form, Layout, Norm};
-use fgn_kernels::{Dropout, Options, Precision, SequenceWeights, StreamWeights, sequence};
+use fgn_core::{AnyCell, LayerShape, Layout, Norm};
+use fgn_kernels::{
+    HiddenDropout, LayerStreamWeights, PackedWeights, Precision, SequenceOptions, sequence,
+};
 
 /// Serves as `fgn` or `candle-nn` until there are no more requests.
 pub(crate) fn contestant(name: &str, threads: usize) -> Result<()> {
@@ -36,7 +38,7 @@ impl Layer {
         let cell = AnyCell::all().into_iter().find(|cell| cell.name() == request.cell);
         let cell = cell.ok_or_else(|| anyhow!("unknown cell {}", request.cell))?;
         let norm = options(request)?.norm;
-        let layout = Layout::of(cell.spec(), Form { norm, ..Form::new(input, hidden) });
+        let layout = Layout::of(cell.spec(), LayerShape { norm, ..LayerShape::new(input, hidden) });
         let bound = (hidden as f64).powf(-0.5);
         let seed = |name| match name {
             "weight_ih" => 1,
@@ -56,35 +58,35 @@ impl Layer {
 }
 
 /// The options of a run, from the name in the request.
-fn options(request: &Request) -> Result<Options> {
+fn options(request: &Request) -> Result<SequenceOptions> {
     let &Request { steps, batch, .. } = request;
-    let plain = Options::default();
+    let plain = SequenceOptions::default();
     Ok(match request.option.as_str() {
         "" => plain,
         // Alternately T and T − 1 steps.
         "lengths" => {
             let length = |b: usize| (steps - b % 2).max(1);
-            Options { lengths: Some((0..batch).map(length).collect()), ..plain }
+            plain.with_lengths((0..batch).map(length).collect::<Vec<_>>())
         }
         // Evenly spaced from the shortest to the longest: half of T on average.
         "half-lengths" => {
             let length = |b: usize| (b * steps / batch).max(1);
-            Options { lengths: Some((1..=batch).map(length).collect()), ..plain }
+            plain.with_lengths((1..=batch).map(length).collect::<Vec<_>>())
         }
         // A reset at about one step in twenty.
         "resets" => {
             let draws = numbers(8, 1.0, steps * batch);
             let resets = draws.iter().map(|&x| u8::from(x > 0.9)).collect::<Vec<_>>();
             let resets = Tensor::from_vec(resets, (steps, batch), &Device::Cpu)?;
-            Options { resets: Some(resets), ..plain }
+            plain.with_resets(resets)
         }
-        "zoneout" => Options { zoneout: vec![0.1, 0.1], seed: Some(1), ..plain },
+        "zoneout" => plain.with_zoneout(vec![0.1, 0.1]).with_seed(1),
         "dropout" => {
-            let hidden_dropout = Dropout { rate: 0.25, each_step: false };
-            Options { hidden_dropout, seed: Some(1), ..plain }
+            let hidden_dropout = HiddenDropout { rate: 0.25, per_step: false };
+            plain.with_hidden_dropout(hidden_dropout).with_seed(1)
         }
-        "norm-pre" => Options { norm: Norm { pre: true, memory: false }, ..plain },
-        "norm" => Options { norm: Norm { pre: true, memory: true }, ..plain },
+        "norm-pre" => plain.with_norm(Norm { pre: true, memory: false }),
+        "norm" => plain.with_norm(Norm { pre: true, memory: true }),
         other => bail!("unknown option {other}"),
     })
 }
@@ -102,8 +104,13 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
             "int8" => Precision::Int8,
             other => bail!("unknown type of weights {other}: expected f32, bf16 or int8"),
         };
-        let weights =
-            StreamWeights::new(cell, &weights, [input, hidden], precision, &Options::default())?;
+        let weights = LayerStreamWeights::new(
+            cell,
+            &weights,
+            [input, hidden],
+            precision,
+            &SequenceOptions::default(),
+        )?;
         let mut stream = weights.stream(batch, threads)?;
         stream.set_states(.., &states)?;
         let mut output = vec![0.0; batch * hidden];
@@ -115,7 +122,7 @@ fn ours(request: &Request, threads: usize) -> Result<(Vec<f64>, Run)> {
     let states = Tensor::from_vec(states, (count, batch, hidden), device)?;
     let options = options(request)?;
     if request.work == Work::Infer {
-        let weights = SequenceWeights::new(cell, &weights, [input, hidden], &options)?;
+        let weights = PackedWeights::new(cell, &weights, [input, hidden], &options)?;
         let forward = move || weights.sequence(&x, &states, &options).map(|run| run.output);
         let check = last(&forward()?)?;
         return Ok((check, run(forward)));

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The LSTM with coupled input and forget gates (Greff et al. 2017): what is forgotten is written anew.
 ///
@@ -29,28 +31,28 @@ impl Cell for Cifg {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let g = at.tanh(G);
-        let c = at.sigmoid(F).mul_add(at.prev[C] - g, g);
-        let m = at.sigmoid(O) * at.seen.unwrap_or(c).tanh();
-        Step::new(m, &[m, c])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let g = input.tanh(G);
+        let c = input.sigmoid(F).mul_add(input.prev[C] - g, g);
+        let m = input.sigmoid(O) * input.normalized_memory.unwrap_or(c).tanh();
+        StepOutput::new(m, &[m, c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let (f, g, o) = (at.sigmoid(F), at.tanh(G), at.sigmoid(O));
-        let c = f.mul_add(at.prev[C] - g, g);
-        let tanh_c = at.seen.unwrap_or(c).tanh();
+        let (f, g, o) = (input.sigmoid(F), input.tanh(G), input.sigmoid(O));
+        let c = f.mul_add(input.prev[C] - g, g);
+        let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
 
         let dm = d.output + d.next[0];
-        let mut by = At::zero();
-        let d_seen = dm * o * (one - tanh_c * tanh_c);
-        let dc = by.read(at, d_seen, d.next[C]);
-        by.pre[F] = dc * (at.prev[C] - g) * f * (one - f);
-        by.pre[G] = dc * (one - f) * (one - g * g);
-        by.pre[O] = dm * tanh_c * o * (one - o);
-        by.prev[C] = dc * f;
-        by
+        let mut grad = StepInput::zero();
+        let d_read = dm * o * (one - tanh_c * tanh_c);
+        let dc = grad.split_memory_gradient(input, d_read, d.next[C]);
+        grad.pre[F] = dc * (input.prev[C] - g) * f * (one - f);
+        grad.pre[G] = dc * (one - f) * (one - g * g);
+        grad.pre[O] = dm * tanh_c * o * (one - o);
+        grad.prev[C] = dc * f;
+        grad
     }
 }

@@ -1,5 +1,7 @@
 use super::lstm::{GATES, Lstm, Memory};
-use crate::{At, Block, Cell, Feed, Lane, MAX_BLOCKS, Role, Spec, Step};
+use crate::cell::{Cell, MAX_BLOCKS, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The forgetting gate network: an LSTM whose output is weighed, step by step and unit by unit, by a
 /// forgetting gate that sees the input alone.
@@ -57,7 +59,7 @@ pub enum Forgetting {
 }
 
 const PHI: usize = 4;
-const Z_PLACE: usize = 5;
+const Z_BLOCK: usize = 5;
 const BLOCKS: [Block; 6] = [
     GATES[0],
     GATES[1],
@@ -79,7 +81,7 @@ impl<const LINEAR_Z: bool> Fgn<LINEAR_Z> {
 
 impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
     const SPEC: Spec = Spec {
-        blocks: if LINEAR_Z { &BLOCKS } else { BLOCKS.split_at(Z_PLACE).0 },
+        blocks: if LINEAR_Z { &BLOCKS } else { BLOCKS.split_at(Z_BLOCK).0 },
         states: &["m", "c"],
         vectors: &[],
         memory: Some(1),
@@ -88,46 +90,46 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let unit = Memory::step(at);
-        let phi = self.phi(at.pre[PHI]);
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let unit = Memory::step(input);
+        let phi = self.phi(input.pre[PHI]);
         let read = match self.readout {
             Readout::Gated => unit.o * unit.m,
             Readout::Single => unit.m,
         };
-        let z = at.pre[Z_PLACE];
+        let z = input.pre[Z_BLOCK];
         let output = if LINEAR_Z { phi.mul_add(read - z, z) } else { phi * read };
-        Step::new(output, &[unit.m, unit.c])
+        StepOutput::new(output, &[unit.m, unit.c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
-        let unit = Memory::step(at);
-        let phi = self.phi(at.pre[PHI]);
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
+        let unit = Memory::step(input);
+        let phi = self.phi(input.pre[PHI]);
         let d_read = d.output * phi;
         let (read, d_m, d_o) = match self.readout {
             Readout::Gated => (unit.o * unit.m, d_read * unit.o, d_read * unit.m),
             Readout::Single => (unit.m, d_read, L::zero()),
         };
-        let mut by = unit.grad(at, d_m + d.next[0], d_o, d.next[1]);
-        let z = if LINEAR_Z { at.pre[Z_PLACE] } else { L::zero() };
+        let mut grad = unit.grad(input, d_m + d.next[0], d_o, d.next[1]);
+        let z = if LINEAR_Z { input.pre[Z_BLOCK] } else { L::zero() };
         let slope = match self.forgetting {
             Forgetting::Soft => phi * (L::one() - phi),
             Forgetting::Binary => {
-                let soft = at.pre[PHI].sigmoid();
+                let soft = input.pre[PHI].sigmoid();
                 soft * (L::one() - soft)
             }
         };
-        by.pre[PHI] = d.output * (read - z) * slope;
+        grad.pre[PHI] = d.output * (read - z) * slope;
         if LINEAR_Z {
-            by.pre[Z_PLACE] = d.output * (L::one() - phi);
+            grad.pre[Z_BLOCK] = d.output * (L::one() - phi);
         }
-        by
+        grad
     }
 
-    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
-        let mut gates = Lstm.gates(at);
-        gates[PHI] = self.phi(at.pre[PHI]);
+    fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
+        let mut gates = Lstm.gates(input);
+        gates[PHI] = self.phi(input.pre[PHI]);
         gates
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The scan variant of the forgetting gate network: the forgetting gate drives the memory itself,
 /// and no state is fed back into the gates. The memory is a linear recurrence, without a matrix
@@ -33,34 +35,37 @@ impl Cell for FgnScan {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let phi = at.sigmoid(PHI);
-        let a = at.sigmoid(A);
-        let written = at.sigmoid(I) * at.tanh(U);
-        let c = phi.mul_add(at.prev[0] - a, a + written);
-        Step::new(at.seen.unwrap_or(c).tanh() * at.vectors[0].sigmoid(), &[c])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let phi = input.sigmoid(PHI);
+        let a = input.sigmoid(A);
+        let written = input.sigmoid(I) * input.tanh(U);
+        let c = phi.mul_add(input.prev[0] - a, a + written);
+        StepOutput::new(
+            input.normalized_memory.unwrap_or(c).tanh() * input.vectors[0].sigmoid(),
+            &[c],
+        )
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let phi = at.sigmoid(PHI);
-        let a = at.sigmoid(A);
-        let i = at.sigmoid(I);
-        let u = at.tanh(U);
-        let c = phi.mul_add(at.prev[0] - a, i.mul_add(u, a));
-        let tanh_c = at.seen.unwrap_or(c).tanh();
-        let gain = at.vectors[0].sigmoid();
+        let phi = input.sigmoid(PHI);
+        let a = input.sigmoid(A);
+        let i = input.sigmoid(I);
+        let u = input.tanh(U);
+        let c = phi.mul_add(input.prev[0] - a, i.mul_add(u, a));
+        let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
+        let gain = input.vectors[0].sigmoid();
 
-        let d_seen = d.output * gain * (one - tanh_c * tanh_c);
-        let mut by = At::zero();
-        let dc = by.read(at, d_seen, d.next[0]);
-        by.pre[PHI] = dc * (at.prev[0] - a) * phi * (one - phi);
-        by.pre[A] = dc * (one - phi) * a * (one - a);
-        by.pre[I] = dc * u * i * (one - i);
-        by.pre[U] = dc * i * (one - u * u);
-        by.prev[0] = dc * phi;
-        by.vectors[0] = d.output * tanh_c * gain * (one - gain);
-        by
+        let d_read = d.output * gain * (one - tanh_c * tanh_c);
+        let mut grad = StepInput::zero();
+        let dc = grad.split_memory_gradient(input, d_read, d.next[0]);
+        grad.pre[PHI] = dc * (input.prev[0] - a) * phi * (one - phi);
+        grad.pre[A] = dc * (one - phi) * a * (one - a);
+        grad.pre[I] = dc * u * i * (one - i);
+        grad.pre[U] = dc * i * (one - u * u);
+        grad.prev[0] = dc * phi;
+        grad.vectors[0] = d.output * tanh_c * gain * (one - gain);
+        grad
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The gated recurrent unit (Cho et al. 2014), in PyTorch's form and gate order.
 ///
@@ -30,24 +32,24 @@ impl Cell for Gru {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let n = at.sigmoid(R).mul_add(at.pre[NH], at.pre[N]).tanh();
-        let h = at.sigmoid(Z).mul_add(at.prev[0] - n, n);
-        Step::new(h, &[h])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let n = input.sigmoid(R).mul_add(input.pre[NH], input.pre[N]).tanh();
+        let h = input.sigmoid(Z).mul_add(input.prev[0] - n, n);
+        StepOutput::new(h, &[h])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let (r, z) = (at.sigmoid(R), at.sigmoid(Z));
-        let n = r.mul_add(at.pre[NH], at.pre[N]).tanh();
+        let (r, z) = (input.sigmoid(R), input.sigmoid(Z));
+        let n = r.mul_add(input.pre[NH], input.pre[N]).tanh();
         let dh = d.output + d.next[0];
-        let mut by = At::zero();
-        by.pre[N] = dh * (one - z) * (one - n * n);
-        by.pre[NH] = by.pre[N] * r;
-        by.pre[R] = by.pre[N] * at.pre[NH] * r * (one - r);
-        by.pre[Z] = dh * (at.prev[0] - n) * z * (one - z);
-        by.prev[0] = dh * z;
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[N] = dh * (one - z) * (one - n * n);
+        grad.pre[NH] = grad.pre[N] * r;
+        grad.pre[R] = grad.pre[N] * input.pre[NH] * r * (one - r);
+        grad.pre[Z] = dh * (input.prev[0] - n) * z * (one - z);
+        grad.prev[0] = dh * z;
+        grad
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The independently recurrent network (Li et al. 2018): each unit sees itself alone.
 ///
@@ -19,19 +21,19 @@ impl Cell for IndRnn {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let sum = at.vectors[0].mul_add(at.prev[0], at.pre[0]);
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let sum = input.vectors[0].mul_add(input.prev[0], input.pre[0]);
         let h = L::zero().max_or(sum);
-        Step::new(h, &[h])
+        StepOutput::new(h, &[h])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
-        let sum = at.vectors[0].mul_add(at.prev[0], at.pre[0]);
-        let mut by = At::zero();
-        by.pre[0] = (d.output + d.next[0]) * sum.binary();
-        by.prev[0] = by.pre[0] * at.vectors[0];
-        by.vectors[0] = by.pre[0] * at.prev[0];
-        by
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
+        let sum = input.vectors[0].mul_add(input.prev[0], input.pre[0]);
+        let mut grad = StepInput::zero();
+        grad.pre[0] = (d.output + d.next[0]) * sum.binary();
+        grad.prev[0] = grad.pre[0] * input.vectors[0];
+        grad.vectors[0] = grad.pre[0] * input.prev[0];
+        grad
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// Just another network (van der Westhuizen & Lasenby 2018): an LSTM with a forget gate alone.
 ///
@@ -26,23 +28,23 @@ impl Cell for Janet {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
         let one = L::one();
-        let written = one - (at.pre[F] - one).sigmoid();
-        let c = at.pre[F].sigmoid().mul_add(at.prev[0], written * at.tanh(G));
-        Step::new(c, &[c])
+        let written = one - (input.pre[F] - one).sigmoid();
+        let c = input.pre[F].sigmoid().mul_add(input.prev[0], written * input.tanh(G));
+        StepOutput::new(c, &[c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let (f, g) = (at.pre[F].sigmoid(), at.tanh(G));
-        let shifted = (at.pre[F] - one).sigmoid();
+        let (f, g) = (input.pre[F].sigmoid(), input.tanh(G));
+        let shifted = (input.pre[F] - one).sigmoid();
         let dc = d.output + d.next[0];
-        let mut by = At::zero();
-        by.pre[F] = dc * (at.prev[0] * f * (one - f) - g * shifted * (one - shifted));
-        by.pre[G] = dc * (one - shifted) * (one - g * g);
-        by.prev[0] = dc * f;
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[F] = dc * (input.prev[0] * f * (one - f) - g * shifted * (one - shifted));
+        grad.pre[G] = dc * (one - shifted) * (one - g * g);
+        grad.prev[0] = dc * f;
+        grad
     }
 }

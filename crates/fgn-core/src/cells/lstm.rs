@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The long short-term memory (Hochreiter & Schmidhuber 1997) with a forget gate (Gers, Schmidhuber
 /// & Cummins 2000), in PyTorch's gate order.
@@ -36,14 +38,14 @@ impl Cell for Lstm {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let unit = Memory::step(at);
-        Step::new(unit.m, &[unit.m, unit.c])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let unit = Memory::step(input);
+        StepOutput::new(unit.m, &[unit.m, unit.c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
-        Memory::step(at).grad(at, d.output + d.next[M], L::zero(), d.next[C])
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
+        Memory::step(input).grad(input, d.output + d.next[M], L::zero(), d.next[C])
     }
 }
 
@@ -60,31 +62,37 @@ pub(super) struct Memory<L> {
 
 impl<L: Lane> Memory<L> {
     #[inline(always)]
-    pub(super) fn step(at: &At<L>) -> Self {
-        let i = at.sigmoid(I);
-        let f = at.sigmoid(F);
-        let g = at.tanh(G);
-        let o = at.sigmoid(O);
-        let c = f.mul_add(at.prev[C], i * g);
-        let tanh_c = at.seen.unwrap_or(c).tanh();
+    pub(super) fn step(input: &StepInput<L>) -> Self {
+        let i = input.sigmoid(I);
+        let f = input.sigmoid(F);
+        let g = input.tanh(G);
+        let o = input.sigmoid(O);
+        let c = f.mul_add(input.prev[C], i * g);
+        let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
         Self { i, f, g, tanh_c, o, c, m: o * tanh_c }
     }
 
-    /// The derivatives by the arguments, given those by the memory vector `m`, by the output gate
+    /// The gradients with respect to the arguments, given those with respect to the memory vector `m`, by the output gate
     /// `o` where it is used once more outside, and by the cell `c`.
     #[inline(always)]
-    pub(super) fn grad(&self, at: &At<L>, dm: L, do_outside: L, dc_next: L) -> At<L> {
+    pub(super) fn grad(
+        &self,
+        input: &StepInput<L>,
+        dm: L,
+        do_outside: L,
+        dc_next: L,
+    ) -> StepInput<L> {
         let one = L::one();
         let Self { i, f, g, o, tanh_c, .. } = *self;
         let d_o = dm.mul_add(tanh_c, do_outside);
-        let d_seen = dm * o * (one - tanh_c * tanh_c);
-        let mut by = At::zero();
-        let dc = by.read(at, d_seen, dc_next);
-        by.pre[I] = dc * g * i * (one - i);
-        by.pre[F] = dc * at.prev[C] * f * (one - f);
-        by.pre[G] = dc * i * (one - g * g);
-        by.pre[O] = d_o * o * (one - o);
-        by.prev[C] = dc * f;
-        by
+        let d_read = dm * o * (one - tanh_c * tanh_c);
+        let mut grad = StepInput::zero();
+        let dc = grad.split_memory_gradient(input, d_read, dc_next);
+        grad.pre[I] = dc * g * i * (one - i);
+        grad.pre[F] = dc * input.prev[C] * f * (one - f);
+        grad.pre[G] = dc * i * (one - g * g);
+        grad.pre[O] = d_o * o * (one - o);
+        grad.prev[C] = dc * f;
+        grad
     }
 }

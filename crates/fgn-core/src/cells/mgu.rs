@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The minimal gated unit (Zhou et al. 2016; Heck & Salem 2017), in the form with one recurrent product.
 ///
@@ -28,25 +30,25 @@ impl Cell for Mgu {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let f = at.sigmoid(F);
-        let n = f.mul_add(at.pre[NH], at.pre[N]).tanh();
-        let h = f.mul_add(n - at.prev[0], at.prev[0]);
-        Step::new(h, &[h])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let f = input.sigmoid(F);
+        let n = f.mul_add(input.pre[NH], input.pre[N]).tanh();
+        let h = f.mul_add(n - input.prev[0], input.prev[0]);
+        StepOutput::new(h, &[h])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let f = at.sigmoid(F);
-        let n = f.mul_add(at.pre[NH], at.pre[N]).tanh();
+        let f = input.sigmoid(F);
+        let n = f.mul_add(input.pre[NH], input.pre[N]).tanh();
         let dh = d.output + d.next[0];
-        let mut by = At::zero();
-        by.pre[N] = dh * f * (one - n * n);
-        by.pre[NH] = by.pre[N] * f;
-        let df = by.pre[N].mul_add(at.pre[NH], dh * (n - at.prev[0]));
-        by.pre[F] = df * f * (one - f);
-        by.prev[0] = dh * (one - f);
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[N] = dh * f * (one - n * n);
+        grad.pre[NH] = grad.pre[N] * f;
+        let df = grad.pre[N].mul_add(input.pre[NH], dh * (n - input.prev[0]));
+        grad.pre[F] = df * f * (one - f);
+        grad.prev[0] = dh * (one - f);
+        grad
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The minimal GRU (Feng et al. 2024): no state feeds its gate, so there is no product from step to step.
 ///
@@ -40,21 +42,21 @@ impl Cell for MinGru {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let z = at.sigmoid(Z);
-        let h = z.mul_add(positive(at.pre[N]) - at.prev[0], at.prev[0]);
-        Step::new(h, &[h])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let z = input.sigmoid(Z);
+        let h = z.mul_add(positive(input.pre[N]) - input.prev[0], input.prev[0]);
+        StepOutput::new(h, &[h])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let z = at.sigmoid(Z);
+        let z = input.sigmoid(Z);
         let dh = d.output + d.next[0];
-        let mut by = At::zero();
-        by.pre[Z] = dh * (positive(at.pre[N]) - at.prev[0]) * z * (one - z);
-        by.pre[N] = dh * z * positive_slope(at.pre[N]);
-        by.prev[0] = dh * (one - z);
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[Z] = dh * (positive(input.pre[N]) - input.prev[0]) * z * (one - z);
+        grad.pre[N] = dh * z * positive_slope(input.pre[N]);
+        grad.prev[0] = dh * (one - z);
+        grad
     }
 }

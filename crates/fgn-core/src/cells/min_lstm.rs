@@ -1,5 +1,7 @@
 use super::min_gru::{positive, positive_slope};
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The minimal LSTM (Feng et al. 2024): no state feeds its gates, and the two share one unit of memory.
 ///
@@ -15,7 +17,7 @@ const F: usize = 0;
 const I: usize = 1;
 const N: usize = 2;
 
-/// Keeps the sum of two shut gates above zero: far below what a sigmoid in `f32` gives for any
+/// Keeps the sum of two closed gates above zero: far below what a sigmoid in `f32` gives for any
 /// pre-activation above −80.
 const LEAST: f64 = 1e-36;
 
@@ -41,25 +43,25 @@ impl Cell for MinLstm {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let (kept, _) = share(at.sigmoid(F), at.sigmoid(I));
-        let candidate = positive(at.pre[N]);
-        let h = kept.mul_add(at.prev[0] - candidate, candidate);
-        Step::new(h, &[h])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let (kept, _) = share(input.sigmoid(F), input.sigmoid(I));
+        let candidate = positive(input.pre[N]);
+        let h = kept.mul_add(input.prev[0] - candidate, candidate);
+        StepOutput::new(h, &[h])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let (f, i) = (at.sigmoid(F), at.sigmoid(I));
+        let (f, i) = (input.sigmoid(F), input.sigmoid(I));
         let (kept, sum) = share(f, i);
         let dh = d.output + d.next[0];
-        let d_kept = dh * (at.prev[0] - positive(at.pre[N])) / sum;
-        let mut by = At::zero();
-        by.pre[F] = d_kept * (one - kept) * f * (one - f);
-        by.pre[I] = -d_kept * kept * i * (one - i);
-        by.pre[N] = dh * (one - kept) * positive_slope(at.pre[N]);
-        by.prev[0] = dh * kept;
-        by
+        let d_kept = dh * (input.prev[0] - positive(input.pre[N])) / sum;
+        let mut grad = StepInput::zero();
+        grad.pre[F] = d_kept * (one - kept) * f * (one - f);
+        grad.pre[I] = -d_kept * kept * i * (one - i);
+        grad.pre[N] = dh * (one - kept) * positive_slope(input.pre[N]);
+        grad.prev[0] = dh * kept;
+        grad
     }
 }

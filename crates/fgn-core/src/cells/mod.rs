@@ -1,20 +1,161 @@
-//! The cells, one file each, and their registry.
+//! The cells, one file each, and their registry: every cell under one type.
 
-mod cifg;
 mod fgn;
-mod fgn_scan;
-mod gru;
-mod ind_rnn;
-mod janet;
-mod lstm;
-mod mgu;
-mod min_gru;
-mod min_lstm;
-mod peephole_lstm;
-mod registry;
 mod rnn;
-mod slstm;
-mod sru;
-mod ur_lstm;
 
-pub use registry::*;
+pub use self::fgn::{Fgn, Forgetting, Readout, Z};
+pub use self::rnn::{Nonlinearity, Rnn};
+use crate::cell::Cell;
+use crate::spec::Spec;
+
+/// A computation that is generic over the cell, for [`AnyCell::visit`].
+pub trait CellVisitor {
+    /// The result.
+    type Output;
+    /// Runs the computation for `cell`.
+    fn visit<C: Cell>(self, cell: C) -> Self::Output;
+}
+
+/// Declares the files of the cells without options and writes [`AnyCell`] from them: for each its type, its constant
+/// and its name in configurations. Cells with options stand in the macro itself.
+macro_rules! registry {
+    ($($file:ident::$cell:ident $constant:ident $name:literal)*) => {
+        $(mod $file;)*
+        $(pub use self::$file::$cell;)*
+
+        /// The registry of the built-in cells: a cell with its options, chosen at run time.
+        ///
+        /// With the feature `serde` it is a table of the cell's name and its options, as in
+        /// `{ name = "fgn", z = "linear" }`.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[cfg_attr(feature = "serde", serde(tag = "name", deny_unknown_fields))]
+        pub enum AnyCell {
+            $(
+                #[doc = concat!("[`", stringify!($cell), "`].")]
+                #[cfg_attr(feature = "serde", serde(rename = $name))]
+                $cell {},
+            )*
+            /// [`Fgn`], the forgetting gate network.
+            #[cfg_attr(feature = "serde", serde(rename = "fgn"))]
+            Fgn {
+                /// The value of a forgotten output.
+                #[cfg_attr(feature = "serde", serde(default))]
+                z: Z,
+                /// How the memory vector is read.
+                #[cfg_attr(feature = "serde", serde(default))]
+                readout: Readout,
+                /// Whether the forgetting gate is soft or binary.
+                #[cfg_attr(feature = "serde", serde(default))]
+                forgetting: Forgetting,
+            },
+            /// [`Rnn`].
+            #[cfg_attr(feature = "serde", serde(rename = "rnn"))]
+            Rnn {
+                /// The function of the sum.
+                #[cfg_attr(feature = "serde", serde(default))]
+                nonlinearity: Nonlinearity,
+            },
+        }
+
+        impl AnyCell {
+            $(
+                #[doc = concat!("[`", stringify!($cell), "`].")]
+                pub const $constant: Self = Self::$cell {};
+            )*
+            /// [`Rnn`] with a hyperbolic tangent.
+            pub const RNN: Self = Self::Rnn { nonlinearity: Nonlinearity::Tanh };
+            /// The forgetting gate network as its article describes it: zero state, gated readout, soft gate.
+            pub const FGN: Self =
+                Self::Fgn { z: Z::Zero, readout: Readout::Gated, forgetting: Forgetting::Soft };
+
+            /// Every cell with every combination of its options: what a test of all of them runs over.
+            pub fn all() -> Vec<Self> {
+                let mut all = vec![$(Self::$constant),*];
+                all.extend([Nonlinearity::Tanh, Nonlinearity::Relu].map(|nonlinearity| Self::Rnn { nonlinearity }));
+                for z in [Z::Zero, Z::Linear] {
+                    for readout in [Readout::Gated, Readout::Single] {
+                        for forgetting in [Forgetting::Soft, Forgetting::Binary] {
+                            all.push(Self::Fgn { z, readout, forgetting });
+                        }
+                    }
+                }
+                all
+            }
+
+            /// The cell's name in configurations.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$cell {} => $name,)*
+                    Self::Fgn { .. } => "fgn",
+                    Self::Rnn { .. } => "rnn",
+                }
+            }
+
+            /// Calls `visitor` with the cell, whose type is then known at compile time.
+            pub fn visit<V: CellVisitor>(self, visitor: V) -> V::Output {
+                match self {
+                    $(Self::$cell {} => visitor.visit($cell),)*
+                    Self::Fgn { z: Z::Zero, readout, forgetting } => {
+                        visitor.visit(Fgn::<false> { readout, forgetting })
+                    }
+                    Self::Fgn { z: Z::Linear, readout, forgetting } => {
+                        visitor.visit(Fgn::<true> { readout, forgetting })
+                    }
+                    Self::Rnn { nonlinearity } => visitor.visit(Rnn { nonlinearity }),
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    lstm::Lstm LSTM "lstm"
+    fgn_scan::FgnScan FGN_SCAN "fgn-scan"
+    cifg::Cifg CIFG "cifg"
+    gru::Gru GRU "gru"
+    ind_rnn::IndRnn IND_RNN "ind-rnn"
+    janet::Janet JANET "janet"
+    mgu::Mgu MGU "mgu"
+    min_gru::MinGru MIN_GRU "min-gru"
+    min_lstm::MinLstm MIN_LSTM "min-lstm"
+    peephole_lstm::PeepholeLstm PEEPHOLE_LSTM "peephole-lstm"
+    slstm::Slstm SLSTM "slstm"
+    sru::Sru SRU "sru"
+    ur_lstm::UrLstm UR_LSTM "ur-lstm"
+}
+
+impl AnyCell {
+    /// The description of the cell.
+    pub fn spec(&self) -> &'static Spec {
+        struct SpecOf;
+        impl CellVisitor for SpecOf {
+            type Output = &'static Spec;
+            fn visit<C: Cell>(self, _: C) -> &'static Spec {
+                &C::SPEC
+            }
+        }
+        self.visit(SpecOf)
+    }
+}
+
+impl std::fmt::Display for AnyCell {
+    /// The name and those options that are not the default: `fgn(z linear, single readout)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())?;
+        if let Self::Rnn { nonlinearity: Nonlinearity::Relu } = self {
+            return f.write_str("(relu)");
+        }
+        let Self::Fgn { z, readout, forgetting } = *self else {
+            return Ok(());
+        };
+        let options = [
+            (z == Z::Linear, "z linear"),
+            (readout == Readout::Single, "single readout"),
+            (forgetting == Forgetting::Binary, "binary forgetting"),
+        ];
+        let set: Vec<_> = options.iter().filter(|(on, _)| *on).map(|(_, name)| *name).collect();
+        if set.is_empty() { Ok(()) } else { write!(f, "({})", set.join(", ")) }
+    }
+}

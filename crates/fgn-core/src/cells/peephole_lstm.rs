@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, MAX_BLOCKS, Role, Spec, Step};
+use crate::cell::{Cell, MAX_BLOCKS, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The LSTM with peepholes (Gers & Schmidhuber 2000): its gates see the memory, unit by unit.
 ///
@@ -32,47 +34,47 @@ impl Cell for PeepholeLstm {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let [p_i, p_f, p_o] = at.vectors;
-        let i = p_i.mul_add(at.prev[C], at.pre[I]).sigmoid();
-        let f = p_f.mul_add(at.prev[C], at.pre[F]).sigmoid();
-        let c = f.mul_add(at.prev[C], i * at.tanh(G));
-        let o = p_o.mul_add(c, at.pre[O]).sigmoid();
-        let m = o * at.seen.unwrap_or(c).tanh();
-        Step::new(m, &[m, c])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let [p_i, p_f, p_o] = input.vectors;
+        let i = p_i.mul_add(input.prev[C], input.pre[I]).sigmoid();
+        let f = p_f.mul_add(input.prev[C], input.pre[F]).sigmoid();
+        let c = f.mul_add(input.prev[C], i * input.tanh(G));
+        let o = p_o.mul_add(c, input.pre[O]).sigmoid();
+        let m = o * input.normalized_memory.unwrap_or(c).tanh();
+        StepOutput::new(m, &[m, c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let [p_i, p_f, p_o] = at.vectors;
-        let i = p_i.mul_add(at.prev[C], at.pre[I]).sigmoid();
-        let f = p_f.mul_add(at.prev[C], at.pre[F]).sigmoid();
-        let g = at.tanh(G);
-        let c = f.mul_add(at.prev[C], i * g);
-        let o = p_o.mul_add(c, at.pre[O]).sigmoid();
-        let tanh_c = at.seen.unwrap_or(c).tanh();
+        let [p_i, p_f, p_o] = input.vectors;
+        let i = p_i.mul_add(input.prev[C], input.pre[I]).sigmoid();
+        let f = p_f.mul_add(input.prev[C], input.pre[F]).sigmoid();
+        let g = input.tanh(G);
+        let c = f.mul_add(input.prev[C], i * g);
+        let o = p_o.mul_add(c, input.pre[O]).sigmoid();
+        let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
 
         let dm = d.output + d.next[0];
-        let mut by = At::zero();
-        by.pre[O] = dm * tanh_c * o * (one - o);
-        let d_seen = dm * o * (one - tanh_c * tanh_c);
-        let dc = by.pre[O].mul_add(p_o, d.next[C]);
-        let dc = by.read(at, d_seen, dc);
-        by.pre[I] = dc * g * i * (one - i);
-        by.pre[F] = dc * at.prev[C] * f * (one - f);
-        by.pre[G] = dc * i * (one - g * g);
-        by.prev[C] = by.pre[I].mul_add(p_i, by.pre[F].mul_add(p_f, dc * f));
-        by.vectors = [by.pre[I] * at.prev[C], by.pre[F] * at.prev[C], by.pre[O] * c];
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[O] = dm * tanh_c * o * (one - o);
+        let d_read = dm * o * (one - tanh_c * tanh_c);
+        let dc = grad.pre[O].mul_add(p_o, d.next[C]);
+        let dc = grad.split_memory_gradient(input, d_read, dc);
+        grad.pre[I] = dc * g * i * (one - i);
+        grad.pre[F] = dc * input.prev[C] * f * (one - f);
+        grad.pre[G] = dc * i * (one - g * g);
+        grad.prev[C] = grad.pre[I].mul_add(p_i, grad.pre[F].mul_add(p_f, dc * f));
+        grad.vectors = [grad.pre[I] * input.prev[C], grad.pre[F] * input.prev[C], grad.pre[O] * c];
+        grad
     }
 
-    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
-        let [p_i, p_f, p_o] = at.vectors;
+    fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
+        let [p_i, p_f, p_o] = input.vectors;
         let mut gates = [L::zero(); MAX_BLOCKS];
-        gates[I] = p_i.mul_add(at.prev[C], at.pre[I]).sigmoid();
-        gates[F] = p_f.mul_add(at.prev[C], at.pre[F]).sigmoid();
-        gates[O] = p_o.mul_add(self.step(at).next[C], at.pre[O]).sigmoid();
+        gates[I] = p_i.mul_add(input.prev[C], input.pre[I]).sigmoid();
+        gates[F] = p_f.mul_add(input.prev[C], input.pre[F]).sigmoid();
+        gates[O] = p_o.mul_add(self.step(input).next[C], input.pre[O]).sigmoid();
         gates
     }
 }

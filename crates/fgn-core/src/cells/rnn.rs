@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The plain recurrent network (Elman 1990), PyTorch's `nn.RNN`.
 ///
@@ -8,14 +10,14 @@ use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rnn {
     /// What is applied to the sum.
-    pub activation: Activation,
+    pub nonlinearity: Nonlinearity,
 }
 
-/// The activation of an [`Rnn`].
+/// The nonlinearity of an [`Rnn`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-pub enum Activation {
+pub enum Nonlinearity {
     /// The hyperbolic tangent.
     #[default]
     Tanh,
@@ -34,25 +36,25 @@ impl Cell for Rnn {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let h = match self.activation {
-            Activation::Tanh => at.pre[0].tanh(),
-            Activation::Relu => L::zero().max_or(at.pre[0]),
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let h = match self.nonlinearity {
+            Nonlinearity::Tanh => input.pre[0].tanh(),
+            Nonlinearity::Relu => L::zero().max_or(input.pre[0]),
         };
-        Step::new(h, &[h])
+        StepOutput::new(h, &[h])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
-        let slope = match self.activation {
-            Activation::Tanh => {
-                let h = at.pre[0].tanh();
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
+        let slope = match self.nonlinearity {
+            Nonlinearity::Tanh => {
+                let h = input.pre[0].tanh();
                 L::one() - h * h
             }
-            Activation::Relu => at.pre[0].binary(),
+            Nonlinearity::Relu => input.pre[0].binary(),
         };
-        let mut by = At::zero();
-        by.pre[0] = (d.output + d.next[0]) * slope;
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[0] = (d.output + d.next[0]) * slope;
+        grad
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The scalar LSTM of xLSTM (Beck et al. 2024): an exponential input gate, and a normaliser that makes
 /// the memory a weighted mean of what was written.
@@ -37,15 +39,15 @@ struct Unit<L> {
 
 impl<L: Lane> Unit<L> {
     #[inline(always)]
-    fn step(at: &At<L>) -> Self {
-        let kept = at.pre[F].log_sigmoid() + at.prev[M];
-        let m = kept.max_or(at.pre[I]);
-        let (f, i) = ((kept - m).exp(), (at.pre[I] - m).exp());
-        let g = at.tanh(G);
-        let o = at.sigmoid(O);
-        let c = f.mul_add(at.prev[C], i * g);
-        let n = f.mul_add(at.prev[N], i);
-        Self { ahead: kept - at.pre[I], f, i, g, o, c, n, m }
+    fn step(input: &StepInput<L>) -> Self {
+        let kept = input.pre[F].log_sigmoid() + input.prev[M];
+        let m = kept.max_or(input.pre[I]);
+        let (f, i) = ((kept - m).exp(), (input.pre[I] - m).exp());
+        let g = input.tanh(G);
+        let o = input.sigmoid(O);
+        let c = f.mul_add(input.prev[C], i * g);
+        let n = f.mul_add(input.prev[N], i);
+        Self { ahead: kept - input.pre[I], f, i, g, o, c, n, m }
     }
 }
 
@@ -65,16 +67,16 @@ impl Cell for Slstm {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let Unit { o, c, n, m, .. } = Unit::step(at);
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let Unit { o, c, n, m, .. } = Unit::step(input);
         let h = o * (c / n);
-        Step::new(h, &[h, c, n, m])
+        StepOutput::new(h, &[h, c, n, m])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let Unit { ahead, f, i, g, o, c, n, .. } = Unit::step(at);
+        let Unit { ahead, f, i, g, o, c, n, .. } = Unit::step(input);
         let mean = c / n;
         let dh = d.output + d.next[H];
         let d_mean = dh * o / n;
@@ -82,25 +84,25 @@ impl Cell for Slstm {
         let dn = d.next[N] - d_mean * mean;
 
         // By the exponents of f' and i', and by m through them and from the step after.
-        let d_kept = f * dc.mul_add(at.prev[C], dn * at.prev[N]);
+        let d_kept = f * dc.mul_add(input.prev[C], dn * input.prev[N]);
         let d_written = i * dc.mul_add(g, dn);
         let dm = d.next[M] - d_kept - d_written;
         let from_kept = ahead.binary();
 
         let d_kept = from_kept.mul_add(dm, d_kept);
-        let mut by = At::zero();
-        by.pre[I] = (one - from_kept).mul_add(dm, d_written);
-        by.pre[F] = d_kept * (-at.pre[F]).sigmoid();
-        by.pre[G] = dc * i * (one - g * g);
-        by.pre[O] = dh * mean * o * (one - o);
-        by.prev[C] = dc * f;
-        by.prev[N] = dn * f;
-        by.prev[M] = d_kept;
-        by
+        let mut grad = StepInput::zero();
+        grad.pre[I] = (one - from_kept).mul_add(dm, d_written);
+        grad.pre[F] = d_kept * (-input.pre[F]).sigmoid();
+        grad.pre[G] = dc * i * (one - g * g);
+        grad.pre[O] = dh * mean * o * (one - o);
+        grad.prev[C] = dc * f;
+        grad.prev[N] = dn * f;
+        grad.prev[M] = d_kept;
+        grad
     }
 
     #[inline(always)]
-    fn carried<L: Lane>(&self, at: &At<L>) -> L {
-        Unit::step(at).f
+    fn retained<L: Lane>(&self, input: &StepInput<L>) -> L {
+        Unit::step(input).f
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, MAX_BLOCKS, Role, Spec, Step};
+use crate::cell::{Cell, MAX_BLOCKS, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The simple recurrent unit (Lei et al. 2018): its gates see the memory unit by unit, so there is no
 /// product from step to step. The highway is a linear map of the input, as in the original where sizes
@@ -32,41 +34,42 @@ impl Cell for Sru {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let [v_f, v_r, _] = at.vectors;
-        let f = v_f.mul_add(at.prev[0], at.pre[F]).sigmoid();
-        let r = v_r.mul_add(at.prev[0], at.pre[R]).sigmoid();
-        let c = f.mul_add(at.prev[0] - at.pre[X], at.pre[X]);
-        let output = r.mul_add(at.seen.unwrap_or(c) - at.pre[SKIP], at.pre[SKIP]);
-        Step::new(output, &[c])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let [v_f, v_r, _] = input.vectors;
+        let f = v_f.mul_add(input.prev[0], input.pre[F]).sigmoid();
+        let r = v_r.mul_add(input.prev[0], input.pre[R]).sigmoid();
+        let c = f.mul_add(input.prev[0] - input.pre[X], input.pre[X]);
+        let output =
+            r.mul_add(input.normalized_memory.unwrap_or(c) - input.pre[SKIP], input.pre[SKIP]);
+        StepOutput::new(output, &[c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let one = L::one();
-        let [v_f, v_r, _] = at.vectors;
-        let f = v_f.mul_add(at.prev[0], at.pre[F]).sigmoid();
-        let r = v_r.mul_add(at.prev[0], at.pre[R]).sigmoid();
-        let c = f.mul_add(at.prev[0] - at.pre[X], at.pre[X]);
-        let read = at.seen.unwrap_or(c);
+        let [v_f, v_r, _] = input.vectors;
+        let f = v_f.mul_add(input.prev[0], input.pre[F]).sigmoid();
+        let r = v_r.mul_add(input.prev[0], input.pre[R]).sigmoid();
+        let c = f.mul_add(input.prev[0] - input.pre[X], input.pre[X]);
+        let read = input.normalized_memory.unwrap_or(c);
 
-        let mut by = At::zero();
-        let dc = by.read(at, d.output * r, d.next[0]);
-        by.pre[F] = dc * (at.prev[0] - at.pre[X]) * f * (one - f);
-        by.pre[R] = d.output * (read - at.pre[SKIP]) * r * (one - r);
-        by.pre[X] = dc * (one - f);
-        by.pre[SKIP] = d.output * (one - r);
-        by.prev[0] = by.pre[F].mul_add(v_f, by.pre[R].mul_add(v_r, dc * f));
-        by.vectors[0] = by.pre[F] * at.prev[0];
-        by.vectors[1] = by.pre[R] * at.prev[0];
-        by
+        let mut grad = StepInput::zero();
+        let dc = grad.split_memory_gradient(input, d.output * r, d.next[0]);
+        grad.pre[F] = dc * (input.prev[0] - input.pre[X]) * f * (one - f);
+        grad.pre[R] = d.output * (read - input.pre[SKIP]) * r * (one - r);
+        grad.pre[X] = dc * (one - f);
+        grad.pre[SKIP] = d.output * (one - r);
+        grad.prev[0] = grad.pre[F].mul_add(v_f, grad.pre[R].mul_add(v_r, dc * f));
+        grad.vectors[0] = grad.pre[F] * input.prev[0];
+        grad.vectors[1] = grad.pre[R] * input.prev[0];
+        grad
     }
 
-    fn gates<L: Lane>(&self, at: &At<L>) -> [L; MAX_BLOCKS] {
-        let [v_f, v_r, _] = at.vectors;
+    fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
+        let [v_f, v_r, _] = input.vectors;
         let mut gates = [L::zero(); MAX_BLOCKS];
-        gates[F] = v_f.mul_add(at.prev[0], at.pre[F]).sigmoid();
-        gates[R] = v_r.mul_add(at.prev[0], at.pre[R]).sigmoid();
+        gates[F] = v_f.mul_add(input.prev[0], input.pre[F]).sigmoid();
+        gates[R] = v_r.mul_add(input.prev[0], input.pre[R]).sigmoid();
         gates
     }
 }

@@ -1,4 +1,6 @@
-use crate::{At, Block, Cell, Feed, Lane, Role, Spec, Step};
+use crate::cell::{Cell, StepInput, StepOutput};
+use crate::lane::Lane;
+use crate::spec::{Block, Feed, Role, Spec};
 
 /// The LSTM with a refined forget gate (Gu et al. 2020): gates near 0 and 1 learn as well as others.
 ///
@@ -41,32 +43,32 @@ impl Cell for UrLstm {
     };
 
     #[inline(always)]
-    fn step<L: Lane>(&self, at: &At<L>) -> Step<L> {
-        let u = at.tanh(U);
-        let c = refined(at.sigmoid(F), at.sigmoid(R)).mul_add(at.prev[C] - u, u);
-        let m = at.sigmoid(O) * at.seen.unwrap_or(c).tanh();
-        Step::new(m, &[m, c])
+    fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
+        let u = input.tanh(U);
+        let c = refined(input.sigmoid(F), input.sigmoid(R)).mul_add(input.prev[C] - u, u);
+        let m = input.sigmoid(O) * input.normalized_memory.unwrap_or(c).tanh();
+        StepOutput::new(m, &[m, c])
     }
 
     #[inline(always)]
-    fn grad<L: Lane>(&self, at: &At<L>, d: &Step<L>) -> At<L> {
+    fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
         let (one, two) = (L::one(), L::splat(2.0));
-        let (f, r, o) = (at.sigmoid(F), at.sigmoid(R), at.sigmoid(O));
-        let u = at.tanh(U);
+        let (f, r, o) = (input.sigmoid(F), input.sigmoid(R), input.sigmoid(O));
+        let u = input.tanh(U);
         let g = refined(f, r);
-        let c = g.mul_add(at.prev[C] - u, u);
-        let tanh_c = at.seen.unwrap_or(c).tanh();
+        let c = g.mul_add(input.prev[C] - u, u);
+        let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
 
         let dm = d.output + d.next[0];
-        let mut by = At::zero();
-        let dc = by.read(at, dm * o * (one - tanh_c * tanh_c), d.next[C]);
-        let dg = dc * (at.prev[C] - u);
+        let mut grad = StepInput::zero();
+        let dc = grad.split_memory_gradient(input, dm * o * (one - tanh_c * tanh_c), d.next[C]);
+        let dg = dc * (input.prev[C] - u);
         let slope = f * (one - f);
-        by.pre[F] = dg * two * (f + r * (one - two * f)) * slope;
-        by.pre[R] = dg * two * slope * r * (one - r);
-        by.pre[U] = dc * (one - g) * (one - u * u);
-        by.pre[O] = dm * tanh_c * o * (one - o);
-        by.prev[C] = dc * g;
-        by
+        grad.pre[F] = dg * two * (f + r * (one - two * f)) * slope;
+        grad.pre[R] = dg * two * slope * r * (one - r);
+        grad.pre[U] = dc * (one - g) * (one - u * u);
+        grad.pre[O] = dm * tanh_c * o * (one - o);
+        grad.prev[C] = dc * g;
+        grad
     }
 }

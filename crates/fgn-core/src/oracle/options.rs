@@ -1,46 +1,51 @@
-use super::{Rows, Shape, vector_ranges};
-use crate::{At, Cell, Dual, Form, Lane, Layout, Norm};
+use super::rows::{Rows, vector_ranges};
+use crate::cell::{Cell, StepInput};
+use crate::dual::Dual;
+use crate::lane::Lane;
+use crate::layout::{LayerShape, Layout, Norm};
+use crate::sequence_shape::SequenceShape;
 
 /// Added to a variance before its root is taken.
 const EPSILON: f64 = 1e-5;
 
-/// What a run does beside the cell's equations, as plainly as can be. Step `k` of a sequence is the `k`th
+/// What a run does beside the cell's equations, as plainly as can be. StepOutput `k` of a sequence is the `k`th
 /// one taken.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct OracleOptions {
     /// Projection and normalisation.
-    pub form: Form,
+    pub layer: LayerShape,
     /// `[B]`: the length of each sequence.
     pub lengths: Vec<usize>,
     /// Whether each sequence runs from its end to its beginning.
     pub reverse: bool,
     /// `[T, B]`: whether the states before the step read as zero.
     pub resets: Vec<bool>,
-    /// `[S, T, B, H]`, steps as taken: how much of each state is the one before.
-    pub kept: Vec<f64>,
-    /// `[T, B, P or H]`, steps as taken: what the hidden state is multiplied by for the recurrent weights.
-    pub fed: Vec<f64>,
-    /// What each state is limited to, from below and from above.
+    /// `[S, T, B, H]`, in the order in which steps are taken: the share of each state that is the state before.
+    pub zoneout_mix: Vec<f64>,
+    /// `[T, B, P or H]`, in the order in which steps are taken: the factors on the hidden state that the recurrent
+    /// weights read.
+    pub dropout_mask: Vec<f64>,
+    /// The limit of each state, `−clip ..= clip`.
     pub clip: f64,
 }
 
-impl Options {
-    /// Nothing beside.
-    pub fn plain<C: Cell>(shape: Shape) -> Self {
-        let Shape { steps, batch, hidden, .. } = shape;
+impl OracleOptions {
+    /// No option set.
+    pub fn plain<C: Cell>(shape: SequenceShape) -> Self {
+        let SequenceShape { steps, batch, hidden, .. } = shape;
         Self {
-            form: Form::new(shape.input, hidden),
+            layer: LayerShape::new(shape.input, hidden),
             lengths: vec![steps; batch],
             reverse: false,
             resets: vec![false; steps * batch],
-            kept: vec![0.0; C::SPEC.states.len() * steps * batch * hidden],
-            fed: vec![1.0; steps * batch * hidden],
+            zoneout_mix: vec![0.0; C::SPEC.states.len() * steps * batch * hidden],
+            dropout_mask: vec![1.0; steps * batch * hidden],
             clip: f64::INFINITY,
         }
     }
 }
 
-/// What normalisation and clipping need beside a lane's arithmetic.
+/// The operations of normalisation and clipping beside those of a [`Lane`].
 pub trait Real: Lane {
     /// The number itself, without its derivative.
     fn value(self) -> f64;
@@ -69,43 +74,43 @@ impl Real for Dual {
     }
 }
 
-/// What [`run`] gives.
-pub struct Run<L> {
-    /// `[T, B, P or H]`: zero beyond a sequence's end.
+/// The result of [`run_with_options`].
+pub struct OracleRun<L> {
+    /// `[T, B, P or H]`: zero past a sequence's length.
     pub output: Vec<L>,
-    /// `[T, B, S, H]`: the states after each step; zero beyond a sequence's end and beyond a projection.
+    /// `[T, B, S, H]`: the states after each step; zero past a sequence's length and beyond a projection.
     pub all_states: Vec<L>,
     /// `[S, B, H]`: the states after each sequence's last step; zero beyond a projection.
     pub states: Vec<L>,
-    /// `[T, B, H]`: the arguments of every unit's every step; zero beyond a sequence's end.
-    pub at: Vec<At<L>>,
+    /// `[T, B, H]`: the input of every unit at every step; zero past a sequence's length.
+    pub inputs: Vec<StepInput<L>>,
 }
 
 /// Runs `cell` over `x: [T, B, I]` with packed `weights` (see [`Layout::of`]) from the initial `states: [S, B,
 /// H]`.
 ///
 /// # Panics
-/// If a slice has another length than the shape says.
-pub fn run<L: Real, C: Cell>(
+/// If a slice has a length other than that of the shape.
+pub fn run_with_options<L: Real, C: Cell>(
     cell: C,
-    shape: Shape,
-    options: &Options,
+    shape: SequenceShape,
+    options: &OracleOptions,
     x: &[L],
     weights: &[L],
     states: &[L],
-) -> Run<L> {
-    let Shape { steps, batch, input, hidden } = shape;
-    let Form { projection, norm, .. } = options.form;
-    let (count, size) = (C::SPEC.states.len(), options.form.output());
-    let layout = Layout::of(&C::SPEC, options.form);
+) -> OracleRun<L> {
+    let SequenceShape { steps, batch, input, hidden } = shape;
+    let LayerShape { projection, norm, .. } = options.layer;
+    let (count, size) = (C::SPEC.states.len(), options.layer.output());
+    let layout = Layout::of(&C::SPEC, options.layer);
     let tensor = |name: &str| layout.tensor(name).map_or(&[][..], |slot| &weights[slot.range()]);
-    let rows = Rows::new(&C::SPEC, options.form);
-    let vectors = vector_ranges(&C::SPEC, options.form);
-    let mut result = Run {
+    let rows = Rows::new(&C::SPEC, options.layer);
+    let vectors = vector_ranges(&C::SPEC, options.layer);
+    let mut result = OracleRun {
         output: vec![L::zero(); steps * batch * size],
         all_states: vec![L::zero(); steps * batch * count * hidden],
         states: vec![L::zero(); states.len()],
-        at: vec![At::zero(); steps * batch * hidden],
+        inputs: vec![StepInput::zero(); steps * batch * hidden],
     };
     for b in 0..batch {
         // The states of this sequence, `[S, H]`.
@@ -117,44 +122,45 @@ pub fn run<L: Real, C: Cell>(
         }
         for k in 0..options.lengths[b] {
             let t = if options.reverse { options.lengths[b] - 1 - k } else { k };
-            let place = t * batch + b;
-            if options.resets[place] {
+            let row = t * batch + b;
+            if options.resets[row] {
                 now.fill(L::zero());
             }
-            let x = &x[place * input..][..input];
-            let fed = &options.fed[(k * batch + b) * size..][..size];
-            let h: Vec<L> = now.iter().zip(fed).map(|(&h, &by)| h * L::splat(by)).collect();
+            let x = &x[row * input..][..input];
+            let mask = &options.dropout_mask[(k * batch + b) * size..][..size];
+            let h: Vec<L> =
+                now.iter().zip(mask).map(|(&h, &factor)| h * L::splat(factor)).collect();
 
-            let mut units: Vec<At<L>> = (0..hidden).map(|_| At::zero()).collect();
-            for (unit, at) in units.iter_mut().enumerate() {
-                for (pre, row) in at.pre.iter_mut().zip(rows.of_unit(unit)) {
+            let mut units: Vec<StepInput<L>> = (0..hidden).map(|_| StepInput::zero()).collect();
+            for (unit, input) in units.iter_mut().enumerate() {
+                for (pre, row) in input.pre.iter_mut().zip(rows.of_unit(unit)) {
                     // A normalised block's biases are added afterwards.
-                    for (place, value) in row.terms(x, &h, !norm.pre) {
-                        *pre = value.mul_add(weights[place], *pre);
+                    for (index, value) in row.terms(x, &h, !norm.pre) {
+                        *pre = value.mul_add(weights[index], *pre);
                     }
                 }
-                for (s, prev) in at.prev.iter_mut().take(count).enumerate() {
+                for (s, prev) in input.prev.iter_mut().take(count).enumerate() {
                     *prev = now[s * hidden + unit];
                 }
-                for (vector, range) in at.vectors.iter_mut().zip(&vectors) {
+                for (vector, range) in input.vectors.iter_mut().zip(&vectors) {
                     *vector = weights[range.start + unit];
                 }
             }
             if norm.pre {
                 normalise_blocks::<L, C>(&mut units, &layout, weights);
             }
-            let mut taken: Vec<_> = units.iter().map(|at| cell.step(at)).collect();
+            let mut taken: Vec<_> = units.iter().map(|input| cell.step(input)).collect();
             if let (Norm { memory: true, .. }, Some(memory)) = (norm, C::SPEC.memory) {
-                let mut seen: Vec<L> = taken.iter().map(|step| step.next[memory]).collect();
-                normalise(&mut seen);
+                let mut memories: Vec<L> = taken.iter().map(|step| step.next[memory]).collect();
+                normalise(&mut memories);
                 let (gain, bias) = (tensor("norm_memory"), tensor("norm_memory_bias"));
-                for (unit, at) in units.iter_mut().enumerate() {
-                    at.seen = Some(seen[unit].mul_add(gain[unit], bias[unit]));
+                for (unit, input) in units.iter_mut().enumerate() {
+                    input.normalized_memory = Some(memories[unit].mul_add(gain[unit], bias[unit]));
                 }
-                taken = units.iter().map(|at| cell.step(at)).collect();
+                taken = units.iter().map(|input| cell.step(input)).collect();
             }
 
-            result.at[place * hidden..][..hidden].copy_from_slice(&units);
+            result.inputs[row * hidden..][..hidden].copy_from_slice(&units);
 
             let before = now.clone();
             for s in 0..count {
@@ -168,17 +174,19 @@ pub fn run<L: Real, C: Cell>(
                     new.resize(hidden, L::zero());
                 }
                 for (unit, new) in new.into_iter().enumerate() {
-                    let kept = options.kept[((s * steps + k) * batch + b) * hidden + unit];
+                    let zoneout_mix =
+                        options.zoneout_mix[((s * steps + k) * batch + b) * hidden + unit];
                     let old = before[s * hidden + unit];
-                    let next = L::splat(kept).mul_add(old, L::splat(1.0 - kept) * new);
+                    let next =
+                        L::splat(zoneout_mix).mul_add(old, L::splat(1.0 - zoneout_mix) * new);
                     now[s * hidden + unit] = clipped(next, options.clip);
                 }
             }
-            let output = &mut result.output[place * size..][..size];
+            let output = &mut result.output[row * size..][..size];
             for (unit, output) in output.iter_mut().enumerate() {
                 *output = if C::SPEC.output_is_state { now[unit] } else { taken[unit].output };
             }
-            result.all_states[place * count * hidden..][..count * hidden].copy_from_slice(&now);
+            result.all_states[row * count * hidden..][..count * hidden].copy_from_slice(&now);
         }
         for s in 0..count {
             result.states[(s * batch + b) * hidden..][..hidden]
@@ -196,21 +204,21 @@ fn clipped<L: Real>(number: L, clip: f64) -> L {
     }
 }
 
-fn normalise_blocks<L: Real, C: Cell>(units: &mut [At<L>], layout: &Layout, weights: &[L]) {
+fn normalise_blocks<L: Real, C: Cell>(units: &mut [StepInput<L>], layout: &Layout, weights: &[L]) {
     let hidden = units.len();
     for (block, of) in C::SPEC.blocks.iter().enumerate() {
-        if of.is_normalised() {
-            let mut row: Vec<L> = units.iter().map(|at| at.pre[block]).collect();
+        if of.is_normalized() {
+            let mut row: Vec<L> = units.iter().map(|input| input.pre[block]).collect();
             normalise(&mut row);
-            units.iter_mut().zip(row).for_each(|(at, n)| at.pre[block] = n);
+            units.iter_mut().zip(row).for_each(|(input, n)| input.pre[block] = n);
         }
         for name in ["norm_pre", "bias_ih", "bias_hh"] {
             let Some(slot) = layout.tensor(name) else { continue };
-            let Some(place) = slot.blocks.iter().position(|&of| of == block) else { continue };
-            let row = &weights[slot.offset + place * hidden..][..hidden];
-            for (at, &weight) in units.iter_mut().zip(row) {
-                let pre = at.pre[block];
-                at.pre[block] = if name == "norm_pre" { pre * weight } else { pre + weight };
+            let Some(index) = slot.blocks.iter().position(|&of| of == block) else { continue };
+            let row = &weights[slot.offset + index * hidden..][..hidden];
+            for (input, &weight) in units.iter_mut().zip(row) {
+                let pre = input.pre[block];
+                input.pre[block] = if name == "norm_pre" { pre * weight } else { pre + weight };
             }
         }
     }
@@ -222,6 +230,6 @@ fn normalise<L: Real>(row: &mut [L]) {
     let mean = sum(row) / count;
     row.iter_mut().for_each(|x| *x = *x - mean);
     let squares: Vec<L> = row.iter().map(|&x| x * x).collect();
-    let deviation = (sum(&squares) / count + L::splat(EPSILON)).sqrt();
-    row.iter_mut().for_each(|x| *x = *x / deviation);
+    let std = (sum(&squares) / count + L::splat(EPSILON)).sqrt();
+    row.iter_mut().for_each(|x| *x = *x / std);
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use crate::Lane;
+use crate::lane::Lane;
 
 /// The expressions of one function, each once.
 #[derive(Default)]

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
-use super::{Field, Table, check_columns, shortened};
-use crate::{Error, Result};
+use super::row::{Field, Table, check_columns};
+use crate::error::{Error, Result};
+use crate::names::shortened;
 
 /// The most bytes of one row, far above any use: a file without line ends is not read into memory.
 const LONGEST_ROW: u64 = 16 << 20;
@@ -25,7 +26,7 @@ pub(super) struct Csv {
     row: ByteRecord,
     /// Without a header the first row is read ahead, to count its fields.
     first_is_row: bool,
-    /// Where the row begins, or blank lines before it.
+    /// Where the row begins, or the blank lines before it.
     start: u64,
     size: u64,
 }
@@ -71,8 +72,8 @@ impl Csv {
         found.map_err(|error| self.explain(error))
     }
 
-    /// The row's line. The reader does not count blank lines before a row, so they are counted here, in
-    /// the file: but once, as whoever asks has an error to tell.
+    /// The row's line. The reader does not count blank lines before a row, so they are counted in the file:
+    /// once, as it is asked for by an error alone.
     fn line(&self) -> u64 {
         let Ok(file) = File::open(&self.path) else {
             return self.reader.position().line();
@@ -91,7 +92,7 @@ impl Csv {
     fn text(&self, column: usize) -> Result<&str> {
         let bytes = self.row.get(column).unwrap_or_default();
         std::str::from_utf8(bytes).map_err(|_| Error::Table {
-            at: format!("{}, {}, field {}", self.name, self.place(), column + 1),
+            at: format!("{}, {}, field {}", self.name, self.position(), column + 1),
             found: shortened(&String::from_utf8_lossy(bytes)),
             expected: "text in UTF-8".into(),
         })
@@ -135,7 +136,7 @@ impl Table for Csv {
         Ok(Field::of_text(self.text(column)?))
     }
 
-    fn place(&self) -> String {
+    fn position(&self) -> String {
         format!("line {}", self.line())
     }
 

@@ -1,4 +1,4 @@
-//! Parquet files, a row at a time: whole row groups are never held.
+//! Parquet files, a row at a time: whole row groups are never in memory.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,8 +9,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field as Stored;
 use parquet::record::reader::RowIter;
 
-use super::{Field, Table, check_columns};
-use crate::{Error, Result};
+use super::row::{Field, Table, check_columns};
+use crate::error::{Error, Result};
 
 /// A Parquet file of flat columns.
 pub(super) struct Parquet {
@@ -91,7 +91,7 @@ impl Table for Parquet {
         }
     }
 
-    fn place(&self) -> String {
+    fn position(&self) -> String {
         format!("row {}", self.done)
     }
 
@@ -100,7 +100,7 @@ impl Table for Parquet {
     }
 }
 
-/// What a call to the library gives, which panics on some damaged files.
+/// Calls the library, which panics on some damaged files.
 fn caught<T>(
     file: &str,
     rows: u64,

@@ -1,19 +1,20 @@
 //! Every option of a run, for every cell: values against the oracle, gradients against its derivative in
 //! random directions, and the same bits on any number of threads.
 
-use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, Cell, CellVisitor, Dual};
+use fgn_core::{AnyCell, Cell, CellVisitor, Dual, SequenceShape, oracle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::Arguments;
-use super::backward::{Derivatives, Wanted, backward};
-use super::equations::Compiled;
-use super::forward::{Forward, forward};
-use super::isa::Isa;
-use super::simd::Element;
-use super::tests::cells;
-use crate::settings::{Choice, Setting, choices, emitted, random, setting};
+use crate::cpu::arguments::Arguments;
+use crate::cpu::backward::gradients::{Derivatives, Wanted};
+use crate::cpu::backward::pass::backward;
+use crate::cpu::cell::equations::Compiled;
+use crate::cpu::forward::output::Forward;
+use crate::cpu::forward::pass::forward;
+use crate::cpu::tests::cells;
+use crate::run::testing::{Choice, Setting, choices, emitted, random, setting};
+use crate::simd::isa::Isa;
+use crate::simd::vector::Element;
 
 /// The largest errors allowed, relative to the largest number of a tensor.
 const F32: f64 = 5e-5;
@@ -23,7 +24,7 @@ fn cast<E: Element>(numbers: &[f64]) -> Vec<E> {
     numbers.iter().map(|&x| E::from_f64(x)).collect()
 }
 
-/// Outputs, final states, and the derivatives by input, weights and initial states.
+/// Outputs, final states, and the gradients with respect to input, weights and initial states.
 type Results<E> = [Vec<E>; 5];
 
 fn run<E: Element>(isa: Isa, cell: AnyCell, setting: &Setting) -> Results<E> {
@@ -61,7 +62,7 @@ fn assert_close<E: Element>(what: &str, found: &[E], expected: &[f64], tolerance
     }
 }
 
-struct Check(AnyCell, Shape, Choice);
+struct Check(AnyCell, SequenceShape, Choice);
 
 impl CellVisitor for Check {
     type Output = ();
@@ -70,7 +71,7 @@ impl CellVisitor for Check {
         let Self(any, shape, choice) = self;
         let setting = &setting::<C>(shape, choice, 7);
         let Setting { options, x, weights, states, d_output, d_states, .. } = setting;
-        let expected = oracle::run(cell, shape, options, x, weights, states);
+        let expected = oracle::run_with_options(cell, shape, options, x, weights, states);
         let expected = [emitted(setting, &expected), expected.states];
 
         let isa = Isa::available()[0];
@@ -86,7 +87,7 @@ impl CellVisitor for Check {
             let dual = |values: &[f64], slopes: &[f64]| -> Vec<Dual> {
                 values.iter().zip(slopes).map(|(&v, &s)| Dual::new(v, s)).collect()
             };
-            let moved = oracle::run(
+            let moved = oracle::run_with_options(
                 cell,
                 shape,
                 options,
@@ -117,7 +118,7 @@ impl CellVisitor for Check {
 
 #[test]
 fn every_option_is_what_the_oracle_computes() {
-    let shape = |steps, batch, input, hidden| Shape { steps, batch, input, hidden };
+    let shape = |steps, batch, input, hidden| SequenceShape { steps, batch, input, hidden };
     let shapes = match cfg!(miri) {
         true => vec![shape(2, 2, 1, 3)],
         false => {
@@ -133,7 +134,7 @@ fn every_option_is_what_the_oracle_computes() {
     }
 }
 
-struct OnThreads(AnyCell, Shape, Choice);
+struct OnThreads(AnyCell, SequenceShape, Choice);
 
 impl CellVisitor for OnThreads {
     type Output = ();
@@ -157,7 +158,7 @@ impl CellVisitor for OnThreads {
 
 #[test]
 fn options_give_the_same_bits_on_any_number_of_threads() {
-    let shape = |steps, batch, input, hidden| Shape { steps, batch, input, hidden };
+    let shape = |steps, batch, input, hidden| SequenceShape { steps, batch, input, hidden };
     let cut_by_sequences = shape(40, 37, 5, 33);
     let cut_by_units_alone = shape(300, 1, 3, 70);
     let cut_by_units = shape(3, 2, 5, 300);

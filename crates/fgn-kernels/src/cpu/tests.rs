@@ -1,19 +1,20 @@
 //! One suite for every cell on every instruction set that this machine has: outputs, final states
 //! and all gradients against the oracle, on random inputs of awkward sizes.
 
-use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
+use fgn_core::{AnyCell, Cell, CellVisitor, Layout, SequenceShape, oracle};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Arguments;
-use super::backward::{Derivatives, Wanted, backward};
-use super::equations::Compiled;
-use super::forward::{Forward, forward};
-use super::isa::Isa;
-use super::plan::Plan;
-use super::simd::Element;
-use crate::Emit;
+use crate::cpu::arguments::Arguments;
+use crate::cpu::backward::gradients::{Derivatives, Wanted};
+use crate::cpu::backward::pass::backward;
+use crate::cpu::cell::equations::Compiled;
+use crate::cpu::forward::output::Forward;
+use crate::cpu::forward::pass::forward;
+use crate::run::options::Emit;
+use crate::run::plan::Plan;
+use crate::simd::isa::Isa;
+use crate::simd::vector::Element;
 
 /// The largest error allowed, relative to the largest number of the tensor: rounding, grown over the
 /// terms of its sums.
@@ -38,7 +39,7 @@ const SHAPES: &[(usize, usize, usize, usize)] = match cfg!(miri) {
 };
 
 /// All cells; in Miri, which is slow, some that take different ways.
-pub(super) fn cells() -> Vec<AnyCell> {
+pub(crate) fn cells() -> Vec<AnyCell> {
     match cfg!(miri) {
         true => vec![AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN],
         false => AnyCell::all(),
@@ -48,7 +49,7 @@ pub(super) fn cells() -> Vec<AnyCell> {
 struct Suite<E> {
     isa: Isa,
     emit: Emit,
-    shape: Shape,
+    shape: SequenceShape,
     seed: u64,
     /// Whether hidden states begin at zero.
     from_zero: bool,
@@ -82,7 +83,7 @@ impl<E: Element> CellVisitor for Suite<E> {
 
     fn visit<C: Cell>(self, cell: C) {
         let Self { isa, emit, shape, .. } = self;
-        let Shape { steps, batch, input, hidden } = shape;
+        let SequenceShape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let state_count = C::SPEC.states.len() * batch * hidden;
         let x = random(&mut rng, steps * batch * input, 1.0);
@@ -135,7 +136,7 @@ fn every_cell_on_every_instruction_set<E: Element>() {
                 cell.visit(Suite::<E> {
                     isa,
                     emit: if n % 2 == 0 { Emit::All } else { Emit::Last },
-                    shape: Shape { steps, batch, input, hidden },
+                    shape: SequenceShape { steps, batch, input, hidden },
                     seed: n as u64,
                     from_zero: n % 3 == 1,
                     cell,
@@ -168,7 +169,7 @@ fn a_panel_in_several_parts_below_the_inputs_weights_agrees_with_the_oracle() {
                 cell.visit(Suite::<f32> {
                     isa,
                     emit: Emit::All,
-                    shape: Shape { steps: 2, batch: 7, input: 5, hidden },
+                    shape: SequenceShape { steps: 2, batch: 7, input: 5, hidden },
                     seed: 9,
                     from_zero,
                     cell,
@@ -180,14 +181,14 @@ fn a_panel_in_several_parts_below_the_inputs_weights_agrees_with_the_oracle() {
 }
 
 /// Runs forward and backward on a pool of so many threads.
-struct OnThreads(usize, Shape, AnyCell);
+struct OnThreads(usize, SequenceShape, AnyCell);
 
 impl CellVisitor for OnThreads {
     type Output = [Vec<f32>; 5];
 
     fn visit<C: Cell>(self, _: C) -> Self::Output {
         let Self(threads, shape, any) = self;
-        let Shape { steps, batch, input, hidden } = shape;
+        let SequenceShape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         // So small that no derivative grows beyond all numbers.
         let scale = 1.0 / (hidden as f64).sqrt();
@@ -224,11 +225,11 @@ impl CellVisitor for OnThreads {
 
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
-    let cut_by_sequences = Shape { steps: 40, batch: 37, input: 5, hidden: 33 };
-    let cut_by_units_alone = Shape { steps: 600, batch: 1, input: 3, hidden: 70 };
-    let cut_by_units = Shape { steps: 3, batch: 2, input: 5, hidden: 300 };
+    let cut_by_sequences = SequenceShape { steps: 40, batch: 37, input: 5, hidden: 33 };
+    let cut_by_units_alone = SequenceShape { steps: 600, batch: 1, input: 3, hidden: 70 };
+    let cut_by_units = SequenceShape { steps: 3, batch: 2, input: 5, hidden: 300 };
     // Enough sequences that the input's product and the recurrent one are one.
-    let cut_by_units_as_one = Shape { batch: 7, ..cut_by_units };
+    let cut_by_units_as_one = SequenceShape { batch: 7, ..cut_by_units };
     for cell in AnyCell::all() {
         for shape in [cut_by_sequences, cut_by_units, cut_by_units_as_one, cut_by_units_alone] {
             let alone = cell.visit(OnThreads(1, shape, cell));

@@ -5,7 +5,7 @@ use super::gpu::{Gpu, Launch, Product, Run};
 use super::job::{Inputs, Job, over, over_rows, product, reorder};
 use super::strategy::{Strategy, shared_backward};
 
-/// Where the derivatives by a run's results lie on the device.
+/// Where the gradients with respect to a run's results lie on the device.
 #[derive(Clone, Copy)]
 pub(crate) struct Derivatives {
     /// As the outputs.
@@ -14,7 +14,7 @@ pub(crate) struct Derivatives {
     pub(crate) states: Option<u64>,
 }
 
-/// The derivatives by a run's arguments.
+/// The gradients with respect to a run's arguments.
 pub(crate) struct Gradients<M> {
     pub(crate) x: Option<M>,
     pub(crate) weights: M,

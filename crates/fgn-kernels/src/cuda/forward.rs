@@ -3,16 +3,16 @@ use candle_core::Result;
 use super::gpu::{Gpu, Launch, Product, Run};
 use super::job::{Inputs, Job, over, over_rows, product, reorder};
 use super::strategy::{Strategy, shared_forward};
-use crate::Gate;
+use crate::run::gate_statistics::GateStatistics;
 
-/// What a run gives.
+/// The result of a run.
 pub(crate) struct Forward<M> {
     /// The emitted outputs, of the weights' numbers.
     pub(crate) output: M,
     /// `[S, B, H]`, of the equations' numbers.
     pub(crate) states: M,
     pub(crate) saved: Option<Saved<M>>,
-    pub(crate) gates: Vec<Gate>,
+    pub(crate) gates: Vec<GateStatistics>,
 }
 
 /// What the backward pass needs.
@@ -48,7 +48,7 @@ pub(crate) fn forward<G: Gpu>(
     let unprojected = gpu.zeros(run.hidden_slots as usize * projected_row * number.narrow())?;
     let projected = gpu.zeros(projected_row * number.wide())?;
     let scratch = gpu.zeros(scratch_bytes(job))?;
-    let gate_places = spec.places(fgn_core::Block::is_gate);
+    let gate_places = spec.indices(fgn_core::Block::is_gate);
     let counts = job.plan.telemetry.then(|| gpu.zeros(gate_places.len() * 3 * row * 8));
     let counts = counts.transpose()?;
     run.outputs = gpu.address(&outputs);
@@ -97,7 +97,7 @@ pub(crate) fn forward<G: Gpu>(
 
 /// Bytes of scratch memory: where rows are normalised.
 pub(super) fn scratch_bytes(job: &Job<'_>) -> usize {
-    let norm = job.plan.form.norm;
+    let norm = job.plan.layer.norm;
     let rows = if norm.pre || norm.memory { job.spec().blocks.len() + 2 } else { 0 };
     job.shape.batch * rows * job.shape.hidden * job.number.wide()
 }
@@ -158,7 +158,7 @@ fn alternating<G: Gpu>(gpu: &G, job: &Job<'_>, mut run: Run) -> Result<()> {
 }
 
 /// Means over all steps from the sums of each sequence, `[B, gates, 3, H]`.
-fn gates(job: &Job<'_>, places: &[usize], bytes: &[u8]) -> Vec<Gate> {
+fn gates(job: &Job<'_>, places: &[usize], bytes: &[u8]) -> Vec<GateStatistics> {
     let sums: Vec<f64> = bytes
         .chunks_exact(8)
         .map(|bytes| f64::from_ne_bytes(std::array::from_fn(|n| bytes[n])))
@@ -174,11 +174,11 @@ fn gates(job: &Job<'_>, places: &[usize], bytes: &[u8]) -> Vec<Gate> {
     let blocks = places.iter().map(|&place| &job.spec().blocks[place]);
     blocks
         .enumerate()
-        .map(|(gate, block)| Gate {
+        .map(|(gate, block)| GateStatistics {
             name: block.name,
             role: block.role,
             mean: mean(gate, 0),
-            shut: mean(gate, 1),
+            closed: mean(gate, 1),
             open: mean(gate, 2),
         })
         .collect()

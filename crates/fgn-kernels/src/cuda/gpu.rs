@@ -3,7 +3,7 @@
 use candle_core::Result;
 use fgn_core::{MAX_BLOCKS, MAX_STATES, MAX_VECTORS};
 
-/// A device: memory, matrix products, launches. All that it is told happens in order.
+/// A device: memory, matrix products, launches. Its commands run in the order in which they are given.
 pub(crate) trait Gpu {
     /// A piece of memory, given back when dropped, once what was asked before is done.
     type Memory: Send + Sync + 'static;
@@ -92,7 +92,7 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) zoneout_below: [i64; MAX_STATES],
     pub(crate) drop_below: i64,
-    pub(crate) drop_each_step: i64,
+    pub(crate) drop_per_step: i64,
     pub(crate) zoneout: [f64; MAX_STATES],
     pub(crate) drop_scale: f64,
     pub(crate) clip: f64,

@@ -1,20 +1,19 @@
 //! What a run is made of, and the arguments that all its launches share.
 
 use candle_core::Result;
-use fgn_core::oracle::Shape;
-use fgn_core::{AnyCell, Layout, MAX_BLOCKS, MAX_VECTORS, Spec};
+use fgn_core::{AnyCell, Layout, MAX_BLOCKS, MAX_VECTORS, SequenceShape, Spec};
 
 use super::Number;
 use super::gpu::{Gpu, Launch, Matrix, Product, Run};
 use super::source::Places;
 use super::strategy::Strategy;
-use crate::Emit;
-use crate::cpu::plan::Plan;
+use crate::run::options::Emit;
+use crate::run::plan::Plan;
 
 /// A run over a sequence.
 pub(crate) struct Job<'a> {
     pub(crate) cell: AnyCell,
-    pub(crate) shape: Shape,
+    pub(crate) shape: SequenceShape,
     pub(crate) plan: &'a Plan,
     pub(crate) number: Number,
     pub(crate) strategy: Strategy,
@@ -31,7 +30,7 @@ pub(crate) struct Inputs {
 /// Neighbouring blocks whose rows of `weight_ih` and columns of products lie side by side.
 pub(super) struct InputRun {
     pub(super) column: usize,
-    /// Where its rows begin among the packed parameters.
+    /// Where its rows begin among the flat parameters.
     pub(super) offset: usize,
     pub(super) blocks: usize,
 }
@@ -48,7 +47,7 @@ impl Job<'_> {
     }
 
     pub(super) fn layout(&self) -> Layout {
-        Layout::of(self.spec(), self.plan.form)
+        Layout::of(self.spec(), self.plan.layer)
     }
 
     /// `T · B`.
@@ -56,9 +55,9 @@ impl Job<'_> {
         self.shape.steps * self.shape.batch
     }
 
-    /// The size of the hidden state that is put out and fed back.
+    /// The size of the hidden state that is output and fed back.
     pub(super) fn output(&self) -> usize {
-        self.plan.form.output()
+        self.plan.layer.output()
     }
 
     /// Numbers of a row of pre-activations.
@@ -66,7 +65,7 @@ impl Job<'_> {
         self.spec().blocks.len() * self.shape.hidden
     }
 
-    /// Where the blocks fed by the hidden state begin in a row of pre-activations, and how many numbers
+    /// Where the blocks that read the hidden state begin in a row of pre-activations, and how many numbers
     /// they have.
     pub(super) fn hidden_columns(&self) -> (usize, usize) {
         let hidden = Places::of(self.spec()).hidden.len();
@@ -119,8 +118,8 @@ impl Job<'_> {
         inputs: Inputs,
         save: bool,
     ) -> Run {
-        let Shape { steps, batch, input, hidden } = self.shape;
-        let (form, rules) = (self.plan.form, self.plan.rules);
+        let SequenceShape { steps, batch, input, hidden } = self.shape;
+        let (layer, rules) = (self.plan.layer, self.plan.rules);
         let layout = self.layout();
         let first = |name: &str| layout.tensor(name).map_or(-1, |slot| slot.offset as i64);
         let of_blocks = |name: &str| {
@@ -154,14 +153,14 @@ impl Job<'_> {
                 Emit::Last => 1,
                 Emit::States => 2,
             },
-            normalise_pre: form.norm.pre.into(),
-            normalise_memory: form.norm.memory.into(),
-            project: form.projection.is_some().into(),
+            normalise_pre: layer.norm.pre.into(),
+            normalise_memory: layer.norm.memory.into(),
+            project: layer.projection.is_some().into(),
             masked: rules.seed.is_some().into(),
             seed: rules.seed.unwrap_or(0),
             zoneout_below: rules.zoneout.map(below),
             drop_below: below(rules.dropout.rate),
-            drop_each_step: rules.dropout.each_step.into(),
+            drop_per_step: rules.dropout.per_step.into(),
             zoneout: rules.zoneout,
             drop_scale: 1.0 / (1.0 - rules.dropout.rate),
             clip: rules.clip.unwrap_or(0.0),

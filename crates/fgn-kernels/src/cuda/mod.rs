@@ -17,6 +17,7 @@ mod gpu;
 mod job;
 #[cfg(feature = "cuda")]
 pub(crate) mod op;
+mod sizes;
 mod source;
 #[cfg(any(test, feature = "cuda"))]
 mod strategy;

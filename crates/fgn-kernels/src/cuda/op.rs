@@ -7,8 +7,7 @@ use candle_core::cuda_backend::CudaDType;
 use candle_core::cuda_backend::cudarc::driver::CudaStream;
 use candle_core::op::BackpropOp;
 use candle_core::{CudaStorage, DType, Layout, Result, Storage, Tensor, bail};
-use fgn_core::AnyCell;
-use fgn_core::oracle::Shape;
+use fgn_core::{AnyCell, SequenceShape};
 use half::bf16;
 
 use super::Number;
@@ -18,15 +17,15 @@ use super::forward::{Saved, forward as run_forward};
 use super::gpu::Gpu;
 use super::job::{Inputs, Job};
 use super::strategy::Strategy;
-use crate::Gate;
-use crate::cpu::plan::Plan;
+use crate::run::gate_statistics::GateStatistics;
+use crate::run::plan::Plan;
 
 /// What a run on a GPU gives.
 pub(crate) struct Forward {
     pub(crate) output: CudaStorage,
     pub(crate) states: CudaStorage,
     pub(crate) saved: Option<SavedRun>,
-    pub(crate) gates: Vec<Gate>,
+    pub(crate) gates: Vec<GateStatistics>,
 }
 
 /// What the backward pass needs, on the device.
@@ -37,7 +36,7 @@ type View<'a> = (&'a CudaStorage, &'a Layout);
 
 pub(crate) fn forward(
     cell: AnyCell,
-    shape: Shape,
+    shape: SequenceShape,
     plan: &Plan,
     [x, weights, states]: [View<'_>; 3],
     save: bool,
@@ -50,17 +49,17 @@ pub(crate) fn forward(
     }
 }
 
-/// The derivatives by a run's results, contiguous.
+/// The gradients with respect to a run's results, contiguous.
 pub(crate) struct Derivatives {
     pub(crate) output: Tensor,
-    /// By the final states, if there are any.
+    /// With respect to the final states, if there are any.
     pub(crate) states: Option<Tensor>,
 }
 
-/// The derivatives by input (`with_x` alone), weights and states.
+/// The gradients with respect to input (`with_x` alone), weights and states.
 pub(crate) fn backward(
     cell: AnyCell,
-    shape: Shape,
+    shape: SequenceShape,
     plan: &Plan,
     arguments: [&Tensor; 3],
     saved: &SavedRun,
@@ -86,7 +85,7 @@ fn number(dtype: DType) -> Result<Number> {
 
 struct Place<'a> {
     cell: AnyCell,
-    shape: Shape,
+    shape: SequenceShape,
     plan: &'a Plan,
     number: Number,
 }

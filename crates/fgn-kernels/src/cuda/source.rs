@@ -2,10 +2,14 @@ use std::fmt::Write as _;
 
 use fgn_core::{AnyCell, Block, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, Spec, print};
 
+use super::sizes::{DEPTH, PAD, ROWS, UNITS};
+use crate::run::gate_statistics::{CLOSED, OPEN};
+use crate::run::plan::NORM_EPSILON;
+
 /// What a run on a GPU computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Number {
-    /// `f32` throughout. Products are in full precision unless Candle is told otherwise.
+    /// `f32` throughout. Products are in full precision unless Candle's settings say otherwise.
     F32,
     /// `f64` throughout.
     F64,
@@ -37,6 +41,7 @@ pub fn source(cell: AnyCell, number: Number) -> String {
         print::PRELUDE,
         include_str!("template/device.h"),
         &print::functions(cell, "cell"),
+        &constants(number),
         &description(cell.spec()),
         include_str!("template/unit.h"),
         include_str!("template/kernels.h"),
@@ -46,10 +51,31 @@ pub fn source(cell: AnyCell, number: Number) -> String {
     .join("\n")
 }
 
+/// The constants that the kernels share with Rust.
+fn constants(number: Number) -> String {
+    let matrix_units = number == Number::Bf16;
+    let sizes = [
+        ("UNITS_EACH", UNITS),
+        ("ROWS", ROWS),
+        ("DEPTH", DEPTH),
+        ("PAD", PAD[usize::from(matrix_units)]),
+    ];
+    let reals = [("EPSILON", NORM_EPSILON), ("CLOSED", CLOSED), ("OPEN", OPEN)];
+    let mut text = String::new();
+    for (name, value) in sizes {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "#define FGN_{name} {value}");
+    }
+    for (name, value) in reals {
+        let _ = writeln!(text, "#define FGN_{name} ((real){value:e})");
+    }
+    text
+}
+
 /// What the kernels ask about a cell: counts as macros, and tables over its blocks as functions.
 fn description(spec: &Spec) -> String {
     let places = Places::of(spec);
-    let gates = spec.places(Block::is_gate);
+    let gates = spec.indices(Block::is_gate);
     let mut text = String::new();
     for (name, value) in [
         ("MAX_BLOCKS", MAX_BLOCKS as i64),
@@ -73,7 +99,7 @@ fn description(spec: &Spec) -> String {
         ("column", &|g| places.columns[g] as i64),
         ("hidden_place", &|g| place_in(&places.hidden, g).map_or(-1, |place| place as i64)),
         ("gate", &|g| place_in(&gates, g).map_or(-1, |place| place as i64)),
-        ("normalised", &|g| spec.blocks[g].is_normalised().into()),
+        ("normalised", &|g| spec.blocks[g].is_normalized().into()),
     ];
     for (name, of) in tables {
         let values: Vec<_> = (0..spec.blocks.len()).map(|g| of(g).to_string()).collect();
@@ -91,14 +117,14 @@ fn description(spec: &Spec) -> String {
 pub(super) struct Places {
     /// For each block, its column.
     pub(super) columns: Vec<usize>,
-    /// The blocks fed by the hidden state, in the order of `weight_hh`.
+    /// The blocks that read the hidden state, in the order of `weight_hh`.
     pub(super) hidden: Vec<usize>,
 }
 
 impl Places {
     pub(super) fn of(spec: &Spec) -> Self {
-        let hidden = spec.places(Block::reads_hidden);
-        let order = spec.places(|block| !block.reads_hidden()).into_iter().chain(hidden.clone());
+        let hidden = spec.indices(Block::reads_hidden);
+        let order = spec.indices(|block| !block.reads_hidden()).into_iter().chain(hidden.clone());
         let mut columns = vec![0; spec.blocks.len()];
         order.enumerate().for_each(|(column, block)| columns[block] = column);
         Self { columns, hidden }

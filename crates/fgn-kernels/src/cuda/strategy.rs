@@ -1,11 +1,11 @@
 //! Which way a run goes through time.
 
-use fgn_core::Spec;
-use fgn_core::oracle::Shape;
+use fgn_core::{SequenceShape, Spec};
 
 use super::Number;
 use super::gpu::Limits;
-use crate::cpu::plan::Plan;
+use super::sizes::{DEPTH, PAD, ROWS, UNITS};
+use crate::run::plan::Plan;
 
 /// The way through time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,6 @@ pub(crate) enum Strategy {
     /// A product by the library, then a launch for the cell, step by step.
     Alternating,
 }
-
-/// Units of a block, and sequences that it multiplies at once, in the persistent kernels.
-const UNITS: usize = 8;
-const ROWS: usize = 16;
-/// Numbers a row staged there is deep, and what pads rows against bank conflicts.
-const DEPTH: usize = 128;
-const PAD: [usize; 2] = [1, 8];
 
 impl Number {
     /// Bytes of a weight.
@@ -52,13 +45,13 @@ impl Strategy {
     /// The way for a run: by its sizes, the options and the device.
     pub(crate) fn of(
         spec: &Spec,
-        shape: Shape,
+        shape: SequenceShape,
         plan: &Plan,
         number: Number,
         limits: Limits,
     ) -> Self {
-        let whole_rows = plan.form.norm.pre || plan.form.norm.memory;
-        if whole_rows || plan.form.projection.is_some() {
+        let whole_rows = plan.layer.norm.pre || plan.layer.norm.memory;
+        if whole_rows || plan.layer.projection.is_some() {
             return Self::Alternating;
         }
         if !spec.is_recurrent() {

@@ -1,8 +1,7 @@
 //! Every cell with every option in the kernels for a GPU, run by a process that plays one: outputs and
 //! states against the oracle, gradients against its derivative in random directions.
 
-use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, Cell, CellVisitor, Dual};
+use fgn_core::{AnyCell, Cell, CellVisitor, Dual, SequenceShape, oracle};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -13,11 +12,11 @@ use super::gpu::{Gpu, Limits};
 use super::job::{Inputs, Job};
 use super::strategy::Strategy;
 use super::{Number, source};
-use crate::cpu::Arguments;
-use crate::cpu::equations::Compiled;
-use crate::cpu::forward::forward as cpu_forward;
-use crate::cpu::isa::Isa;
-use crate::settings::{Choice, Setting, choices, emitted, random, setting};
+use crate::cpu::arguments::Arguments;
+use crate::cpu::cell::equations::Compiled;
+use crate::cpu::forward::pass::forward as cpu_forward;
+use crate::run::testing::{Choice, Setting, choices, emitted, random, setting};
+use crate::simd::isa::Isa;
 
 /// The largest errors allowed, relative to the largest number of a tensor.
 const F64: f64 = 1e-11;
@@ -78,7 +77,7 @@ fn got(gpu: &Emulated, number: Number, memory: &<Emulated as Gpu>::Memory) -> Ve
     bytes.chunks_exact(number.narrow()).map(|bytes| value(number, bytes)).collect()
 }
 
-/// Outputs, final states, and the derivatives by input, weights and initial states.
+/// Outputs, final states, and the gradients with respect to input, weights and initial states.
 type Results = [Vec<f64>; 5];
 
 fn run(gpu: &Emulated, cell: AnyCell, number: Number, setting: &Setting) -> (Results, Strategy) {
@@ -141,7 +140,7 @@ impl CellVisitor for Exact<'_> {
     fn visit<C: Cell>(self, cell: C) -> Results {
         let Self { gpu, cell: any, setting, what } = self;
         let Setting { shape, options, x, weights, states, d_output, d_states, .. } = setting;
-        let expected = oracle::run(cell, *shape, options, x, weights, states);
+        let expected = oracle::run_with_options(cell, *shape, options, x, weights, states);
         let expected = [emitted(setting, &expected), expected.states];
         let (exact, _) = run(gpu, any, Number::F64, setting);
         for (found, expected) in exact.iter().zip(&expected) {
@@ -154,7 +153,7 @@ impl CellVisitor for Exact<'_> {
             let dual = |values: &[f64], slopes: &[f64]| -> Vec<Dual> {
                 values.iter().zip(slopes).map(|(&v, &s)| Dual::new(v, s)).collect()
             };
-            let moved = oracle::run(
+            let moved = oracle::run_with_options(
                 cell,
                 *shape,
                 options,
@@ -177,7 +176,7 @@ impl CellVisitor for Exact<'_> {
 }
 
 /// A setting of a cell known at run time.
-struct Set(Shape, Choice, u64);
+struct Set(SequenceShape, Choice, u64);
 
 impl CellVisitor for Set {
     type Output = Setting;
@@ -186,8 +185,8 @@ impl CellVisitor for Set {
     }
 }
 
-fn shapes() -> [Shape; 3] {
-    let shape = |steps, batch, input, hidden| Shape { steps, batch, input, hidden };
+fn shapes() -> [SequenceShape; 3] {
+    let shape = |steps, batch, input, hidden| SequenceShape { steps, batch, input, hidden };
     // The middle one fits the persistent kernels, in two groups of sequences.
     [shape(5, 3, 3, 7), shape(4, 19, 2, 16), shape(3, 1, 1, 1)]
 }
@@ -261,7 +260,7 @@ fn gates_on_an_emulated_device_do_what_they_do_on_the_cpu() {
     };
     let cell = AnyCell::FGN;
     let choice = Choice { lengths: true, reverse: true, ..Choice::default() };
-    let shape = Shape { steps: 9, batch: 5, input: 3, hidden: 16 };
+    let shape = SequenceShape { steps: 9, batch: 5, input: 3, hidden: 16 };
     let mut setting = cell.visit(Set(shape, choice, 7));
     setting.plan.telemetry = true;
     let Setting { shape, plan, x, weights, states, .. } = &setting;
@@ -282,7 +281,7 @@ fn gates_on_an_emulated_device_do_what_they_do_on_the_cpu() {
         for (found, expected) in found.iter().zip(&expected) {
             assert_eq!((found.name, found.role), (expected.name, expected.role));
             assert_close(found.name, &found.mean, &expected.mean, F64);
-            assert_close(found.name, &found.shut, &expected.shut, F64);
+            assert_close(found.name, &found.closed, &expected.closed, F64);
             assert_close(found.name, &found.open, &expected.open, F64);
         }
     }

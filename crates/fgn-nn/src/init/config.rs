@@ -1,11 +1,11 @@
-//! How the parameters of a recurrent layer are drawn, as configuration.
+//! The configuration of how the parameters of a recurrent layer are drawn.
 
 use fgn_core::Spec;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::config::check;
-use crate::recurrent::Place;
+use crate::check::check;
+use crate::error::Result;
+use crate::layer_direction::LayerDirection;
 
 /// How the parameters of a recurrent layer are drawn. Biases that [`ForgetBias`] does not name are
 /// zero, and so is all of `bias_hh`, which adds to the same gates.
@@ -28,25 +28,25 @@ pub struct InitConfig {
     pub weights: WeightInit,
     /// The weights on the hidden state, block by block.
     pub recurrent: RecurrentInit,
-    /// The bias of the gates that decide what is kept.
+    /// The bias of the gates that decide what is remembered.
     pub forget_bias: ForgetBias,
-    /// Exceptions by gate, layer and direction; of several that say something else, the last counts.
+    /// Exceptions by gate, layer and direction; where several apply, the last one wins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<InitRule>,
 }
 
-/// An exception to an [`InitConfig`]: what is given of the lower three, where all holds that is given of
-/// the upper three.
+/// An exception to an [`InitConfig`]. `gate`, `layer` and `reverse` say which gates it is for (all of those
+/// that are given must match); `weights`, `recurrent` and `bias` say how these are drawn.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct InitRule {
-    /// For one of the cell's gates alone, by its name in the cell's equations: `"f"`.
+    /// Only for the gate of that name in the cell's equations: `"f"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
-    /// For one layer alone, counted from 0.
+    /// Only for that layer, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<usize>,
-    /// For one direction alone: `true` for the reverse one.
+    /// Only for that direction: `true` for the reverse one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reverse: Option<bool>,
     /// The weights on the input.
@@ -70,9 +70,9 @@ pub enum WeightInit {
     XavierUniform,
     /// `U[-1/√H, 1/√H]`, what PyTorch does.
     PytorchUniform,
-    /// A normal distribution about 0, cut at twice its standard deviation.
+    /// A normal distribution with mean 0, truncated at twice its standard deviation.
     TruncatedNormal {
-        /// The standard deviation ahead of the cut; 0.01 if left out.
+        /// The standard deviation before the truncation; 0.01 if left out.
         #[serde(default = "default_std")]
         std: f64,
     },
@@ -82,30 +82,30 @@ pub enum WeightInit {
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecurrentInit {
-    /// A random orthogonal matrix, which keeps a state's length (Saxe, McClelland & Ganguli 2014).
+    /// A random orthogonal matrix, which preserves a state's norm (Saxe, McClelland & Ganguli 2014).
     #[default]
     Orthogonal,
     /// As the weights on the input.
     Same,
 }
 
-/// Where the gates that decide what is kept begin. [`Forget`](fgn_core::Role::Forget) is the gate on
-/// the memory, [`Forgetting`](fgn_core::Role::Forgetting) the forgetting gate network's gate on the
-/// output.
+/// The initial bias of the gates that decide what is remembered. [`Forget`](fgn_core::Role::Forget) is the
+/// gate on the cell state, [`Forgetting`](fgn_core::Role::Forgetting) the forgetting gate network's gate on
+/// the output.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ForgetBias {
     /// The same number for every `Forget` and `Forgetting` gate; 1.0 is the default (Jozefowicz,
     /// Zaremba & Sutskever 2015).
     Constant(f64),
-    /// `b_f ~ ln U[1, t_max − 1]`, and the input gate at `−b_f`: memories of up to about `t_max`
-    /// steps (Tallec & Ollivier 2018). `Forgetting` gates are at 1.0.
+    /// `b_f ~ ln U[1, t_max − 1]`, and `−b_f` for the input gate: memories of up to about `t_max`
+    /// steps (Tallec & Ollivier 2018). `Forgetting` gates have 1.0.
     Chrono {
-        /// The longest memory in time steps. At least 2.
+        /// The longest time to remember, in steps. At least 2.
         t_max: usize,
     },
     /// `b_f = −ln(1/u − 1)`, `u ~ U[1/H, 1 − 1/H]`: gates spread evenly over (0, 1) (Gu et al.
-    /// 2020). `Forgetting` gates are at 1.0. Needs 2 units.
+    /// 2020). `Forgetting` gates have 1.0. Needs 2 units.
     UniformGate,
 }
 
@@ -120,21 +120,21 @@ impl Default for ForgetBias {
 pub(super) struct Resolved {
     pub(super) weights: WeightInit,
     pub(super) recurrent: RecurrentInit,
-    /// What the layer's gates follow by their roles.
+    /// For the layer's gates, by their roles.
     pub(super) forget_bias: ForgetBias,
-    /// The gate's own.
+    /// For this gate, whatever its role.
     pub(super) bias: Option<ForgetBias>,
 }
 
 impl InitConfig {
-    /// For a gate, or for what belongs to none.
-    pub(super) fn at(&self, place: Place, gate: &str) -> Resolved {
+    /// How a gate is drawn, or, with an empty name, a tensor that belongs to no gate.
+    pub(super) fn resolve(&self, at: LayerDirection, gate: &str) -> Resolved {
         let Self { weights, recurrent, forget_bias, .. } = *self;
         let mut resolved = Resolved { weights, recurrent, forget_bias, bias: None };
         for rule in &self.rules {
             if rule.gate.as_ref().is_some_and(|of| of != gate)
-                || rule.layer.is_some_and(|of| of != place.layer)
-                || rule.reverse.is_some_and(|of| of != place.reverse)
+                || rule.layer.is_some_and(|of| of != at.layer)
+                || rule.reverse.is_some_and(|of| of != at.reverse)
             {
                 continue;
             }
@@ -148,7 +148,12 @@ impl InitConfig {
         resolved
     }
 
-    pub(crate) fn validate(&self, spec: &Spec, hidden: usize, places: &[Place]) -> Result<()> {
+    pub(crate) fn validate(
+        &self,
+        spec: &Spec,
+        hidden: usize,
+        directions: &[LayerDirection],
+    ) -> Result<()> {
         let field = "recurrent.init.weights.truncated-normal.std";
         self.weights.validate(field)?;
         let constant = "recurrent.init.forget_bias.constant";
@@ -161,12 +166,12 @@ impl InitConfig {
                 check(names.contains(&gate.as_str()), "recurrent.init.rules.gate", gate, expected)?;
             }
             if let Some(layer) = rule.layer {
-                let holds = places.iter().any(|place| place.layer == layer);
+                let holds = directions.iter().any(|at| at.layer == layer);
                 let expected = "one of the layers, counted from 0";
                 check(holds, "recurrent.init.rules.layer", layer, expected)?;
             }
             if let Some(reverse) = rule.reverse {
-                let holds = places.iter().any(|place| place.reverse == reverse);
+                let holds = directions.iter().any(|at| at.reverse == reverse);
                 let expected = "false: the layer has one direction";
                 check(holds, "recurrent.init.rules.reverse", reverse, expected)?;
             }
@@ -195,7 +200,7 @@ impl WeightInit {
 }
 
 impl ForgetBias {
-    /// Names of the fields that a constant and `t_max` stand in.
+    /// Takes the names of the fields of the constant and of `t_max`.
     fn validate(self, [constant, longest]: [&'static str; 2], hidden: usize) -> Result<()> {
         match self {
             Self::Constant(value) => check(value.is_finite(), constant, value, "a finite number"),

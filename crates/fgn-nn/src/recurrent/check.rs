@@ -1,9 +1,10 @@
-//! What a run is given, checked; and its states, looked through for what is not a number.
+//! Checks of the inputs of a forward pass, and the search for the first NaN in its states.
 
 use candle_core::{DType, Tensor};
 
-use super::{Recurrent, State};
-use crate::{Error, Result};
+use super::stack::Recurrent;
+use super::state::State;
+use crate::error::{Error, Result};
 
 impl Recurrent {
     /// The input with steps first.
@@ -16,20 +17,24 @@ impl Recurrent {
                 expected: format!("[{axes}, {}]", self.input_size),
             });
         }
-        self.checked_numbers("inputs of the recurrent layer", x)?;
-        self.turned(x)
+        self.check_dtype("inputs of the recurrent layer", x)?;
+        self.in_callers_order(x)
     }
 
     pub(super) fn checked_state(&self, state: &State, x: &Tensor) -> Result<State> {
         if (state.tensors.len(), state.bidirectional)
             != (self.layers.len(), self.config.bidirectional)
         {
-            let ways = |bidirectional| if bidirectional { 2 } else { 1 };
-            let found = ways(state.bidirectional);
+            let directions = |bidirectional| if bidirectional { 2 } else { 1 };
+            let found = directions(state.bidirectional);
             return Err(Error::Shape {
                 what: "initial states, as [layers, directions],",
                 found: vec![state.tensors.len() / found, found],
-                expected: format!("[{}, {}]", self.config.layers, ways(self.config.bidirectional)),
+                expected: format!(
+                    "[{}, {}]",
+                    self.config.layers,
+                    directions(self.config.bidirectional)
+                ),
             });
         }
         let batch = x.dim(1)?;
@@ -39,15 +44,15 @@ impl Recurrent {
                 return Err(Error::Shape {
                     what: "initial states",
                     found: tensor.dims().to_vec(),
-                    expected: format!("{shape:?} for layer {}", layer.place.layer),
+                    expected: format!("{shape:?} for layer {}", layer.at.layer),
                 });
             }
-            self.checked_numbers("initial states", tensor)?;
+            self.check_dtype("initial states", tensor)?;
         }
         Ok(state.clone())
     }
 
-    /// Resets with steps first, beside an input that has.
+    /// The resets with steps first, as the input `x` has them.
     pub(super) fn checked_resets(&self, resets: &Tensor, x: &Tensor) -> Result<Tensor> {
         let (steps, batch, _) = x.dims3()?;
         let expected = if self.config.batch_first { [batch, steps] } else { [steps, batch] };
@@ -61,10 +66,10 @@ impl Recurrent {
         if resets.dtype() != DType::U8 {
             return Err(Error::DType { what: "resets", found: resets.dtype(), expected: "U8" });
         }
-        self.turned(resets)
+        self.in_callers_order(resets)
     }
 
-    fn checked_numbers(&self, what: &'static str, tensor: &Tensor) -> Result<()> {
+    fn check_dtype(&self, what: &'static str, tensor: &Tensor) -> Result<()> {
         if tensor.dtype() == self.dtype {
             return Ok(());
         }
@@ -72,8 +77,8 @@ impl Recurrent {
         Err(Error::DType { what, found: tensor.dtype(), expected })
     }
 
-    /// Looks through the states in the order in which they were computed, layer by layer: what is not a
-    /// number in a lower layer is the cause of what is not in a higher one. `all: [T, B, S, H]` each.
+    /// Searches the states for NaN in the order in which they were computed, layer by layer: a NaN in a lower
+    /// layer is the cause of those in higher ones. `all: [T, B, S, H]` each.
     pub(super) fn find_nan(
         &self,
         initial: &State,
@@ -83,10 +88,10 @@ impl Recurrent {
         let names = self.config.cell.spec().states;
         for ((layer, initial), all) in self.layers.iter().zip(&initial.tensors).zip(all) {
             let (steps, batch, count, hidden) = all.dims4()?;
-            let found = |step, sequence, state: usize, unit| Error::NotANumber {
+            let found = |step, sequence, state: usize, unit| Error::NanState {
                 state: names[state],
-                layer: layer.place.layer,
-                reverse: layer.place.reverse,
+                layer: layer.at.layer,
+                reverse: layer.at.reverse,
                 step,
                 sequence,
                 unit,
@@ -94,21 +99,21 @@ impl Recurrent {
             let numbers = |tensor: &Tensor| -> Result<Vec<f64>> {
                 Ok(tensor.detach().to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
             };
-            if let Some(place) = numbers(initial)?.iter().position(|x| x.is_nan()) {
-                let (state, rest) = (place / (batch * hidden), place % (batch * hidden));
+            if let Some(index) = numbers(initial)?.iter().position(|x| x.is_nan()) {
+                let (state, rest) = (index / (batch * hidden), index % (batch * hidden));
                 return Err(found(None, rest / hidden, state, rest % hidden));
             }
             let all = numbers(all)?;
-            for taken in 0..steps {
+            for done in 0..steps {
                 for sequence in 0..batch {
                     let length = lengths.map_or(steps, |lengths| lengths[sequence]);
-                    if taken >= length {
+                    if done >= length {
                         continue;
                     }
-                    let step = if layer.place.reverse { length - 1 - taken } else { taken };
+                    let step = if layer.at.reverse { length - 1 - done } else { done };
                     let row = &all[(step * batch + sequence) * count * hidden..][..count * hidden];
-                    if let Some(place) = row.iter().position(|x| x.is_nan()) {
-                        return Err(found(Some(step), sequence, place / hidden, place % hidden));
+                    if let Some(index) = row.iter().position(|x| x.is_nan()) {
+                        return Err(found(Some(step), sequence, index / hidden, index % hidden));
                     }
                 }
             }

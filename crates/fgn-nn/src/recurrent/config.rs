@@ -1,15 +1,16 @@
-//! The configuration of a recurrent layer: plain data, read from and written to any serde format.
+//! The configuration of a recurrent layer: plain data for any serde format.
 
-use fgn_core::{AnyCell, Form, Norm};
-use fgn_kernels::Options;
+use fgn_core::{AnyCell, LayerShape, Norm};
+use fgn_kernels::{HiddenDropout, SequenceOptions};
 use serde::{Deserialize, Serialize};
 
-use super::Place;
-use crate::config::{check, dropout, size};
-use crate::{InitConfig, Result};
+use crate::check::{check, probability, size};
+use crate::error::Result;
+use crate::init::InitConfig;
+use crate::layer_direction::LayerDirection;
 
-/// A recurrent layer, or several on top of each other: their cell, sizes, and all that they do beside
-/// the cell's equations. Every field but the first two may be left out.
+/// A stack of one or more recurrent layers: the cell, sizes, and all options beside the cell's equations.
+/// Every field but the first two may be left out.
 ///
 /// ```
 /// use fgn_core::AnyCell;
@@ -31,11 +32,11 @@ pub struct RecurrentConfig {
     pub hidden_size: usize,
     /// The cell, with its options.
     pub cell: AnyCell,
-    /// How many layers there are, each over the outputs of the one before.
+    /// The number of layers, each over the outputs of the one below.
     #[serde(default = "one")]
     pub layers: usize,
-    /// Runs each layer from the end to the beginning too, with parameters of its own, and puts out both
-    /// side by side.
+    /// Runs each layer also from the end of the sequence to its beginning, with parameters of its own, and
+    /// concatenates the outputs of both directions.
     #[serde(default)]
     pub bidirectional: bool,
     /// Whether inputs and outputs are `[B, T, …]` instead of `[T, B, …]`.
@@ -44,35 +45,36 @@ pub struct RecurrentConfig {
     /// Whether gates have biases.
     #[serde(default = "yes")]
     pub bias: bool,
-    /// `P < H`: the hidden state is a learned linear map of the cell's, of this size (Sak, Senior &
-    /// Beaufays 2014). For cells whose output is their hidden state, with a memory apart from it.
+    /// `P < H`: projects the hidden state to this size by a trained linear map (Sak, Senior & Beaufays
+    /// 2014). For cells whose output is their hidden state and that have a cell state beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<usize>,
     /// Each layer from the second on adds its inputs to its outputs (Wu et al. 2016).
     #[serde(default)]
     pub residual: bool,
-    /// Layer normalisation inside the cell, of the pre-activations and of the memory (Ba, Kiros & Hinton
-    /// 2016).
+    /// Layer normalisation inside the cell, of the pre-activations and of the cell state (Ba, Kiros &
+    /// Hinton 2016).
     #[serde(default)]
     pub norm: Norm,
-    /// Dropout of what the first layer sees.
+    /// Dropout of the inputs of the first layer.
     #[serde(default)]
     pub input_dropout: SequenceDropout,
-    /// Dropout of what each layer from the second on sees.
+    /// Dropout of the inputs of each layer from the second on.
     #[serde(default)]
     pub dropout: SequenceDropout,
-    /// Dropout of the hidden state, as the recurrent weights see it.
+    /// Dropout of the hidden state before the recurrent weights.
     #[serde(default)]
     pub hidden_dropout: SequenceDropout,
-    /// The probability with which each recurrent weight is zero, for all steps of a run (DropConnect:
+    /// The probability with which each recurrent weight is zero, for all steps of a pass (DropConnect:
     /// Merity, Keskar & Socher 2018).
     #[serde(default)]
     pub weight_drop: f64,
-    /// For each of the cell's states, in their order, the probability with which a unit keeps it from
-    /// the step before; for the rest 0 (Krueger et al. 2017). In use, states are the mean of both.
+    /// For each of the cell's states, in their order, the probability with which a unit keeps its previous
+    /// value (Krueger et al. 2017); 0 for states past the end of the list. In inference, states are the
+    /// expected value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zoneout: Vec<f64>,
-    /// Limits each state that a step hands on to `−clip ..= clip`.
+    /// Clips each state after every step to `−clip ..= clip`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
     /// How the parameters are drawn.
@@ -80,20 +82,20 @@ pub struct RecurrentConfig {
     pub init: InitConfig,
 }
 
-/// Dropout over a sequence: in training, a number is zero with a probability of `rate`, and the others
+/// Dropout over a sequence: in training, each value is set to zero with probability `rate`, and the others
 /// are divided by `1 − rate`.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct SequenceDropout {
     /// The probability, at least 0 and below 1.
     pub rate: f64,
-    /// A new mask for each step, instead of one for all steps of a sequence (variational: Gal &
-    /// Ghahramani 2016).
-    pub each_step: bool,
+    /// Whether each step has a mask of its own, instead of one for all steps of a sequence (variational
+    /// dropout: Gal & Ghahramani 2016).
+    pub per_step: bool,
 }
 
 impl RecurrentConfig {
-    /// One layer of `hidden_size` units in one direction, and nothing beside.
+    /// One layer of `hidden_size` units in one direction, without any option.
     pub fn new(cell: AnyCell, hidden_size: usize) -> Self {
         Self {
             hidden_size,
@@ -115,51 +117,49 @@ impl RecurrentConfig {
         }
     }
 
-    /// How many numbers a step of the whole layer puts out: `H`, or `P` with a projection, for each
-    /// direction.
+    /// The number of outputs per step: `H`, or `P` with a projection, for each direction.
     pub fn output_size(&self) -> usize {
-        self.visible() * self.directions()
+        self.hidden_output_size() * self.directions()
     }
 
     pub(super) fn directions(&self) -> usize {
         1 + usize::from(self.bidirectional)
     }
 
-    /// `P` or `H`.
-    pub(super) fn visible(&self) -> usize {
+    /// `P` or `H`: the number of outputs of one direction.
+    pub(super) fn hidden_output_size(&self) -> usize {
         self.projection.unwrap_or(self.hidden_size)
     }
 
     /// Layers and directions, in the order of everything that has one for each.
-    pub(crate) fn places(&self) -> Vec<Place> {
-        let ways = if self.bidirectional { &[false, true][..] } else { &[false] };
+    pub(crate) fn layer_directions(&self) -> Vec<LayerDirection> {
+        let reverse = if self.bidirectional { &[false, true][..] } else { &[false] };
         let layers = 0..self.layers;
-        let of_layer = |layer| ways.iter().map(move |&reverse| Place { layer, reverse });
+        let of_layer =
+            |layer| reverse.iter().map(move |&reverse| LayerDirection { layer, reverse });
         layers.flat_map(of_layer).collect()
     }
 
-    /// The form of the parameters of a layer of the stack over `input_size` features.
-    pub(crate) fn form(&self, place: Place, input_size: usize) -> Form {
-        let input = if place.layer == 0 { input_size } else { self.output_size() };
+    /// The sizes of a layer of a stack over `input_size` features.
+    pub(crate) fn layer_shape(&self, at: LayerDirection, input_size: usize) -> LayerShape {
+        let input = if at.layer == 0 { input_size } else { self.output_size() };
         let (projection, norm) = (self.projection, self.norm);
-        Form { projection, norm, ..Form::new(input, self.hidden_size) }
+        LayerShape { projection, norm, ..LayerShape::new(input, self.hidden_size) }
     }
 
-    /// What the kernels do beside the cell's equations, in any run.
-    pub(super) fn options(&self) -> Options {
-        let SequenceDropout { rate, each_step } = self.hidden_dropout;
-        Options {
-            projection: self.projection,
-            norm: self.norm,
-            zoneout: self.zoneout.clone(),
-            hidden_dropout: fgn_kernels::Dropout { rate, each_step },
-            clip: self.clip,
-            ..Options::default()
-        }
+    /// The kernels' options, in any pass.
+    pub(super) fn kernel_options(&self) -> SequenceOptions {
+        let SequenceDropout { rate, per_step } = self.hidden_dropout;
+        SequenceOptions::default()
+            .with_projection(self.projection)
+            .with_norm(self.norm)
+            .with_zoneout(self.zoneout.clone())
+            .with_hidden_dropout(HiddenDropout { rate, per_step })
+            .with_clip(self.clip)
     }
 
-    /// Whether a run in training draws random numbers.
-    pub(super) fn draws(&self) -> bool {
+    /// Whether a pass in training needs random numbers.
+    pub(super) fn is_random(&self) -> bool {
         let rates = [self.input_dropout.rate, self.dropout.rate, self.hidden_dropout.rate];
         rates.iter().chain([&self.weight_drop]).chain(&self.zoneout).any(|&rate| rate > 0.0)
     }
@@ -167,10 +167,10 @@ impl RecurrentConfig {
     pub(crate) fn validate(&self) -> Result<()> {
         size("recurrent.hidden_size", self.hidden_size, 1)?;
         size("recurrent.layers", self.layers, 1)?;
-        dropout("recurrent.input_dropout.rate", self.input_dropout.rate)?;
-        dropout("recurrent.dropout.rate", self.dropout.rate)?;
-        dropout("recurrent.hidden_dropout.rate", self.hidden_dropout.rate)?;
-        dropout("recurrent.weight_drop", self.weight_drop)?;
+        probability("recurrent.input_dropout.rate", self.input_dropout.rate)?;
+        probability("recurrent.dropout.rate", self.dropout.rate)?;
+        probability("recurrent.hidden_dropout.rate", self.hidden_dropout.rate)?;
+        probability("recurrent.weight_drop", self.weight_drop)?;
         let spec = self.cell.spec();
         let stacked = self.layers > 1;
         let above = "0 in a single layer: nothing lies between layers";
@@ -186,11 +186,11 @@ impl RecurrentConfig {
             ("recurrent.hidden_dropout.rate", self.hidden_dropout.rate),
             ("recurrent.weight_drop", self.weight_drop),
         ] {
-            let expected = format!("0: no gate of {} sees the hidden state", self.cell);
+            let expected = format!("0: no gate of {} uses the hidden state", self.cell);
             check(rate == 0.0 || spec.is_recurrent(), field, rate, expected)?;
         }
-        self.options().check(self.cell, self.hidden_size)?;
-        self.init.validate(spec, self.hidden_size, &self.places())
+        self.kernel_options().check(self.cell, self.hidden_size)?;
+        self.init.validate(spec, self.hidden_size, &self.layer_directions())
     }
 }
 

@@ -1,22 +1,23 @@
-//! The random masks of a run in training.
+//! The random masks of a pass in training.
 
 use candle_core::Tensor;
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
-use super::{Place, SequenceDropout};
-use crate::{Dropout, Mode, Result};
+use super::config::SequenceDropout;
+use crate::dropout::{Dropout, Mode};
+use crate::error::Result;
+use crate::layer_direction::LayerDirection;
+use crate::random::Generator;
 
-/// What is masked. Each, of each layer and direction, has a stream of random numbers of its own.
+/// What is masked. Each of these, for each layer and direction, has its own stream of random numbers.
 #[derive(Clone, Copy)]
 enum Masked {
     Inputs,
     RecurrentWeights,
-    /// What the kernels mask themselves.
-    Inside,
+    /// States, by the kernels themselves.
+    States,
 }
 
-/// All masks of a run: a function of its seed alone, whatever the number of threads and whatever was
+/// All masks of a pass: a function of its seed alone, whatever the number of threads and whatever was
 /// drawn before.
 #[derive(Clone, Copy)]
 pub(super) struct Masks {
@@ -28,37 +29,36 @@ impl Masks {
         Self { seed }
     }
 
-    /// `x: [T, B, F]` as a layer sees it.
+    /// The inputs `x: [T, B, F]` of a layer, masked.
     pub(super) fn inputs(
         self,
         config: SequenceDropout,
         x: &Tensor,
         layer: usize,
     ) -> Result<Tensor> {
-        let mut rng = self.generator(Masked::Inputs, Place { layer, reverse: false });
+        let mut generator =
+            self.generator(Masked::Inputs, LayerDirection { layer, reverse: false });
         let dropout = Dropout::new(config.rate)?;
-        if config.each_step || config.rate == 0.0 {
-            return dropout.forward(x, &mut Mode::Train(&mut rng));
+        if config.per_step || config.rate == 0.0 {
+            return dropout.forward(x, &mut Mode::Train(&mut generator));
         }
         let ones = Tensor::ones((1, x.dim(1)?, x.dim(2)?), x.dtype(), x.device())?;
-        Ok(x.broadcast_mul(&dropout.forward(&ones, &mut Mode::Train(&mut rng))?)?)
+        Ok(x.broadcast_mul(&dropout.forward(&ones, &mut Mode::Train(&mut generator))?)?)
     }
 
-    /// Recurrent weights as a run of that place has them.
-    pub(super) fn weights(self, rate: f64, weights: &Tensor, place: Place) -> Result<Tensor> {
-        let mut rng = self.generator(Masked::RecurrentWeights, place);
-        Dropout::new(rate)?.forward(weights, &mut Mode::Train(&mut rng))
+    /// The recurrent weights of that layer and direction, masked.
+    pub(super) fn weights(self, rate: f64, weights: &Tensor, at: LayerDirection) -> Result<Tensor> {
+        let mut generator = self.generator(Masked::RecurrentWeights, at);
+        Dropout::new(rate)?.forward(weights, &mut Mode::Train(&mut generator))
     }
 
-    /// The seed for the masks inside the kernels' run of that place.
-    pub(super) fn inside(self, place: Place) -> u64 {
-        self.generator(Masked::Inside, place).next_u64()
+    /// The seed of the kernels' own masks of that layer and direction.
+    pub(super) fn kernel_seed(self, at: LayerDirection) -> u64 {
+        self.generator(Masked::States, at).next_u64()
     }
 
-    fn generator(self, masked: Masked, place: Place) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let of_place = 2 * place.layer as u64 + u64::from(place.reverse);
-        rng.set_stream(of_place << 2 | masked as u64);
-        rng
+    fn generator(self, masked: Masked, at: LayerDirection) -> Generator {
+        let index = 2 * at.layer as u64 + u64::from(at.reverse);
+        Generator::seed_from_u64(self.seed).with_stream(index << 2 | masked as u64)
     }
 }

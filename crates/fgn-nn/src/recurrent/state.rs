@@ -1,23 +1,25 @@
+//! The states of a recurrent layer.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::Place;
-use crate::error::FileError;
-use crate::{Error, Result, files};
+use crate::error::{Error, FileError, Result};
+use crate::files;
+use crate::layer_direction::LayerDirection;
 
-/// The states of a recurrent layer between two runs: for each layer of the stack and each direction
+/// The states of a recurrent layer between two passes: for each layer of the stack and each direction
 /// a tensor `[S, B, H]`, where `S` counts the cell's states, `[m, c]` for an LSTM.
 ///
-/// A run gives the state behind its last step, and takes one to begin from: so a stream of any length
-/// is cut into pieces. For truncated back-propagation through time, [`detach`](Self::detach) cuts the
-/// gradient at the border.
+/// A pass returns the state after its last step, and takes an initial state: so a stream of any length
+/// can be cut into pieces. For truncated back-propagation through time, [`detach`](Self::detach) stops the
+/// gradient between two pieces.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
 /// use fgn_core::AnyCell;
-/// use fgn_nn::{Parameters, Recurrent, RecurrentConfig, Run};
+/// use fgn_nn::{Parameters, Recurrent, RecurrentConfig, RecurrentOptions};
 ///
 /// let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
 /// let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, 16) };
@@ -26,10 +28,11 @@ use crate::{Error, Result, files};
 /// let mut state = layer.zero_state(4)?; // of 4 sequences
 /// for _piece in 0..3 {
 ///     let x = Tensor::ones((10, 4, 3), DType::F32, &Device::Cpu)?;
-///     let run = layer.forward(&x, &Run { state: Some(&state), ..Run::default() })?;
+///     let options = RecurrentOptions { state: Some(&state), ..RecurrentOptions::default() };
+///     let result = layer.forward(&x, &options)?;
 ///     // … a step of the optimizer here …
-///     state = run.state.detach();
-///     state = state.reset(&[2])?; // the third sequence ended: another begins in its place
+///     state = result.state.detach();
+///     state = state.reset(&[2])?; // the third sequence ended: another one takes its place
 /// }
 /// # Ok::<(), fgn_nn::Error>(())
 /// ```
@@ -40,14 +43,14 @@ pub struct State {
 }
 
 impl State {
-    /// The state of a layer from its parts, in the order of [`tensors`](Self::tensors). Whether they fit a
-    /// layer is checked by the run that begins with them.
+    /// The state of these tensors, in the order of [`tensors`](Self::tensors). The pass that starts from it
+    /// checks whether they fit its layer.
     pub fn new(tensors: Vec<Tensor>, bidirectional: bool) -> Self {
         Self { bidirectional, tensors }
     }
 
-    /// The parts, `[S, B, H]` each: layer by layer, of each the forward direction and then the reverse
-    /// one, if it has that.
+    /// The tensors, `[S, B, H]` each: layer by layer, for each the forward direction and then the reverse
+    /// one, if there is one.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
     }
@@ -58,8 +61,8 @@ impl State {
         Self { tensors, ..*self }
     }
 
-    /// With zero in place of the states of the given sequences, counted from 0: others begin there. No
-    /// gradient passes there, and no number that is none.
+    /// With the states of the given sequences, counted from 0, set to zero: new sequences take their
+    /// places. Neither a gradient nor a NaN passes there.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are fewer sequences.
@@ -87,25 +90,24 @@ impl State {
     /// # Errors
     /// [`Error::Io`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let tensors = self.tensors.iter().enumerate().map(|(place, tensor)| {
-            let place = self.place(place);
-            (format!("states{place}"), tensor.clone())
+        let tensors = self.tensors.iter().enumerate().map(|(index, tensor)| {
+            (format!("states{}", self.layer_direction(index)), tensor.clone())
         });
         files::save(path, tensors)
     }
 
-    /// Reads what [`save`](Self::save) wrote, in the numbers of `dtype`.
+    /// Reads a file that [`save`](Self::save) wrote, converted to `dtype`.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it holds no states: with what was
-    /// found and what was expected, tensors by name.
+    /// found and what was expected, by the tensors' names.
     pub fn load(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
         let mut found: BTreeMap<String, Tensor> = files::read(path, device)?;
         let wrong = |reason| Error::File { path: path.to_owned(), reason };
         let bidirectional = found.keys().any(|name| name.ends_with("_reverse"));
         let mut state = Self { bidirectional, tensors: Vec::new() };
         while state.tensors.is_empty() || !found.is_empty() {
-            let name = format!("states{}", state.place(state.tensors.len()));
+            let name = format!("states{}", state.layer_direction(state.tensors.len()));
             let Some(tensor) = found.remove(&name) else {
                 return Err(wrong(match found.pop_first() {
                     Some((name, tensor)) => {
@@ -119,10 +121,10 @@ impl State {
         Ok(state)
     }
 
-    fn place(&self, place: usize) -> Place {
+    fn layer_direction(&self, index: usize) -> LayerDirection {
         match self.bidirectional {
-            true => Place { layer: place / 2, reverse: place % 2 == 1 },
-            false => Place { layer: place, reverse: false },
+            true => LayerDirection { layer: index / 2, reverse: index % 2 == 1 },
+            false => LayerDirection { layer: index, reverse: false },
         }
     }
 }

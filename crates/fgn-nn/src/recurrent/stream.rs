@@ -1,35 +1,39 @@
+//! Stacks of recurrent layers step by step.
+
 use candle_core::{DType, Device, Tensor};
 use fgn_kernels::Precision;
 
-use super::{Recurrent, RecurrentConfig, State};
-use crate::config::check;
-use crate::{Error, Result};
+use super::config::RecurrentConfig;
+use super::stack::Recurrent;
+use super::state::State;
+use crate::check::check;
+use crate::error::{Error, Result};
 
 /// A recurrent layer's weights, packed for running step by step. A clone shares them.
 #[derive(Clone)]
 pub struct StreamWeights {
     config: RecurrentConfig,
-    layers: Vec<fgn_kernels::StreamWeights>,
+    layers: Vec<fgn_kernels::LayerStreamWeights>,
 }
 
-/// A few sequences that are run step by step through a whole stack of layers, as their inputs come in,
-/// with their states inside: no graph, no gradient, no tensor, and no allocation in a step. Its kernels
-/// are those of [`fgn_kernels::Stream`], where threads and [`Precision`] are explained.
+/// A few sequences that pass through a whole stack of layers step by step, as their inputs come in. The
+/// stream holds their states. A step has no computation graph, no tensors and no allocation. Its kernels
+/// are those of [`fgn_kernels::LayerStream`], where threads and [`Precision`] are explained.
 ///
-/// Made by [`Recurrent::stream_weights`]; a step computes what [`Recurrent::forward`] does in use, up to
-/// the order of sums: about 1e-6 in `f32` for numbers about 1.
+/// Made by [`Recurrent::stream_weights`]. A step computes what [`Recurrent::forward`] does in inference, up
+/// to the order of sums: about 1e-6 in `f32` for numbers about 1.
 pub struct Stream {
     weights: StreamWeights,
     batch: usize,
-    layers: Vec<fgn_kernels::Stream>,
-    /// `[B, P]` or `[B, H]` each: what the layer below put out, and what this one does.
+    layers: Vec<fgn_kernels::LayerStream>,
+    /// `[B, P]` or `[B, H]` each: the outputs of the layer below, and those of the present one.
     below: Vec<f32>,
     here: Vec<f32>,
 }
 
 impl Recurrent {
-    /// The layer's present weights, packed for running step by step. What is learned later does not
-    /// change them.
+    /// The layer's present weights, packed for running step by step. Later training does not change
+    /// them.
     ///
     /// ```
     /// use candle_core::{DType, Device};
@@ -47,15 +51,15 @@ impl Recurrent {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Config`] for a layer that runs in both directions. [`Error::Candle`] if the parameters are
+    /// [`Error::Config`] for a bidirectional layer. [`Error::Candle`] if the parameters are
     /// not in `f32` on the CPU.
     pub fn stream_weights(&self, precision: Precision) -> Result<StreamWeights> {
         self.config.check_streams()?;
         let layers = self.layers.iter().map(|layer| {
-            let (weights, form) = (layer.packed(0.0, None)?, layer.form);
-            let (sizes, options) = ([form.input, form.hidden], self.config.options());
+            let (weights, shape) = (layer.flat(0.0, None)?, layer.shape);
+            let (sizes, options) = ([shape.input, shape.hidden], self.config.kernel_options());
             let cell = layer.cell;
-            Ok(fgn_kernels::StreamWeights::new(cell, &weights, sizes, precision, &options)?)
+            Ok(fgn_kernels::LayerStreamWeights::new(cell, &weights, sizes, precision, &options)?)
         });
         Ok(StreamWeights { config: self.config.clone(), layers: layers.collect::<Result<_>>()? })
     }
@@ -63,17 +67,17 @@ impl Recurrent {
 
 impl RecurrentConfig {
     fn check_streams(&self) -> Result<()> {
-        let expected = "false: a step of a stream cannot see what is to come";
+        let expected = "false: a stream has no access to later steps";
         check(!self.bidirectional, "recurrent.bidirectional", self.bidirectional, expected)
     }
 }
 
 impl StreamWeights {
-    /// A stream of `batch` sequences over these weights, all states zero; each layer is run by `threads`
+    /// A stream of `batch` sequences over these weights, all states zero. Each layer is run by `threads`
     /// threads: the caller's, and others that belong to the stream.
     ///
     /// # Errors
-    /// If one of the two is zero, or the system gives no thread.
+    /// [`Error::Candle`] if one of the two is zero, or a thread cannot be started.
     pub fn stream(&self, batch: usize, threads: usize) -> Result<Stream> {
         let layers = self.layers.iter().map(|layer| Ok(layer.stream(batch, threads)?));
         let layers = layers.collect::<Result<_>>()?;
@@ -84,7 +88,7 @@ impl StreamWeights {
 
     /// How many bytes of parameters a step reads.
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(fgn_kernels::StreamWeights::bytes).sum()
+        self.layers.iter().map(fgn_kernels::LayerStreamWeights::bytes).sum()
     }
 }
 
@@ -93,7 +97,7 @@ impl Stream {
     /// [B, H]`, or `[B, P]` with a projection.
     ///
     /// # Errors
-    /// If a slice has another length; then nothing has changed.
+    /// [`Error::Shape`] or [`Error::Candle`] if a slice has another length; then nothing has changed.
     pub fn step(&mut self, x: &[f32], output: &mut [f32]) -> Result<()> {
         let expected = self.batch * self.weights.config.output_size();
         if output.len() != expected {
@@ -105,8 +109,8 @@ impl Stream {
         }
         let Some((last, lower)) = self.layers.split_last_mut() else { return Ok(()) };
         let residual = self.weights.config.residual;
-        for (place, layer) in lower.iter_mut().enumerate() {
-            if place == 0 {
+        for (index, layer) in lower.iter_mut().enumerate() {
+            if index == 0 {
                 layer.step(x, &mut self.below)?;
                 continue;
             }
@@ -130,17 +134,17 @@ impl Stream {
     /// The states of all sequences, as [`Recurrent::forward`] takes them.
     ///
     /// # Errors
-    /// [`Error::Candle`] if there is no memory for them.
+    /// [`Error::Candle`] if there is not enough memory.
     pub fn state(&self) -> Result<State> {
         let config = &self.weights.config;
         let shape = [config.cell.spec().states.len(), self.batch, config.hidden_size];
-        let tensor = |layer: &fgn_kernels::Stream| {
+        let tensor = |layer: &fgn_kernels::LayerStream| {
             Ok(Tensor::from_vec(layer.states(..)?, &shape, &Device::Cpu)?)
         };
         Ok(State::new(self.layers.iter().map(tensor).collect::<Result<_>>()?, false))
     }
 
-    /// Goes on from states: those of another stream, or that a run left.
+    /// Continues from states: those of another stream, or of a forward pass.
     ///
     /// # Errors
     /// [`Error::Shape`] if they do not fit; then nothing has changed.
@@ -167,10 +171,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Begins a sequence anew: sets its states to zero in all layers.
+    /// Starts a new sequence in place of one: sets its states to zero in all layers.
     ///
     /// # Errors
-    /// If there are fewer sequences.
+    /// [`Error::Candle`] if there are fewer sequences.
     pub fn reset(&mut self, sequence: usize) -> Result<()> {
         for layer in &mut self.layers {
             layer.reset(sequence..=sequence)?;
@@ -179,6 +183,6 @@ impl Stream {
     }
 }
 
-fn add(to: &mut [f32], what: &[f32]) {
-    to.iter_mut().zip(what).for_each(|(to, what)| *to += what);
+fn add(sums: &mut [f32], terms: &[f32]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }

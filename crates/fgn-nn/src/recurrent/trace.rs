@@ -1,36 +1,38 @@
-//! What the gates of a whole stack did, step by step.
+//! The gates of a whole stack, step by step.
 
 use candle_core::Tensor;
 use fgn_kernels::{Emit, Trace, trace};
 
-use super::{Recurrent, Run};
-use crate::Result;
+use super::options::RecurrentOptions;
+use super::stack::Recurrent;
+use crate::error::Result;
+use crate::layer_direction::LayerDirection;
 
-/// What the gates of one layer of a stack did, in one direction.
+/// The gates of one layer of a stack, in one direction, at every step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerTrace {
     /// Counted from 0, from the input upwards.
     pub layer: usize,
-    /// Whether it ran from each sequence's end to its beginning. Its numbers stand in the order of the
-    /// input's steps all the same.
+    /// Whether it ran from each sequence's end to its beginning. Its values are in the order of the input's
+    /// steps all the same.
     pub reverse: bool,
-    /// What its gates did, `[T, B, H]` each, whatever comes first in the input.
+    /// The gates' values, `[T, B, H]` each, also where the batch comes first in the input.
     pub trace: Trace,
 }
 
 impl Recurrent {
-    /// Runs as [`forward`](Self::forward) does in use, and gives its output with what the gates of every
-    /// layer and direction did, in the order of [`State::tensors`](super::State::tensors). Masks, telemetry
-    /// and the look-out for what is no number are left aside, and so are the states of all steps: for
-    /// [`Emit::States`] the output is that of [`Emit::All`]. Nothing is kept for a backward pass.
+    /// Computes the output as [`forward`](Self::forward) does in inference, and returns it with the gates of
+    /// every layer and direction, in the order of [`State::tensors`](crate::State::tensors). `seed`,
+    /// `telemetry` and `find_nan` have no effect, and [`Emit::States`] returns what [`Emit::All`] does.
+    /// Nothing is kept for a backward pass.
     ///
-    /// Each gate of each unit is computed anew at each step, in `f64` and one by one: this is for looking
-    /// at some samples, not for training.
+    /// Each gate of each unit is computed again at each step, in `f64` and one by one: this is for looking
+    /// at a few samples, not for training.
     ///
     /// ```
     /// use candle_core::{DType, Device, Tensor};
     /// use fgn_core::AnyCell;
-    /// use fgn_nn::{Parameters, Recurrent, RecurrentConfig, Run};
+    /// use fgn_nn::{Parameters, Recurrent, RecurrentConfig, RecurrentOptions};
     ///
     /// let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
     /// let config = RecurrentConfig {
@@ -41,7 +43,7 @@ impl Recurrent {
     /// let layer = Recurrent::new(&mut parameters, "encoder", 5, &config)?;
     ///
     /// let x = Tensor::ones((20, 3, 5), DType::F32, &Device::Cpu)?;
-    /// let (output, traces) = layer.trace(&x, &Run::default())?;
+    /// let (output, traces) = layer.trace(&x, &RecurrentOptions::default())?;
     /// assert_eq!(output.dims(), [20, 3, 2 * 16]);
     /// assert_eq!(traces.len(), 2 * 2);
     /// let top = &traces[3];
@@ -51,22 +53,26 @@ impl Recurrent {
     /// ```
     ///
     /// # Errors
-    /// As [`forward`](Self::forward), of shapes, types and lengths that do not fit.
-    pub fn trace(&self, x: &Tensor, run: &Run<'_>) -> Result<(Tensor, Vec<LayerTrace>)> {
-        let (x, given) = self.checked(x, run)?;
+    /// As [`forward`](Self::forward), for shapes, types and lengths that do not fit.
+    pub fn trace(
+        &self,
+        x: &Tensor,
+        options: &RecurrentOptions<'_>,
+    ) -> Result<(Tensor, Vec<LayerTrace>)> {
+        let (x, checked) = self.checked(x, options)?;
         let mut traces = Vec::new();
-        let output = self.stacked(x.detach(), None, |way, seen| {
-            let options = self.options(run, &given, way.place);
-            let weights = way.packed(0.0, None)?;
-            let initial = &given.initial.tensors[traces.len()];
-            let (output, trace) = trace(self.config.cell, seen, &weights, initial, &options)?;
-            let (layer, reverse) = (way.place.layer, way.place.reverse);
+        let output = self.forward_layers(x.detach(), None, |layer, input| {
+            let kernel = self.kernel_options(options, &checked, layer.at);
+            let weights = layer.flat(0.0, None)?;
+            let initial = &checked.initial.tensors[traces.len()];
+            let (output, trace) = trace(self.config.cell, input, &weights, initial, &kernel)?;
+            let LayerDirection { layer, reverse } = layer.at;
             traces.push(LayerTrace { layer, reverse, trace });
             Ok(output)
         })?;
-        let output = match run.emit {
-            Emit::Last => self.ends(&output, run.lengths)?,
-            Emit::All | Emit::States => self.turned(&output)?,
+        let output = match options.emit {
+            Emit::Last => self.last_outputs(&output, options.lengths)?,
+            Emit::All | Emit::States => self.in_callers_order(&output)?,
         };
         Ok((output, traces))
     }

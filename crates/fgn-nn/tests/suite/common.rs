@@ -1,15 +1,17 @@
 //! What the tests of this crate share.
 use candle_core::{DType, Device, Result, Tensor, Var};
 use fgn_core::AnyCell;
+use fgn_nn::fgn_schema::{Padded, Prediction};
 use fgn_nn::{
-    DenseConfig, InitConfig, InputConfig, ModelConfig, Outputs, Parameters, RecurrentConfig,
+    Classification, DenseConfig, ImageConv, InitConfig, LossOptions, Mode, Model, ModelConfig,
+    ModelInput, Parameters, RecurrentConfig, RecurrentOutput,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Distance of a central difference: the cube root of the rounding error of an `f64`, about.
 const STEP: f64 = 1e-5;
-/// What a central difference may be off, relative to the largest derivative by the same tensor
+/// The error of a central difference, relative to the largest derivative with respect to the same tensor
 /// (at least 1): truncation is about STEP², rounding about 1e-16 / STEP.
 const FINITE_DIFFERENCE_TOLERANCE: f64 = 1e-8;
 
@@ -32,14 +34,14 @@ pub(crate) fn parameters(seed: u64) -> Parameters {
 
 /// Sets every parameter, biases too, to numbers without any structure.
 pub(crate) fn scramble(list: &[Named]) {
-    for (place, (_, var)) in list.iter().enumerate() {
-        let values = random(var.dims(), 1000 + place as u64);
+    for (index, (_, var)) in list.iter().enumerate() {
+        let values = random(var.dims(), 1000 + index as u64);
         var.set(&(values * 0.7).unwrap()).unwrap();
     }
 }
 
-/// Holds the gradients of `output` (of any shape, weighed by fixed random numbers) by all `vars`
-/// against central differences, but for elements that `skip` names.
+/// Compares the gradients of `output` (of any shape, weighted by fixed random numbers) with respect to all
+/// `vars` with central differences, except elements that `skip` names.
 pub(crate) fn check_gradients_but(
     vars: &[Named],
     skip: impl Fn(&str, usize) -> bool,
@@ -54,23 +56,23 @@ pub(crate) fn check_gradients_but(
         assert_eq!(gradient.dims(), var.dims(), "{name}");
         let gradient = flat(gradient);
         let scale = gradient.iter().fold(1.0, |max: f64, x| max.max(x.abs()));
-        assert!(gradient.iter().any(|&x| x != 0.0), "the gradient by {name} is zero");
+        assert!(gradient.iter().any(|&x| x != 0.0), "the gradient with respect to {name} is zero");
         let first = flat(var);
-        for place in (0..first.len()).filter(|&place| !skip(name, place)) {
+        for index in (0..first.len()).filter(|&index| !skip(name, index)) {
             let at = |x: f64| {
                 let mut values = first.clone();
-                values[place] = x;
+                values[index] = x;
                 var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
                 value()
             };
-            let above = at(first[place] + STEP).unwrap();
-            let below = at(first[place] - STEP).unwrap();
-            at(first[place]).unwrap();
+            let above = at(first[index] + STEP).unwrap();
+            let below = at(first[index] - STEP).unwrap();
+            at(first[index]).unwrap();
             let expected = (above - below) / (2.0 * STEP);
             assert!(
-                (gradient[place] - expected).abs() <= FINITE_DIFFERENCE_TOLERANCE * scale,
-                "{name}[{place}]: gradient {}, central difference {expected}",
-                gradient[place],
+                (gradient[index] - expected).abs() <= FINITE_DIFFERENCE_TOLERANCE * scale,
+                "{name}[{index}]: gradient {}, central difference {expected}",
+                gradient[index],
             );
         }
     }
@@ -80,8 +82,8 @@ pub(crate) fn check_gradients(vars: &[Named], output: impl Fn() -> Tensor) {
     check_gradients_but(vars, |_, _| false, output);
 }
 
-/// Outputs and final states of a run, one after the other.
-pub(crate) fn all_numbers(run: &Outputs) -> Tensor {
+/// RecurrentOutput and final states of a run, one after the other.
+pub(crate) fn all_numbers(run: &RecurrentOutput) -> Tensor {
     let tensors = [&run.output].into_iter().chain(run.state.tensors()).chain(&run.states);
     let flat: Vec<_> = tensors.map(|tensor| tensor.flatten_all().unwrap()).collect();
     Tensor::cat(&flat, 0).unwrap()
@@ -102,10 +104,24 @@ pub(crate) fn recurrent_config(
 
 /// A small model of every part.
 pub(crate) fn model_config() -> ModelConfig {
-    let input = InputConfig::ImageConv { height: 8, width: 12, channels: [2, 3] };
+    let input = ImageConv { height: 8, width: 12, channels: [2, 3] };
     let recurrent = recurrent_config(AnyCell::FGN, 4, InitConfig::default());
     ModelConfig {
         dense: Some(DenseConfig { size: 5, dropout: 0.3 }),
-        ..ModelConfig::classifier(3, input, recurrent)
+        ..ModelConfig::new(input, recurrent, Classification::new(3))
     }
+}
+
+/// The output of a prediction, in inference.
+pub(crate) fn predicted<'a>(model: &Model, input: impl Into<ModelInput<'a>>) -> Tensor {
+    output(&model.forward(input, Mode::Eval).unwrap().prediction)
+}
+
+pub(crate) fn output(prediction: &Prediction) -> Tensor {
+    prediction.output().tensor().clone()
+}
+
+/// The mean loss of a model, without options.
+pub(crate) fn loss(model: &Model, prediction: &Prediction, target: &Padded) -> Tensor {
+    model.loss(prediction, target, &LossOptions::default()).unwrap().mean
 }

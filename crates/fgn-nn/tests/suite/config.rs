@@ -2,8 +2,8 @@
 
 use fgn_core::{AnyCell, Norm};
 use fgn_nn::{
-    DenseConfig, Error, ForgetBias, InitConfig, InitRule, InputConfig, ModelConfig,
-    RecurrentConfig, SequenceDropout, WeightInit,
+    Classification, DenseConfig, Error, ForgetBias, ImageConv, ImagePixels, ImageRows, InitConfig,
+    InitRule, InputConfig, ModelConfig, RecurrentConfig, SequenceDropout, WeightInit,
 };
 
 use crate::common::model_config;
@@ -22,8 +22,9 @@ fn with_init(change: impl Fn(&mut InitConfig)) -> String {
 
 #[test]
 fn defaults_are_those_of_the_article() {
-    let text = r#"{ "classes": 10, "input": { "kind": "image-pixels", "height": 28, "width": 28 },
-                    "recurrent": { "hidden_size": 128, "cell": { "name": "fgn" } } }"#;
+    let text = r#"{ "input": { "kind": "image-pixels", "height": 28, "width": 28 },
+                    "recurrent": { "hidden_size": 128, "cell": { "name": "fgn" } },
+                    "head": { "kind": "classification", "classes": 10 } }"#;
     let config: ModelConfig = serde_json::from_str(text).unwrap();
     assert_eq!(config.recurrent.cell, AnyCell::FGN);
     assert_eq!(config.recurrent.init.forget_bias, ForgetBias::Constant(1.0));
@@ -54,7 +55,7 @@ fn every_field_of_a_recurrent_layer_is_read_back_and_may_be_left_out() {
     let plain = RecurrentConfig::new(AnyCell::LSTM, 8);
     let short = r#"{ "hidden_size": 8, "cell": { "name": "lstm" } }"#;
     assert_eq!(serde_json::from_str::<RecurrentConfig>(short).unwrap(), plain);
-    let drop = SequenceDropout { rate: 0.25, each_step: true };
+    let drop = SequenceDropout { rate: 0.25, per_step: true };
     let rule = InitRule { gate: Some("o".into()), layer: Some(1), ..InitRule::default() };
     let full = RecurrentConfig {
         layers: 2,
@@ -92,6 +93,8 @@ fn unknown_fields_and_values_are_named() {
         ("\"forget_bias\"", "\"forget-bias\""),
         ("\"orthogonal\"", "\"orthogonaal\""),
         ("\"image-conv\"", "\"image-convs\""),
+        ("\"classification\"", "\"classifikation\""),
+        ("\"head\"", "\"heads\""),
     ] {
         let changed = text.replace(there, instead);
         assert_ne!(changed, text, "{there}");
@@ -102,8 +105,8 @@ fn unknown_fields_and_values_are_named() {
 
 #[test]
 fn values_that_no_model_can_have() {
-    let message = invalid(|config| config.classes = 1);
-    assert_eq!(message, "`classes` is 1, expected 2 to 16384");
+    let message = invalid(|config| config.head = Classification::new(1).into());
+    assert_eq!(message, "`head.classes` is 1, expected 2 to 16384");
     let message = invalid(|config| config.recurrent.hidden_size = 0);
     assert!(message.starts_with("`recurrent.hidden_size` is 0"), "{message}");
     let message = invalid(|config| config.recurrent.hidden_size = usize::MAX);
@@ -117,14 +120,14 @@ fn values_that_no_model_can_have() {
     });
     assert!(message.starts_with("`dense.size` is 0"), "{message}");
 
-    let conv = |height, width, channels| InputConfig::ImageConv { height, width, channels };
+    let conv = |height, width, channels| InputConfig::from(ImageConv { height, width, channels });
     for (input, field) in [
         (conv(0, 8, [1, 1]), "height"),
         (conv(8, 10, [1, 1]), "width"),
         (conv(6, 8, [1, 1]), "height"),
         (conv(8, 8, [1, 0]), "channels"),
-        (InputConfig::ImageRows { height: 0, width: 3 }, "height"),
-        (InputConfig::ImagePixels { height: 1, width: 0, permutation_seed: None }, "width"),
+        (ImageRows { height: 0, width: 3 }.into(), "height"),
+        (ImagePixels { height: 1, width: 0, permutation_seed: None }.into(), "width"),
     ] {
         let message = invalid(|config| config.input = input.clone());
         assert!(message.starts_with(&format!("`input.{field}`")), "{message}");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{GRUConfig, LSTMConfig, RNN, VarBuilder, VarMap};
 use fgn_core::AnyCell;
-use fgn_core::cells::Activation;
-use fgn_nn::{Keras, Parameters, Recurrent, RecurrentConfig, Result, Run, rnn};
+use fgn_core::cells::Nonlinearity;
+use fgn_nn::{Keras, Parameters, Recurrent, RecurrentConfig, RecurrentOptions, Result, rnn};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
@@ -54,13 +54,13 @@ fn x() -> Tensor {
 }
 
 fn run(layer: &Recurrent) -> Tensor {
-    layer.forward(&x(), &Run::default()).unwrap().output
+    layer.forward(&x(), &RecurrentOptions::default()).unwrap().output
 }
 
 /// Configurations of the cells that PyTorch has.
 fn configs() -> Vec<RecurrentConfig> {
-    let rnn = |activation| AnyCell::Rnn { activation };
-    let cells = [AnyCell::LSTM, AnyCell::GRU, AnyCell::RNN, rnn(Activation::Relu)];
+    let rnn = |nonlinearity| AnyCell::Rnn { nonlinearity };
+    let cells = [AnyCell::LSTM, AnyCell::GRU, AnyCell::RNN, rnn(Nonlinearity::Relu)];
     let sizes = [1, 2, 3].into_iter().flat_map(|layers| [false, true].map(|both| (layers, both)));
     let all = sizes.flat_map(|(layers, bidirectional)| {
         [false, true].into_iter().flat_map(move |bias| {
@@ -146,7 +146,7 @@ fn a_tensor_of_a_type_that_no_parameter_has_matters_only_in_a_parameter_s_place(
 }
 
 #[test]
-fn what_does_not_fit_is_told_by_name_and_shape() {
+fn what_does_not_fit_is_named_with_its_shape() {
     let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, HIDDEN) };
     let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu).unwrap();
     Recurrent::new(&mut parameters, "rnn", INPUT_SIZE, &config).unwrap();
@@ -184,14 +184,14 @@ fn what_does_not_fit_is_told_by_name_and_shape() {
         ),
         (
             error(&set("rnn.weight_hr_l0", random(&[2, 4], 1)), &config),
-            "tensor `rnn.weight_hr_l0` of shape [2, 4] has no place",
+            "unexpected tensor `rnn.weight_hr_l0` of shape [2, 4]",
         ),
         (
             error(&set("rnn.weight_ih_l0_reverse", random(&[16, 3], 1)), &config),
-            "tensor `rnn.weight_ih_l0_reverse` of shape [16, 3] has no place",
+            "unexpected tensor `rnn.weight_ih_l0_reverse` of shape [16, 3]",
         ),
         (error(&nothing, &one), "l1` of shape [16"),
-        (error(&nothing, &unbiased), "tensor `rnn.bias_hh_l0` of shape [16] has no place"),
+        (error(&nothing, &unbiased), "unexpected tensor `rnn.bias_hh_l0` of shape [16]"),
         (error(&nothing, &gru), "tensor `rnn.weight_ih_l0` has shape [16, 3], expected [12, 3]"),
     ] {
         assert!(found.contains(expected), "{found:?} does not say {expected:?}");
@@ -200,7 +200,7 @@ fn what_does_not_fit_is_told_by_name_and_shape() {
     let file = temporary();
     std::fs::write(&file.1, b"PK\x03\x04 a file of PyTorch's own kind").unwrap();
     let error = load(&file, "rnn", &config).map(drop).unwrap_err().to_string();
-    assert!(error.contains("not a whole safetensors file"), "{error}");
+    assert!(error.contains("not a complete safetensors file"), "{error}");
 }
 
 /// The file's tensors as Keras computes with them: `x · kernel + h · recurrent_kernel + bias`, in its own

@@ -1,45 +1,115 @@
 //! Every layer's gradient against central differences in `f64`.
 
 use crate::common::{
-    all_numbers, check_gradients, check_gradients_but, flat, model_config, parameters, random,
-    recurrent_config, scramble, var,
+    all_numbers, check_gradients, check_gradients_but, flat, model_config, output, parameters,
+    predicted, random, recurrent_config, scramble, var,
 };
 use std::slice::from_ref;
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::cells::Forgetting;
 use fgn_core::{AnyCell, Layout, Role};
+use fgn_nn::fgn_schema::{InputSchema, Moments, Padded};
 use fgn_nn::{
-    Dense, DenseConfig, Dropout, Emit, InitConfig, InputConfig, InputLayer, Linear, Mode, Model,
-    ModelConfig, Recurrent, RecurrentConfig, Run, SequenceDropout, State, cross_entropy,
+    Classification, Dense, DenseConfig, Dropout, Embedding, Emit, Encoded, Generator, HeadConfig,
+    ImageConv, ImagePixels, ImageRows, InitConfig, InputConfig, Linear, LossOptions, Mode, Model,
+    ModelConfig, Recurrent, RecurrentConfig, RecurrentOptions, Regression, SequenceDropout, Series,
+    State, cross_entropy,
 };
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
-fn input_layer(config: &InputConfig) {
+fn input_layer(config: impl Into<InputConfig>) {
+    let config = config.into();
     let mut parameters = parameters(1);
-    let layer = InputLayer::new(&mut parameters, "input", config).unwrap();
+    let layer = config.build(&mut parameters, "input").unwrap();
     scramble(parameters.list());
-    let [height, width] = config.image_size().unwrap();
-    let images = var("images", &[3, height, width], 2);
-    let vars = [parameters.list(), from_ref(&images)].concat();
-    check_gradients(&vars, || layer.forward(&images.1).unwrap());
+    let shape = match config.samples() {
+        InputSchema::Image { height, width, .. } => vec![3, height, width],
+        InputSchema::Series { features } => vec![3, 4, features],
+        other => panic!("{other}"),
+    };
+    let samples = var("samples", &shape, 2);
+    let vars = [parameters.list(), from_ref(&samples)].concat();
+    check_gradients(&vars, || {
+        let samples = Padded::new(samples.1.as_tensor().clone());
+        layer.forward(&samples).unwrap().tensor().clone()
+    });
 }
 
 #[test]
 fn image_conv() {
-    input_layer(&InputConfig::ImageConv { height: 8, width: 12, channels: [2, 3] });
+    input_layer(ImageConv { height: 8, width: 12, channels: [2, 3] });
 }
 
 #[test]
 fn image_rows() {
-    input_layer(&InputConfig::ImageRows { height: 5, width: 3 });
+    input_layer(ImageRows { height: 5, width: 3 });
 }
 
 #[test]
 fn image_pixels() {
     for permutation_seed in [None, Some(3)] {
-        input_layer(&InputConfig::ImagePixels { height: 5, width: 3, permutation_seed });
+        input_layer(ImagePixels { height: 5, width: 3, permutation_seed });
+    }
+}
+
+#[test]
+fn series() {
+    let scale = Moments { mean: vec![0.3, -0.2], std: vec![0.5, 2.0] };
+    for scale in [None, Some(scale)] {
+        input_layer(Series { features: 2, scale });
+    }
+}
+
+#[test]
+fn embedding() {
+    let mut parameters = parameters(1);
+    let config = InputConfig::from(Embedding { num_embeddings: 5, embedding_dim: 3 });
+    let layer = config.build(&mut parameters, "input").unwrap();
+    let tokens = Tensor::new(&[[1u32, 2, 0, 4], [3, 4, 4, 0]], &Device::Cpu).unwrap().into();
+    check_gradients(parameters.list(), || layer.forward(&tokens).unwrap().tensor().clone());
+}
+
+/// The loss of a head, of a sample or of each step that is not padding.
+fn head(config: impl Into<HeadConfig>, target: &Padded, options: &LossOptions) {
+    let config = config.into();
+    let mut parameters = parameters(1);
+    let head = config.build(&mut parameters, "head", 4).unwrap();
+    scramble(parameters.list());
+    let shape = if head.emit() == Emit::All { vec![3, 2, 4] } else { vec![2, 4] };
+    let encoded = var("encoded", &shape, 2);
+    let state = State::new(Vec::new(), false);
+    let vars = [parameters.list(), from_ref(&encoded)].concat();
+    check_gradients(&vars, || {
+        let encoded = Encoded::new(&encoded.1, Some(&[3, 1]), &state);
+        let prediction = head.forward(&encoded, None, &mut Mode::Eval).unwrap();
+        head.loss(&prediction, target, options).unwrap().mean
+    });
+}
+
+fn padded(target: Tensor) -> Padded {
+    Padded::with_lengths(target, vec![3, 1]).unwrap()
+}
+
+#[test]
+fn classification() {
+    let smoothed = LossOptions::default().with_label_smoothing(0.1);
+    for options in [LossOptions::default(), smoothed] {
+        let config = Classification::new(3);
+        let target = Tensor::new(&[2u32, 0], &Device::Cpu).unwrap().into();
+        head(config.clone(), &target, &options);
+        let target = Tensor::new(&[[2u32, 0, 1], [1, 9, 9]], &Device::Cpu).unwrap();
+        head(Classification { per_step: true, ..config }, &padded(target), &options);
+    }
+}
+
+#[test]
+fn regression() {
+    let scale = Moments { mean: vec![5.0, -1.0], std: vec![3.0, 0.25] };
+    for scale in [None, Some(scale)] {
+        let config = Regression { scale, ..Regression::new(2) };
+        head(config.clone(), &random(&[2, 2], 3).into(), &LossOptions::default());
+        let target = padded(random(&[2, 3, 2], 3));
+        head(Regression { per_step: true, ..config }, &target, &LossOptions::default());
     }
 }
 
@@ -62,8 +132,8 @@ fn dense_with_dropout() {
     let x = var("x", &[2, 3, 5], 2);
     let vars = [parameters.list(), from_ref(&x)].concat();
     check_gradients(&vars, || {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        layer.forward(&x.1, &mut Mode::Train(&mut rng)).unwrap()
+        let mut generator = Generator::seed_from_u64(5);
+        layer.forward(&x.1, &mut Mode::Train(&mut generator)).unwrap()
     });
 }
 
@@ -72,8 +142,8 @@ fn dropout() {
     let dropout = Dropout::new(0.3).unwrap();
     let x = var("x", &[3, 11], 2);
     check_gradients(from_ref(&x), || {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        dropout.forward(&x.1, &mut Mode::Train(&mut rng)).unwrap()
+        let mut generator = Generator::seed_from_u64(5);
+        dropout.forward(&x.1, &mut Mode::Train(&mut generator)).unwrap()
     });
 }
 
@@ -95,10 +165,10 @@ fn recurrent_with_every_cell() {
         // A binary gate's gradient is straight-through: no derivative of what it computes.
         let binary = matches!(cell, AnyCell::Fgn { forgetting: Forgetting::Binary, .. });
         let layout = Layout::new(cell.spec(), input_size, hidden_size);
-        let feeds_binary_gate = |name: &str, place: usize| {
+        let feeds_binary_gate = |name: &str, index: usize| {
             let slot = layout.tensors().iter().find(|slot| name == format!("{}_l0", slot.name));
             let forgetting = |slot: &fgn_core::TensorSlot| {
-                let block = place / (slot.len() / slot.blocks.len());
+                let block = index / (slot.len() / slot.blocks.len());
                 cell.spec().blocks[slot.blocks[block]].role == Role::Forgetting
             };
             binary && (name == "x" || slot.is_some_and(forgetting))
@@ -106,7 +176,8 @@ fn recurrent_with_every_cell() {
         for emit in [Emit::All, Emit::Last] {
             check_gradients_but(&vars, feeds_binary_gate, || {
                 let state = State::new(vec![states.1.as_tensor().clone()], false);
-                let run = Run { state: Some(&state), emit, ..Run::default() };
+                let run =
+                    RecurrentOptions { state: Some(&state), emit, ..RecurrentOptions::default() };
                 all_numbers(&layer.forward(&x.1, &run).unwrap())
             });
         }
@@ -140,15 +211,15 @@ fn whole_model() {
     let images = random(&[3, 8, 12], 2);
     let target = Tensor::new(&[2u32, 0, 1], &Device::Cpu).unwrap();
     check_gradients(model.parameters(), || {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        let logits = model.forward(&images, Mode::Train(&mut rng)).unwrap();
-        cross_entropy(&logits, &target).unwrap()
+        let mut generator = Generator::seed_from_u64(5);
+        let found = model.forward(&images, Mode::Train(&mut generator)).unwrap();
+        cross_entropy(&output(&found.prediction), &target).unwrap()
     });
 }
 
 #[test]
 fn whole_model_of_a_stack() {
-    let drop = SequenceDropout { rate: 0.3, each_step: false };
+    let drop = SequenceDropout { rate: 0.3, per_step: false };
     let recurrent = RecurrentConfig {
         layers: 2,
         bidirectional: true,
@@ -163,8 +234,8 @@ fn whole_model_of_a_stack() {
     scramble(model.parameters());
     let images = random(&[3, 8, 12], 2);
     check_gradients(model.parameters(), || {
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        model.forward(&images, Mode::Train(&mut rng)).unwrap()
+        let mut generator = Generator::seed_from_u64(5);
+        output(&model.forward(&images, Mode::Train(&mut generator)).unwrap().prediction)
     });
 
     let folder = tempfile::tempdir().unwrap();
@@ -172,6 +243,6 @@ fn whole_model_of_a_stack() {
     model.save(&path).unwrap();
     let loaded = Model::load(&path, &Device::Cpu).unwrap();
     assert_eq!(*loaded.config(), config);
-    let logits = |model: &Model| flat(&model.forward(&images, Mode::Eval).unwrap());
+    let logits = |model: &Model| flat(&predicted(model, &images));
     assert_eq!(logits(&loaded), logits(&model));
 }

@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use candle_core::{DType, Device};
 use fgn_core::{AnyCell, Norm, Role};
 use fgn_nn::{
-    ForgetBias, InitConfig, InitRule, Model, Parameters, Recurrent, RecurrentConfig, RecurrentInit,
-    WeightInit, init,
+    ForgetBias, Generator, InitConfig, InitRule, Model, Parameters, Recurrent, RecurrentConfig,
+    RecurrentInit, WeightInit, init,
 };
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use crate::common::{flat, model_config, recurrent_config};
 
@@ -38,14 +36,14 @@ fn close(found: f64, expected: f64) {
 }
 
 /// Checks bound and standard deviation; a mean of zero follows from the latter's being about zero.
-fn check_spread(values: &[f64], bound: f64, deviation: f64) {
+fn check_spread(values: &[f64], bound: f64, std: f64) {
     let largest = values.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
     assert!(largest <= bound, "{largest} > {bound}");
     close(largest, bound);
     let count = values.len() as f64;
-    close((values.iter().map(|x| x * x).sum::<f64>() / count).sqrt(), deviation);
+    close((values.iter().map(|x| x * x).sum::<f64>() / count).sqrt(), std);
     let mean = values.iter().sum::<f64>() / count;
-    assert!(mean.abs() < STATISTICS_TOLERANCE * deviation, "mean {mean}");
+    assert!(mean.abs() < STATISTICS_TOLERANCE * std, "mean {mean}");
 }
 
 #[test]
@@ -76,7 +74,7 @@ fn weights_follow_their_distributions() {
         check_spread(&draw(WeightInit::XavierUniform), bound, bound / 3f64.sqrt());
         let bound = 1.0 / (hidden as f64).sqrt();
         check_spread(&draw(WeightInit::PytorchUniform), bound, bound / 3f64.sqrt());
-        // A normal distribution cut at two standard deviations has 0.8796 of its deviation.
+        // A normal distribution truncated at two standard deviations has 0.8796 of the standard deviation.
         let std = 0.03;
         check_spread(&draw(WeightInit::TruncatedNormal { std }), 2.0 * std, 0.8796 * std);
     }
@@ -100,7 +98,7 @@ fn of_role(biases: &[(Role, Vec<f64>)], role: Role) -> Option<Vec<f64>> {
     biases.iter().find(|(other, _)| *other == role).map(|(_, values)| values.clone())
 }
 
-/// The biases towards keeping: those of a forget gate, or those of an update gate turned round.
+/// The biases towards keeping: those of a forget gate, or those of an update gate with the opposite sign.
 fn keeping(biases: &[(Role, Vec<f64>)]) -> Option<Vec<f64>> {
     let update = || Some(of_role(biases, Role::Update)?.iter().map(|b| -b).collect());
     of_role(biases, Role::Forget).or_else(update)
@@ -210,12 +208,12 @@ fn rules_by_gate_layer_and_direction() {
         },
     ];
     let (plain, ruled) = (stack(Vec::new()), stack(rules));
-    for (place, forget, output) in
+    for (suffix, forget, output) in
         [("l0", 1.0, -2.0), ("l0_reverse", 5.0, -2.0), ("l1", 1.0, -3.0), ("l1_reverse", 5.0, -3.0)]
     {
-        let bias = &ruled[&format!("bias_ih_{place}")];
+        let bias = &ruled[&format!("bias_ih_{suffix}")];
         let expected = [0.0, forget, 0.0, output].map(|value| [value; 40]).concat();
-        assert_eq!(*bias, expected, "{place}");
+        assert_eq!(*bias, expected, "{suffix}");
     }
     for (name, values) in &ruled {
         if name.starts_with("bias_ih") {
@@ -233,7 +231,7 @@ fn rules_by_gate_layer_and_direction() {
 }
 
 #[test]
-fn normalisations_begin_as_none_and_projections_as_weights() {
+fn normalisations_are_initialised_to_identity_and_projections_as_weights() {
     let drawn = stack(Vec::new());
     for place in ["l0", "l0_reverse", "l1", "l1_reverse"] {
         assert!(drawn[&format!("norm_pre_{place}")].iter().all(|&gain| gain == 1.0));
@@ -285,9 +283,9 @@ fn rules_that_name_what_is_not_there() {
 
 #[test]
 fn functions_are_those_of_the_configuration() {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut generator = Generator::seed_from_u64(1);
     let (rows, columns) = (30, 50);
-    let matrix = init::orthogonal(&mut rng, rows, columns);
+    let matrix = init::orthogonal(&mut generator, rows, columns);
     assert_eq!(matrix.len(), rows * columns);
     for (a, row) in matrix.chunks(columns).enumerate() {
         for (b, other) in matrix.chunks(columns).enumerate() {
@@ -295,18 +293,18 @@ fn functions_are_those_of_the_configuration() {
             assert!((product - f64::from(u8::from(a == b))).abs() < ORTHOGONALITY_TOLERANCE);
         }
     }
-    check_spread(&init::uniform(&mut rng, 5000, 0.3), 0.3, 0.3 / 3f64.sqrt());
-    check_spread(&init::truncated_normal(&mut rng, 5000, 0.1), 0.2, 0.08796);
+    check_spread(&init::uniform(&mut generator, 5000, 0.3), 0.3, 0.3 / 3f64.sqrt());
+    check_spread(&init::truncated_normal(&mut generator, 5000, 0.1), 0.2, 0.08796);
     close(init::xavier_bound(20, 40), 0.1_f64.sqrt());
     close(init::kaiming_bound(24), 0.5);
-    let memories = init::chrono(&mut rng, 5000, 101);
+    let memories = init::chrono(&mut generator, 5000, 101);
     close(memories.iter().map(|b| b.exp()).sum::<f64>() / 5000.0, 50.5);
-    let gates = init::uniform_gate(&mut rng, 5000);
+    let gates = init::uniform_gate(&mut generator, 5000);
     close(gates.iter().map(|b| 1.0 / (1.0 + (-b).exp())).sum::<f64>() / 5000.0, 0.5);
     // Where there is nothing to choose from, the one value there is.
-    assert!(init::chrono(&mut rng, 3, 0).iter().all(|&b| b == 0.0));
-    assert!(init::uniform_gate(&mut rng, 1).iter().all(|&b| b == 0.0));
-    assert!(init::orthogonal(&mut rng, 0, 3).is_empty());
+    assert!(init::chrono(&mut generator, 3, 0).iter().all(|&b| b == 0.0));
+    assert!(init::uniform_gate(&mut generator, 1).iter().all(|&b| b == 0.0));
+    assert!(init::orthogonal(&mut generator, 0, 3).is_empty());
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! What the layers compute, and the inputs that they refuse.
 
 use candle_core::{DType, Device, Tensor};
+use fgn_nn::fgn_schema::Padded;
 use fgn_nn::{
-    Dense, DenseConfig, Dropout, Error, InputConfig, InputLayer, Linear, Mode, Model, Parameters,
+    Dense, DenseConfig, Dropout, Error, Generator, ImageConv, ImagePixels, ImageRows, InputConfig,
+    Linear, Mode, Model, Parameters,
 };
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
-use crate::common::{flat, model_config, parameters, random, scramble};
+use crate::common::{flat, model_config, output, parameters, random, scramble};
 
 /// Of sums of some dozens of products of numbers about 1, in `f64`.
 const ROUNDING_TOLERANCE: f64 = 1e-12;
@@ -22,8 +22,8 @@ fn assert_close(found: &Tensor, expected: &Tensor) {
 }
 
 fn steps(config: &InputConfig, images: &Tensor) -> Vec<Vec<Vec<f64>>> {
-    let layer = InputLayer::new(&mut parameters(1), "input", config).unwrap();
-    let steps = layer.forward(images).unwrap();
+    let layer = config.build(&mut parameters(1), "input").unwrap();
+    let steps = layer.forward(&Padded::new(images.clone())).unwrap().tensor().clone();
     let batch = images.dims()[0];
     assert_eq!(steps.dims(), [config.steps().unwrap(), batch, config.features()]);
     steps.to_vec3().unwrap()
@@ -33,9 +33,9 @@ fn steps(config: &InputConfig, images: &Tensor) -> Vec<Vec<Vec<f64>>> {
 fn rows_and_pixels_are_the_image_in_order() {
     let images = random(&[3, 4, 5], 1);
     let expected: Vec<Vec<Vec<f64>>> = images.to_vec3().unwrap();
-    let rows = steps(&InputConfig::ImageRows { height: 4, width: 5 }, &images);
-    let pixels = InputConfig::ImagePixels { height: 4, width: 5, permutation_seed: None };
-    let pixels = steps(&pixels, &images);
+    let rows = steps(&ImageRows { height: 4, width: 5 }.into(), &images);
+    let pixels = ImagePixels { height: 4, width: 5, permutation_seed: None };
+    let pixels = steps(&pixels.into(), &images);
     for (b, image) in expected.iter().enumerate() {
         for (row, expected) in image.iter().enumerate() {
             assert_eq!(rows[row][b], *expected);
@@ -52,8 +52,8 @@ fn a_permutation_is_the_same_for_all_images_and_follows_its_seed() {
     let images: Vec<f64> = (0..20).map(f64::from).chain((100..120).map(f64::from)).collect();
     let images = Tensor::from_vec(images, (2, 4, 5), &Device::Cpu).unwrap();
     let order = |seed| -> Vec<f64> {
-        let config = InputConfig::ImagePixels { height: 4, width: 5, permutation_seed: Some(seed) };
-        let steps = steps(&config, &images);
+        let config = ImagePixels { height: 4, width: 5, permutation_seed: Some(seed) };
+        let steps = steps(&config.into(), &images);
         assert!(steps.iter().all(|step| step[1][0] == step[0][0] + 100.0));
         steps.iter().map(|step| step[0][0]).collect()
     };
@@ -68,12 +68,12 @@ fn a_permutation_is_the_same_for_all_images_and_follows_its_seed() {
 
 #[test]
 fn the_rows_of_the_last_feature_map_are_the_steps() {
-    let config = InputConfig::ImageConv { height: 8, width: 12, channels: [2, 3] };
+    let config: InputConfig = ImageConv { height: 8, width: 12, channels: [2, 3] }.into();
     let mut parameters = parameters(1);
-    let layer = InputLayer::new(&mut parameters, "input", &config).unwrap();
+    let layer = config.build(&mut parameters, "input").unwrap();
     scramble(parameters.list());
     let images = random(&[2, 8, 12], 2);
-    let found = layer.forward(&images).unwrap();
+    let found = layer.forward(&Padded::new(images.clone())).unwrap();
 
     // The same with Candle's convolution, channels first.
     let list = parameters.list();
@@ -86,7 +86,7 @@ fn the_rows_of_the_last_feature_map_are_the_steps() {
     }
     // [B, C, T, W] to [T, B, W, C].
     let expected = maps.permute((2, 0, 3, 1)).unwrap().flatten_from(2).unwrap();
-    assert_close(&found, &expected);
+    assert_close(found.tensor(), &expected);
 }
 
 #[test]
@@ -136,8 +136,8 @@ fn dropout_keeps_the_mean_and_follows_its_seed() {
     for p in [0.1, 0.5, 0.9] {
         let dropout = Dropout::new(p).unwrap();
         let draw = |seed| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            flat(&dropout.forward(&x, &mut Mode::Train(&mut rng)).unwrap())
+            let mut generator = Generator::seed_from_u64(seed);
+            flat(&dropout.forward(&x, &mut Mode::Train(&mut generator)).unwrap())
         };
         let y = draw(1);
         let zeroed = y.iter().filter(|&&y| y == 0.0).count() as f64 / y.len() as f64;
@@ -152,17 +152,18 @@ fn dropout_keeps_the_mean_and_follows_its_seed() {
         assert!(matches!(Dropout::new(p), Err(Error::Config { .. })));
     }
     let almost_all = Dropout::new(1.0 - 1e-12).unwrap();
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let y = flat(&almost_all.forward(&x, &mut Mode::Train(&mut rng)).unwrap());
+    let mut generator = Generator::seed_from_u64(1);
+    let y = flat(&almost_all.forward(&x, &mut Mode::Train(&mut generator)).unwrap());
     assert!(y.iter().all(|y| y.is_finite()));
 }
 
 #[test]
 fn a_model_refuses_images_that_it_was_not_built_for() {
     let model = Model::new(&model_config(), 1, DType::F64, &Device::Cpu).unwrap();
-    let logits = model.forward(&random(&[2, 8, 12], 1), Mode::Eval).unwrap();
+    let found = model.forward(&random(&[2, 8, 12], 1), Mode::Eval).unwrap();
+    let logits = output(&found.prediction);
     assert_eq!(logits.dims(), [2, 3]);
-    assert!(!logits.track_op(), "in use nothing is kept for a backward pass");
+    assert!(!logits.track_op(), "in inference nothing is kept for a backward pass");
     for dims in [&[2, 12, 8][..], &[8, 12], &[0, 8, 12], &[2, 1, 8, 12]] {
         let error = model.forward(&random(dims, 1), Mode::Eval).unwrap_err().to_string();
         let expected = format!("images have shape {dims:?}, expected [B, 8, 12]");

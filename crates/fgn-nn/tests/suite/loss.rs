@@ -1,7 +1,7 @@
-//! The cross entropy's values and complaints; its gradient is among the gradients.
+//! The values and errors of losses; gradients are tested in `gradients`.
 
 use candle_core::{Device, Tensor};
-use fgn_nn::{Error, cross_entropy, smoothed_cross_entropy, squared_error, unpadded};
+use fgn_nn::{Error, cross_entropy, mean_squared_error, smoothed_cross_entropy};
 
 fn loss(logits: &Tensor, target: &[u32]) -> fgn_nn::Result<Tensor> {
     cross_entropy(logits, &Tensor::new(target, &Device::Cpu).unwrap())
@@ -59,24 +59,10 @@ fn smoothing_gives_a_share_to_all_classes() {
 fn squares_are_averaged_over_all_numbers() {
     let output = Tensor::new(&[[1f64, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
     let target = Tensor::new(&[[1f32, 0.0], [0.0, 4.5]], &Device::Cpu).unwrap();
-    let found: f64 = squared_error(&output, &target).unwrap().to_scalar().unwrap();
+    let found: f64 = mean_squared_error(&output, &target).unwrap().to_scalar().unwrap();
     assert_eq!(found, (4.0 + 9.0 + 0.25) / 4.0);
     assert!(matches!(
-        squared_error(&output, &target.t().unwrap().narrow(0, 0, 1).unwrap()),
+        mean_squared_error(&output, &target.t().unwrap().narrow(0, 0, 1).unwrap()),
         Err(Error::Shape { .. })
     ));
-}
-
-#[test]
-fn filling_is_left_out() {
-    let steps = Tensor::arange(0u32, 24, &Device::Cpu).unwrap().reshape((2, 4, 3)).unwrap();
-    let found = unpadded(&steps, Some(&[1, 3])).unwrap();
-    assert_eq!(
-        found.to_vec2::<u32>().unwrap(),
-        [[0, 1, 2], [12, 13, 14], [15, 16, 17], [18, 19, 20]]
-    );
-    assert_eq!(unpadded(&steps, None).unwrap().dims(), [8, 3]);
-    for lengths in [&[1][..], &[1, 5], &[1, 1, 1]] {
-        assert!(matches!(unpadded(&steps, Some(lengths)), Err(Error::Shape { .. })));
-    }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use fgn_nn::fgn_schema::InputSchema;
 use fgn_nn::{Error, FileError, ForgetBias, Mode, Model};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +13,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tempfile::TempDir;
 
-use crate::common::{flat, model_config, random};
+use crate::common::{flat, model_config, predicted, random};
 
 const KEY: &str = "fgn.model";
 
@@ -94,7 +95,7 @@ fn a_loaded_model_gives_the_same_logits() {
         let loaded = load(&saved(&model)).unwrap();
         assert_eq!(loaded.config(), model.config());
         let images = random(&[2, 8, 12], 1).to_dtype(dtype).unwrap();
-        let logits = |model: &Model| flat(&model.forward(&images, Mode::Eval).unwrap());
+        let logits = |model: &Model| flat(&predicted(model, &images));
         assert_eq!(logits(&loaded), logits(&model));
         let names =
             |model: &Model| model.parameters().iter().map(|p| p.0.clone()).collect::<Vec<_>>();
@@ -158,10 +159,14 @@ fn files_that_are_no_model() {
 
 #[test]
 fn configurations_that_cannot_be_read() {
-    let newer = with_config("\"format\":1", "\"format\":2,\"more\":{}");
-    assert!(matches!(newer, FileError::NewerFormat { found: 2, known: 1 }), "{newer}");
+    let newer = with_config("\"format\":2", "\"format\":3,\"more\":{}");
+    assert!(matches!(newer, FileError::NewerFormat { found: 3, known: 2 }), "{newer}");
+    let older = with_config("\"format\":2", "\"format\":1,\"less\":{}");
+    assert!(matches!(older, FileError::OlderFormat { found: 1, known: 2 }), "{older}");
+    let expected = "written by an earlier version: format 1, which this version does not read";
+    assert!(older.to_string().starts_with(expected), "{older}");
     for (there, instead) in [
-        ("\"format\":1", "\"format\":\"one\""),
+        ("\"format\":2", "\"format\":\"two\""),
         ("\"classes\":3", "\"clases\":3"),
         ("\"fgn\"", "\"gru\""),
         ("\"f32\"", "\"f16\""),
@@ -171,8 +176,8 @@ fn configurations_that_cannot_be_read() {
         assert!(matches!(error, FileError::BadConfig(_)), "{error}");
     }
     let error = with_config("\"classes\":3", "\"classes\":1");
-    assert!(matches!(error, FileError::WrongConfig(_)), "{error}");
-    assert!(error.to_string().contains("`classes` is 1"), "{error}");
+    assert!(matches!(error, FileError::InvalidConfig(_)), "{error}");
+    assert!(error.to_string().contains("`head.classes` is 1"), "{error}");
 }
 
 #[test]
@@ -214,13 +219,15 @@ fn no_damage_panics() {
     for _ in 0..300 {
         let mut damaged = bytes.clone();
         for _ in 0..rng.random_range(1..4) {
-            let place = rng.random_range(0..header);
-            damaged[place] = rng.random();
+            let index = rng.random_range(0..header);
+            damaged[index] = rng.random();
         }
         fs::write(&path, &damaged).unwrap();
         // Some damage is to the dropout or to a name that nobody reads: what loads must run.
         if let Ok(model) = Model::load(&path, &Device::Cpu) {
-            let [height, width] = model.config().input.image_size().unwrap();
+            let InputSchema::Image { height, width, .. } = model.config().input.samples() else {
+                continue;
+            };
             let images = Tensor::zeros((1, height, width), DType::F32, &Device::Cpu).unwrap();
             model.forward(&images, Mode::Eval).unwrap();
         }

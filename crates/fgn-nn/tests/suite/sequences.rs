@@ -1,30 +1,59 @@
-//! Models of series and of symbols: lengths, classes and numbers, one told or each step, gradients.
+//! Models of series and of tokens: lengths, classes and values, per sample or per step, gradients.
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::AnyCell;
+use fgn_nn::fgn_schema::{InputSchema, Moments, Padded, Schema, TargetSchema};
 use fgn_nn::{
-    DenseConfig, Error, Given, InitConfig, InputConfig, Mode, Model, ModelConfig, Scale, unpadded,
+    Classification, DenseConfig, Embedding, Error, Generator, HeadConfig, InitConfig, InputConfig,
+    LossOptions, Mode, Model, ModelConfig, ModelInput, Regression, Series,
 };
 
-use crate::common::{check_gradients, flat, random, recurrent_config, scramble};
+use crate::common::{
+    check_gradients, flat, loss, output, predicted, random, recurrent_config, scramble,
+};
 
 const LENGTHS: [usize; 3] = [4, 1, 3];
 /// Of sums of some dozens of products of numbers about 1, in `f64`.
 const TOLERANCE: f64 = 1e-12;
 
-fn series() -> InputConfig {
-    let scale = Scale { mean: vec![0.3, -0.2], deviation: vec![0.5, 2.0] };
-    InputConfig::Series { features: 2, scale: Some(scale) }
+fn series() -> Series {
+    let scale = Moments { mean: vec![0.3, -0.2], std: vec![0.5, 2.0] };
+    Series { features: 2, scale: Some(scale) }
 }
 
-fn classes(input: InputConfig) -> ModelConfig {
-    let recurrent = recurrent_config(AnyCell::FGN, 4, InitConfig::default());
-    ModelConfig::classifier(3, input, recurrent)
+fn embedding() -> Embedding {
+    Embedding { num_embeddings: 5, embedding_dim: 3 }
 }
 
-fn numbers(input: InputConfig) -> ModelConfig {
-    let target_scale = Some(Scale { mean: vec![5.0, -1.0], deviation: vec![3.0, 0.25] });
-    ModelConfig { classes: 0, numbers: 2, target_scale, ..classes(input) }
+fn dense() -> Option<DenseConfig> {
+    Some(DenseConfig { size: 3, dropout: 0.2 })
+}
+
+fn config(input: impl Into<InputConfig>, head: impl Into<HeadConfig>) -> ModelConfig {
+    ModelConfig::new(input, recurrent_config(AnyCell::FGN, 4, InitConfig::default()), head)
+}
+
+fn classes(input: impl Into<InputConfig>) -> ModelConfig {
+    config(input, Classification::new(3))
+}
+
+fn regression() -> Regression {
+    let scale = Some(Moments { mean: vec![5.0, -1.0], std: vec![3.0, 0.25] });
+    Regression { scale, ..Regression::new(2) }
+}
+
+fn values(input: impl Into<InputConfig>) -> ModelConfig {
+    config(input, regression())
+}
+
+/// The same with a prediction for each step.
+fn per_step(config: ModelConfig) -> ModelConfig {
+    let head = match config.head {
+        HeadConfig::Classification(head) => Classification { per_step: true, ..head }.into(),
+        HeadConfig::Regression(head) => Regression { per_step: true, ..head }.into(),
+        other => panic!("{other:?}"),
+    };
+    ModelConfig { head, ..config }
 }
 
 fn model(config: &ModelConfig) -> Model {
@@ -33,20 +62,20 @@ fn model(config: &ModelConfig) -> Model {
     model
 }
 
-fn symbols() -> Tensor {
+fn tokens() -> Tensor {
     Tensor::new(&[[1u32, 2, 0, 4], [3, 0, 0, 0], [4, 4, 1, 0]], &Device::Cpu).unwrap()
 }
 
-/// Three sequences for a model of series or symbols.
+/// Three sequences for a model of series or tokens.
 fn input(config: &ModelConfig) -> Tensor {
     match config.input {
-        InputConfig::Symbols { .. } => symbols(),
+        InputConfig::Embedding(_) => tokens(),
         _ => random(&[3, 4, 2], 5),
     }
 }
 
-fn given(lengths: &[usize]) -> Given<'_> {
-    Given { lengths: Some(lengths), state: None }
+fn padded(tensor: &Tensor) -> Padded {
+    Padded::with_lengths(tensor.clone(), LENGTHS.to_vec()).unwrap()
 }
 
 fn assert_close(found: &Tensor, expected: &Tensor) {
@@ -57,25 +86,23 @@ fn assert_close(found: &Tensor, expected: &Tensor) {
 }
 
 #[test]
-fn a_short_sequence_among_longer_ones_is_told_as_alone() {
-    let dense = Some(DenseConfig { size: 3, dropout: 0.2 });
-    let embedding = InputConfig::Symbols { symbols: 5, size: 3 };
-    for each_step in [false, true] {
+fn a_short_sequence_among_longer_ones_is_predicted_as_alone() {
+    for steps in [false, true] {
         for config in [
             classes(series()),
-            numbers(series()),
-            ModelConfig { dense: dense.clone(), ..classes(series()) },
-            classes(embedding.clone()),
+            values(series()),
+            ModelConfig { dense: dense(), ..classes(series()) },
+            classes(embedding()),
         ] {
-            let config = ModelConfig { each_step, ..config };
+            let config = if steps { per_step(config) } else { config };
             let model = model(&config);
             let input = input(&config);
-            let together = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
-            for (at, &length) in LENGTHS.iter().enumerate() {
-                let alone = input.narrow(0, at, 1).unwrap().narrow(1, 0, length).unwrap();
-                let alone = model.forward(&alone, Mode::Eval).unwrap();
-                let found = together.output.narrow(0, at, 1).unwrap();
-                let found = if each_step { found.narrow(1, 0, length).unwrap() } else { found };
+            let together = predicted(&model, &padded(&input));
+            for (index, &length) in LENGTHS.iter().enumerate() {
+                let alone = input.narrow(0, index, 1).unwrap().narrow(1, 0, length).unwrap();
+                let alone = predicted(&model, &alone);
+                let found = together.narrow(0, index, 1).unwrap();
+                let found = if steps { found.narrow(1, 0, length).unwrap() } else { found };
                 assert_close(&found, &alone);
             }
         }
@@ -83,116 +110,124 @@ fn a_short_sequence_among_longer_ones_is_told_as_alone() {
 }
 
 #[test]
-fn a_state_carries_on() {
-    let config = ModelConfig { each_step: true, ..classes(series()) };
+fn a_state_continues_a_sequence() {
+    let config = per_step(classes(series()));
     let (model, input) = (model(&config), random(&[3, 4, 2], 6));
-    let whole = model.forward(&input, Mode::Eval).unwrap();
-    let first = model.run(&input.narrow(1, 0, 2).unwrap(), &Given::default(), Mode::Eval).unwrap();
-    let rest = Given { lengths: None, state: Some(&first.state) };
-    let rest = model.run(&input.narrow(1, 2, 2).unwrap(), &rest, Mode::Eval).unwrap();
-    assert_close(&Tensor::cat(&[first.output, rest.output], 1).unwrap(), &whole);
+    let whole = predicted(&model, &input);
+    let first = model.forward(&input.narrow(1, 0, 2).unwrap(), Mode::Eval).unwrap();
+    let rest = Padded::new(input.narrow(1, 2, 2).unwrap());
+    let rest = predicted(&model, ModelInput::new(&rest).with_state(&first.state));
+    assert_close(&Tensor::cat(&[output(&first.prediction), rest], 1).unwrap(), &whole);
 }
 
 #[test]
-fn scales_are_taken_out_and_put_back() {
-    let plain = |config: ModelConfig| ModelConfig { target_scale: None, ..config };
+fn scales_are_removed_and_applied_again() {
     let input = random(&[3, 4, 2], 7);
-    let scaled = model(&numbers(series())).forward(&input, Mode::Eval).unwrap();
+    let scaled = model(&values(series())).forward(&input, Mode::Eval).unwrap().prediction;
     let by_hand = {
         let tensor = |numbers: [f64; 2]| Tensor::new(&numbers, &Device::Cpu).unwrap();
         let input = input.broadcast_sub(&tensor([0.3, -0.2])).unwrap();
         let input = input.broadcast_div(&tensor([0.5, 2.0])).unwrap();
-        let unscaled = InputConfig::Series { features: 2, scale: None };
-        let told = model(&plain(numbers(unscaled))).forward(&input, Mode::Eval).unwrap();
-        let told = told.broadcast_mul(&tensor([3.0, 0.25])).unwrap();
-        told.broadcast_add(&tensor([5.0, -1.0])).unwrap()
+        let plain = config(Series { features: 2, scale: None }, Regression::new(2));
+        let predicted = predicted(&model(&plain), &input);
+        let predicted = predicted.broadcast_mul(&tensor([3.0, 0.25])).unwrap();
+        predicted.broadcast_add(&tensor([5.0, -1.0])).unwrap()
     };
-    assert_close(&scaled, &by_hand);
+    assert_close(&output(&scaled), &by_hand);
 
-    // The loss is that of the numbers scaled back: a difference of one deviation counts 1.
-    let model = model(&numbers(series()));
+    // The loss is that of standardised values: a difference of one standard deviation counts 1.
+    let model = model(&values(series()));
     let off = Tensor::new(&[3.0f64, -0.25], &Device::Cpu).unwrap();
-    let target = scaled.broadcast_add(&off).unwrap();
-    let loss = model.loss(&scaled, &target, None, 0.0).unwrap().to_scalar::<f64>().unwrap();
+    let target = output(&scaled).broadcast_add(&off).unwrap().into();
+    let loss = loss(&model, &scaled, &target).to_scalar::<f64>().unwrap();
     assert!((loss - 1.0).abs() < TOLERANCE, "{loss}");
 }
 
 #[test]
-fn losses_of_steps_leave_the_filling_out() {
-    let config = ModelConfig { each_step: true, ..classes(series()) };
-    let (model, input) = (model(&config), random(&[3, 4, 2], 8));
-    let told = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap().output;
-    assert_eq!(told.dims(), [3, 4, 3]);
+fn losses_of_steps_leave_the_padding_out() {
+    let (model, input) = (model(&per_step(classes(series()))), random(&[3, 4, 2], 8));
+    let found = model.forward(&padded(&input), Mode::Eval).unwrap().prediction;
+    assert_eq!(found.output().tensor().dims(), [3, 4, 3]);
     let target = Tensor::new(&[[0u32, 1, 2, 0], [1, 9, 9, 9], [2, 2, 1, 9]], &Device::Cpu).unwrap();
-    let loss = model.loss(&told, &target, Some(&LENGTHS), 0.1).unwrap();
-    let rows = unpadded(&told, Some(&LENGTHS)).unwrap();
+    let options = LossOptions::default().with_label_smoothing(0.1);
+    let loss = model.loss(&found, &padded(&target), &options).unwrap();
+    assert_eq!(loss.targets, 8);
+    let rows = found.output().steps().unwrap();
     let classes = Tensor::new(&[0u32, 1, 2, 0, 1, 2, 2, 1], &Device::Cpu).unwrap();
-    assert_close(&loss, &fgn_nn::smoothed_cross_entropy(&rows, &classes, 0.1).unwrap());
-    assert!(matches!(model.loss(&told, &target, None, 0.0), Err(Error::Target { .. })));
+    assert_close(&loss.mean, &fgn_nn::smoothed_cross_entropy(&rows, &classes, 0.1).unwrap());
+    // Without the lengths, the padding is read.
+    let whole = model.forward(&input, Mode::Eval).unwrap().prediction;
+    let error = model.loss(&whole, &target.into(), &LossOptions::default());
+    assert!(matches!(error, Err(Error::Target { .. })), "{error:?}");
 }
 
 #[test]
-fn gradients_of_series_and_symbols() {
-    let input = random(&[3, 4, 2], 9);
-    let number = random(&[3, 2], 10);
-    let regression = model(&numbers(series()));
+fn gradients_of_series_and_tokens() {
+    let input = padded(&random(&[3, 4, 2], 9));
+    let target = random(&[3, 2], 10).into();
+    let regression = model(&values(series()));
     check_gradients(regression.parameters(), || {
-        let told = regression.run(&input, &given(&LENGTHS), train()).unwrap().output;
-        regression.loss(&told, &number, None, 0.0).unwrap()
+        let found = regression.forward(&input, train()).unwrap().prediction;
+        loss(&regression, &found, &target)
     });
 
-    let embedding = InputConfig::Symbols { symbols: 5, size: 3 };
-    let config = ModelConfig { each_step: true, ..classes(embedding) };
-    let text = model(&config);
+    let text = model(&per_step(classes(embedding())));
     let target = Tensor::new(&[[0u32, 1, 2, 0], [1, 0, 0, 0], [2, 2, 1, 0]], &Device::Cpu).unwrap();
+    let target = padded(&target);
+    let options = LossOptions::default().with_label_smoothing(0.1);
     check_gradients(text.parameters(), || {
-        let told = text.run(&symbols(), &given(&LENGTHS), train()).unwrap().output;
-        text.loss(&told, &target, Some(&LENGTHS), 0.1).unwrap()
+        let found = text.forward(&padded(&tokens()), train()).unwrap().prediction;
+        text.loss(&found, &target, &options).unwrap().mean
     });
 }
 
-/// Of models without dropout, where nothing is drawn from it.
+/// For models without dropout, which draw nothing from it.
 fn train() -> Mode<'static> {
-    use rand::SeedableRng;
-    Mode::Train(Box::leak(Box::new(rand_chacha::ChaCha8Rng::seed_from_u64(1))))
+    Mode::Train(Box::leak(Box::new(Generator::seed_from_u64(1))))
 }
 
 #[test]
-fn what_does_not_fit_is_told() {
-    let told = |config: &ModelConfig, input: Tensor, expected: &str| {
+fn samples_that_do_not_fit_are_refused() {
+    let refused = |config: &ModelConfig, input: Tensor, expected: &str| {
         let message = model(config).forward(&input, Mode::Eval).unwrap_err().to_string();
         assert!(message.starts_with(expected), "{message}");
     };
-    told(
+    refused(
         &classes(series()),
         random(&[3, 4, 3], 1),
         "sequences have shape [3, 4, 3], expected [B, T, 2]",
     );
-    told(&classes(series()), random(&[3, 4], 1), "sequences have shape [3, 4]");
-    told(&classes(series()), symbols(), "the model's inputs are U32, expected f64");
-    let embedding = classes(InputConfig::Symbols { symbols: 4, size: 3 });
-    told(&embedding, symbols(), "symbol 4 in the input, but the model knows 0 to 3");
-    told(&embedding, random(&[3, 4, 2], 1), "the model's inputs are F64, expected u32");
+    refused(&classes(series()), random(&[3, 4], 1), "sequences have shape [3, 4]");
+    refused(&classes(series()), tokens(), "the model's inputs are U32, expected f64");
+    let small = classes(Embedding { num_embeddings: 4, ..embedding() });
+    refused(&small, tokens(), "token 4 in the input, but the model's vocabulary is 0 to 3");
+    refused(&small, random(&[3, 4, 2], 1), "the model's inputs are F64, expected u32");
+    let state =
+        model(&classes(series())).forward(&random(&[2, 4, 2], 1), Mode::Eval).unwrap().state;
+    let three = Padded::new(random(&[3, 4, 2], 1));
+    let model = model(&classes(series()));
+    let error = model.forward(ModelInput::new(&three).with_state(&state), Mode::Eval).unwrap_err();
+    assert!(error.to_string().starts_with("initial states have shape"), "{error}");
+}
 
-    let wrong = |config: ModelConfig, expected: &str| {
-        let message = config.validate().unwrap_err().to_string();
-        assert!(message.starts_with(expected), "{message}");
-    };
-    let scale = |mean: &[f64], deviation: &[f64]| {
-        let scale = Scale { mean: mean.to_vec(), deviation: deviation.to_vec() };
-        classes(InputConfig::Series { features: 2, scale: Some(scale) })
-    };
-    wrong(
-        scale(&[0.0], &[1.0, 1.0]),
-        "`input.scale` is 1 means and 2 deviations, expected 2 of each",
-    );
-    wrong(scale(&[0.0, f64::NAN], &[1.0, 1.0]), "`input.scale` is ");
-    wrong(scale(&[0.0, 0.0], &[1.0, 0.0]), "`input.scale` is ");
-    wrong(ModelConfig { numbers: 1, ..classes(series()) }, "`numbers` is 1, expected 0");
-    wrong(ModelConfig { classes: 0, ..classes(series()) }, "`classes` is 0, expected 2 to");
-    wrong(ModelConfig { names: vec!["a".into()], ..classes(series()) }, "`names` is 1, expected 3");
-    let none = classes(InputConfig::Series { features: 0, scale: None });
-    wrong(none, "`input.features` is 0");
+#[test]
+fn data_that_does_not_fit_is_refused() {
+    let config = classes(series());
+    let names: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+    let classes = TargetSchema::Class { names: names.clone(), per_step: false };
+    let series = |features| InputSchema::Series { features };
+    config.accepts(&Schema::new(series(2), classes.clone())).unwrap();
+    let values = TargetSchema::Value { names, per_step: false };
+    for (data, expected) in [
+        (
+            Schema::new(series(3), classes),
+            "the data has series of 3 features, expected series of 2",
+        ),
+        (Schema::new(series(2), values), "the data has 3 values, expected at most 3 classes"),
+    ] {
+        let error = config.accepts(&data).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
 }
 
 #[test]
@@ -200,69 +235,65 @@ fn a_file_gives_the_same_model() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
     let names = vec!["speed".into(), "height".into()];
-    let saved = model(&ModelConfig { names, ..numbers(series()) });
+    let saved = model(&config(series(), Regression { names, ..regression() }));
     saved.save(&file).unwrap();
     let loaded = Model::load(&file, &Device::Cpu).unwrap();
     assert_eq!(loaded.config(), saved.config());
     let input = random(&[3, 4, 2], 3);
-    let told = |model: &Model| flat(&model.forward(&input, Mode::Eval).unwrap());
-    assert_eq!(told(&loaded), told(&saved));
+    assert_eq!(flat(&predicted(&loaded, &input)), flat(&predicted(&saved, &input)));
 }
 
 #[test]
-fn a_frozen_model_tells_the_same_and_learns_no_more() {
-    let dense = Some(DenseConfig { size: 3, dropout: 0.2 });
-    let embedding = InputConfig::Symbols { symbols: 5, size: 3 };
-    for config in [ModelConfig { dense, ..numbers(series()) }, classes(embedding)] {
+fn a_frozen_model_predicts_the_same_and_is_not_trained() {
+    for config in [ModelConfig { dense: dense(), ..values(series()) }, classes(embedding())] {
         let model = model(&config);
-        let input = input(&config);
-        let told = |model: &Model| {
-            let told = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
-            [flat(&told.output), flat(&told.state.tensors()[0])]
+        let input = padded(&input(&config));
+        let found = |model: &Model| {
+            let found = model.forward(&input, Mode::Eval).unwrap();
+            [flat(&output(&found.prediction)), flat(&found.state.tensors()[0])]
         };
         let frozen = model.frozen().unwrap();
-        let before = told(&model);
-        assert_eq!(told(&frozen), before);
+        let before = found(&model);
+        assert_eq!(found(&frozen), before);
         for (_, var) in model.parameters() {
             var.set(&(var.as_tensor() * 0.5).unwrap()).unwrap();
-            assert_eq!(told(&frozen), before);
+            assert_eq!(found(&frozen), before);
         }
-        assert_ne!(told(&model), before);
+        assert_ne!(found(&model), before);
     }
 }
 
 #[test]
-fn a_trace_tells_what_a_run_tells() {
-    let dense = Some(DenseConfig { size: 3, dropout: 0.2 });
-    let embedding = InputConfig::Symbols { symbols: 5, size: 3 };
-    for each_step in [false, true] {
+fn a_trace_belongs_to_what_is_predicted() {
+    for steps in [false, true] {
         for config in [
-            numbers(series()),
-            ModelConfig { dense: dense.clone(), ..classes(series()) },
-            classes(embedding.clone()),
+            values(series()),
+            ModelConfig { dense: dense(), ..classes(series()) },
+            classes(embedding()),
         ] {
-            let config = ModelConfig { each_step, ..config };
+            let config = if steps { per_step(config) } else { config };
             let model = model(&config);
             let input = input(&config);
-            let told = model.run(&input, &given(&LENGTHS), Mode::Eval).unwrap();
-            let (output, traces) = model.trace(&input, &given(&LENGTHS), None).unwrap();
-            assert_close(&output, &told.output);
-            assert!(!output.track_op());
+            let expected = predicted(&model, &padded(&input));
+            let (found, traces) = model.trace(&padded(&input), None).unwrap();
+            assert_eq!(flat(&output(&found)), flat(&expected));
+            assert!(!output(&found).track_op());
             assert_eq!(traces.len(), 1);
             assert_eq!(traces[0].trace.shape, [4, 3, 4]);
             assert_eq!(traces[0].trace.lengths, LENGTHS);
 
-            // Cut short, it is the trace of shorter samples.
-            let (cut, traces) = model.trace(&input, &given(&LENGTHS), Some(2)).unwrap();
+            // With fewer steps, it is the trace of shorter samples.
+            let (cut, traces) = model.trace(&padded(&input), Some(2)).unwrap();
             let short = input.narrow(1, 0, 2).unwrap().contiguous().unwrap();
-            let (expected, same) = model.trace(&short, &given(&[2, 1, 2]), None).unwrap();
-            assert_close(&cut, &expected);
+            let short = Padded::with_lengths(short, vec![2, 1, 2]).unwrap();
+            let (expected, same) = model.trace(&short, None).unwrap();
+            assert_close(&output(&cut), &output(&expected));
             assert_eq!(traces, same);
         }
     }
     let model = model(&classes(series()));
     let input = random(&[3, 4, 2], 5);
-    assert!(model.trace(&input, &Given::default(), Some(0)).is_err());
+    assert!(matches!(model.trace(&input, Some(0)), Err(Error::Shape { .. })));
     let single = input.to_dtype(DType::F32).unwrap();
-    assert!(matches!(model.trace(&single, &Given::default(), None), Err(Error::DType { .. })));
+    assert!(matches!(model.trace(&single, None), Err(Error::DType { .. })));
 }

@@ -1,4 +1,4 @@
-//! The checkpoints of a run: which are kept, and which one a training goes on from.
+//! The checkpoints of a run: which are kept, and which one a training resumes from.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tracing::{debug, warn};
 
-use super::{Checkpoint, durable};
-use crate::{Error, Result};
+use super::files::Checkpoint;
+use crate::durable;
+use crate::error::{Error, Result};
 
 /// What the name of a checkpoint's folder begins with; the step follows.
 const STEP: &str = "step-";
@@ -16,19 +17,19 @@ const PARTIAL: &str = "partial";
 const LOCK: &str = "lock";
 
 /// A folder of checkpoints, `step-000000550` and so on, in use by this process alone.
-pub struct Store {
+pub struct CheckpointStore {
     folder: PathBuf,
     keep: usize,
     /// Held as long as this lives; the system lets go of it when a process dies.
     _lock: File,
 }
 
-impl Store {
+impl CheckpointStore {
     /// Opens `folder`, or makes it. Beside the best checkpoint, the last `keep`, at least 1, are kept.
     ///
     /// # Errors
     /// A folder that cannot be written, or that another process is using.
-    pub fn open(folder: &Path, keep: usize) -> Result<Store> {
+    pub fn open(folder: &Path, keep: usize) -> Result<CheckpointStore> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let path = folder.join(LOCK);
         let lock = File::create(&path).map_err(Error::io("create", &path))?;
@@ -42,7 +43,7 @@ impl Store {
             }
         }
         remove(&folder.join(PARTIAL))?;
-        Ok(Store { folder: folder.to_owned(), keep: keep.max(1), _lock: lock })
+        Ok(CheckpointStore { folder: folder.to_owned(), keep: keep.max(1), _lock: lock })
     }
 
     /// From now on keeps the last `keep`, at least 1.
@@ -56,12 +57,12 @@ impl Store {
     /// A folder that cannot be written, a full disk: all that was there before is there still.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let partial = self.folder.join(PARTIAL);
-        let folder = self.folder.join(name(checkpoint.progress.step()));
+        let folder = self.folder.join(name(checkpoint.state.step()));
         let written = remove(&partial)
             .and_then(|()| fs::create_dir(&partial).map_err(Error::io("create", &partial)))
             .and_then(|()| checkpoint.write(&partial));
         if let Err(error) = written {
-            // The error to tell is the first one.
+            // The first error is the one to report.
             let _ = remove(&partial);
             return Err(error);
         }
@@ -69,7 +70,7 @@ impl Store {
         remove(&folder)?;
         durable::rename(&partial, &folder)?;
         debug!("saved {}", folder.display());
-        self.prune(checkpoint.progress.best_step())?;
+        self.prune(checkpoint.state.best_step())?;
         Ok(folder)
     }
 
@@ -81,7 +82,7 @@ impl Store {
         steps(&self.folder)
     }
 
-    /// The last checkpoint; none where there is none. With `last_good`, damaged ones are passed over, and
+    /// The last checkpoint; none where there is none. With `last_good`, damaged ones are skipped, and
     /// renamed so that they are never met again.
     ///
     /// # Errors
@@ -93,7 +94,7 @@ impl Store {
             match Checkpoint::read(&folder) {
                 Ok(checkpoint) => return Ok(Some(checkpoint)),
                 Err(error) if last_good => {
-                    warn!("passed over: {error}");
+                    warn!("skipped: {error}");
                     let aside = self.folder.join(format!("damaged-{}", name(step)));
                     remove(&aside)?;
                     durable::rename(&folder, &aside)?;

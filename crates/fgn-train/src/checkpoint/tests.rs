@@ -1,5 +1,6 @@
 //! Every damage is found, and what is whole is kept.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,9 +8,11 @@ use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::*;
+use super::files::{Checkpoint, WEIGHTS};
+use super::store::CheckpointStore;
+use crate::error::Error;
 use crate::testing::{self, Saved};
-use crate::train;
+use crate::train::train;
 
 /// The checkpoint of a real training, with averages and best weights.
 fn checkpoint() -> Checkpoint {
@@ -47,7 +50,7 @@ fn it_comes_back_bit_for_bit() {
     let before = checkpoint();
     let folder = written(&before);
     let after = Checkpoint::read(folder.path()).unwrap();
-    assert_eq!((&after.config, &after.progress), (&before.config, &before.progress));
+    assert_eq!((&after.config, &after.state), (&before.config, &before.state));
     assert_eq!(bits(&after.weights), bits(&before.weights));
     assert_eq!(bits(&after.training), bits(&before.training));
     for kind in ["exp_avg/", "exp_avg_sq/", "average/", "best/"] {
@@ -63,11 +66,11 @@ fn numbers_survive_json() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..20 {
-        let metrics = checkpoint.progress.history.last_mut().unwrap();
+        let metrics = checkpoint.state.history.last_mut().unwrap();
         let value = f64::from_bits(rng.next_u64());
-        metrics.train_loss = if value.is_finite() { value } else { 0.1 };
+        metrics.train = crate::metrics::Measures::new(if value.is_finite() { value } else { 0.1 });
         checkpoint.write(folder.path()).unwrap();
-        assert_eq!(Checkpoint::read(folder.path()).unwrap().progress, checkpoint.progress);
+        assert_eq!(Checkpoint::read(folder.path()).unwrap().state, checkpoint.state);
     }
 }
 
@@ -116,15 +119,15 @@ fn a_missing_or_longer_file_is_found() {
 
 fn at_step(checkpoint: &Checkpoint, step: usize, best: usize) -> Checkpoint {
     let mut checkpoint = checkpoint.clone();
-    checkpoint.progress.step = step;
-    checkpoint.progress.best.as_mut().unwrap().step = best;
+    checkpoint.state.step = step;
+    checkpoint.state.best.as_mut().unwrap().step = best;
     checkpoint
 }
 
 #[test]
 fn the_last_and_the_best_are_kept() {
     let (one, folder) = (checkpoint(), tempfile::tempdir().unwrap());
-    let store = Store::open(folder.path(), 2).unwrap();
+    let store = CheckpointStore::open(folder.path(), 2).unwrap();
     for (step, best, kept) in [
         (10, 10, &[10][..]),
         (20, 20, &[10, 20]),
@@ -136,13 +139,13 @@ fn the_last_and_the_best_are_kept() {
         store.save(&at_step(&one, step, best)).unwrap();
         assert_eq!(store.steps().unwrap(), kept);
     }
-    assert_eq!(store.last(false).unwrap().unwrap().progress.step(), 50);
+    assert_eq!(store.last(false).unwrap().unwrap().state.step(), 50);
 }
 
 #[test]
 fn a_damaged_last_is_passed_over_when_asked_for() {
     let (one, folder) = (checkpoint(), tempfile::tempdir().unwrap());
-    let store = Store::open(folder.path(), 3).unwrap();
+    let store = CheckpointStore::open(folder.path(), 3).unwrap();
     assert!(store.last(false).unwrap().is_none());
     let saved = [10, 20, 30].map(|step| store.save(&at_step(&one, step, step)).unwrap());
     for folder in &saved[1..] {
@@ -156,7 +159,7 @@ fn a_damaged_last_is_passed_over_when_asked_for() {
         assert!(message.contains(part), "{message}");
     }
     assert_eq!(store.steps().unwrap(), [10, 20, 30], "looking changes nothing");
-    assert_eq!(store.last(true).unwrap().unwrap().progress.step(), 10);
+    assert_eq!(store.last(true).unwrap().unwrap().state.step(), 10);
     assert_eq!(store.steps().unwrap(), [10], "the damaged are out of the way");
     assert!(folder.path().join("damaged-step-000000030").is_dir());
 }
@@ -165,16 +168,16 @@ fn a_damaged_last_is_passed_over_when_asked_for() {
 fn what_a_kill_leaves_is_cleared_away() {
     let (one, folder) = (checkpoint(), tempfile::tempdir().unwrap());
     {
-        let store = Store::open(folder.path(), 1).unwrap();
+        let store = CheckpointStore::open(folder.path(), 1).unwrap();
         store.save(&at_step(&one, 10, 10)).unwrap();
-        let again = Store::open(folder.path(), 1);
+        let again = CheckpointStore::open(folder.path(), 1);
         assert!(matches!(again, Err(Error::InUse { .. })), "two may not write at once");
     }
     for leftover in ["partial", "removed"] {
         fs::create_dir(folder.path().join(leftover)).unwrap();
         fs::write(folder.path().join(leftover).join(WEIGHTS), "half").unwrap();
     }
-    let store = Store::open(folder.path(), 1).unwrap();
+    let store = CheckpointStore::open(folder.path(), 1).unwrap();
     store.save(&at_step(&one, 20, 20)).unwrap();
     assert_eq!(store.steps().unwrap(), [20]);
     let left = files(folder.path());

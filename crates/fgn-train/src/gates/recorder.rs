@@ -1,3 +1,5 @@
+//! The observer that writes `gates.jsonl`.
+
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -5,16 +7,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fgn_data::{Dataset, Samples};
-use fgn_nn::Model;
 use tracing::{debug, warn};
 
-use super::{GateRecord, gates_after, has_gates};
-use crate::checkpoint::durable::replace;
-use crate::run::GATES;
-use crate::{EpochMetrics, Error, Observer, Plan, Result};
+use super::observe::record_gates;
+use super::record::GateRecord;
+use crate::durable::replace_file;
+use crate::epoch_metrics::EpochMetrics;
+use crate::error::{Error, Result};
+use crate::learner::Learner;
+use crate::observer::{Observer, TrainingPlan};
+use crate::run_files::GATES;
 
-/// An observer that looks at a model's gates after each epoch, on the first of the held-out samples, or of
-/// the training samples where none are held out, and writes a [`GateRecord`] a line to `gates.jsonl` in the
+/// An observer that traces a model's gates after each epoch, on the first samples of the validation set, or of
+/// the training set where there is no validation set, and writes a [`GateRecord`] a line to `gates.jsonl` in the
 /// run folder. For a model without gates it does nothing.
 pub struct GateRecorder {
     file: PathBuf,
@@ -23,16 +28,16 @@ pub struct GateRecorder {
 }
 
 impl GateRecorder {
-    /// Looks at `count` samples of `dataset`, with none at nothing; writes into `folder`.
+    /// Traces `count` samples of `dataset`; with 0 it does nothing. Writes into `folder`.
     pub fn new(folder: &Path, dataset: &Dataset, count: usize) -> GateRecorder {
         let samples = dataset.valid.as_ref().unwrap_or(&dataset.train).clone();
         GateRecorder { file: folder.join(GATES), samples, count }
     }
 }
 
-impl Observer<Model> for GateRecorder {
-    /// What was written after the checkpoint that the training goes on from is written again.
-    fn start(&mut self, plan: &Plan) -> Result<()> {
+impl<M: Learner> Observer<M> for GateRecorder {
+    /// What was written after the checkpoint that the training resumes from is written again.
+    fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
         let Some(text) = read(&self.file)? else {
             return Ok(());
         };
@@ -42,15 +47,15 @@ impl Observer<Model> for GateRecorder {
                 kept += &line(&record, &self.file)?;
             }
         }
-        if kept == text { Ok(()) } else { replace(&self.file, kept.as_bytes()) }
+        if kept == text { Ok(()) } else { replace_file(&self.file, kept.as_bytes()) }
     }
 
-    fn epoch(&mut self, metrics: &EpochMetrics, model: &Model) -> Result<()> {
-        if self.count == 0 || !has_gates(model) {
+    fn epoch(&mut self, metrics: &EpochMetrics, model: &M) -> Result<()> {
+        if self.count == 0 || model.gated_units() == 0 {
             return Ok(());
         }
         let start = Instant::now();
-        let record = gates_after(metrics.epoch, model, &*self.samples, self.count)?;
+        let record = record_gates(metrics.epoch, model, &*self.samples, self.count)?;
         let line = line(&record, &self.file)?;
         // In one piece, so that whoever reads meets whole lines.
         let file = OpenOptions::new().append(true).create(true).open(&self.file);
@@ -66,7 +71,7 @@ impl Observer<Model> for GateRecorder {
 }
 
 /// The records in a run folder, epoch by epoch; none if it has no file of them.
-pub(crate) fn read_gates(folder: &Path) -> Result<Vec<GateRecord>> {
+pub fn read_gates(folder: &Path) -> Result<Vec<GateRecord>> {
     let file = folder.join(GATES);
     let text = read(&file)?;
     Ok(text.map_or_else(Vec::new, |text| records(&text, &file)))
@@ -103,8 +108,14 @@ fn line(record: &GateRecord, file: &Path) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use fgn_nn::Model;
+
     use super::*;
-    use crate::{Checkpoint, Config, Trained, Trainer, testing, train};
+    use crate::checkpoint::files::Checkpoint;
+    use crate::config::Config;
+    use crate::testing;
+    use crate::train::{Trained, train};
+    use crate::trainer::Trainer;
 
     fn recorder(folder: &Path, config: &Config) -> GateRecorder {
         let dataset = config.data.divide(testing::dataset(), config.training.seed).unwrap();
@@ -132,15 +143,16 @@ mod tests {
             assert_eq!(epochs, [1, 2]);
             for record in &records {
                 assert_eq!((record.samples, record.steps), (8, 8 * 6));
-                let places: Vec<_> =
+                let layers: Vec<_> =
                     record.layers.iter().map(|layer| (layer.layer, layer.reverse)).collect();
-                assert_eq!(places, [(0, false), (0, true), (1, false), (1, true)]);
+                assert_eq!(layers, [(0, false), (0, true), (1, false), (1, true)]);
                 for layer in &record.layers {
                     let names: Vec<_> = layer.gates.iter().map(|gate| &gate.name[..]).collect();
                     let expected =
                         if cell == "fgn" { vec!["i", "f", "o", "phi"] } else { vec!["r", "z"] };
                     assert_eq!(names, expected);
-                    let spreads = layer.gates.iter().map(|gate| &gate.spread).chain(&layer.carried);
+                    let spreads =
+                        layer.gates.iter().map(|gate| &gate.spread).chain(&layer.retained);
                     for spread in spreads {
                         assert!((0.0..=1.0).contains(&spread.mean), "{spread:?}");
                         assert_eq!(spread.histogram.iter().sum::<u64>(), 8 * 6 * 6);
@@ -150,7 +162,7 @@ mod tests {
             }
             // The last line is of the model that the training gave.
             let dataset = testing::dataset().hold_out(20, 1).unwrap();
-            let last = gates_after(2, &trained.model, &**dataset.valid.as_ref().unwrap(), 8);
+            let last = record_gates(2, &trained.model, &**dataset.valid.as_ref().unwrap(), 8);
             assert_eq!(records[1], last.unwrap());
         }
     }
@@ -178,7 +190,7 @@ mod tests {
 
         // Killed in the middle of the third epoch's line, after the checkpoint of the second.
         let checkpoint: &Checkpoint =
-            observers.1.0.iter().find(|saved| saved.progress.history().len() == 2).unwrap();
+            observers.1.0.iter().find(|saved| saved.state.history().len() == 2).unwrap();
         let cuts = expected.match_indices('\n').map(|(at, _)| at + 1).collect::<Vec<_>>();
         for left in [cuts[1], cuts[2], cuts[2] - 1, cuts[1] + 9, cuts[3]] {
             fs::write(cut.path().join(GATES), &expected[..left]).unwrap();

@@ -1,6 +1,8 @@
+//! Sums over the traces of a model.
+
 use fgn_nn::{LayerTrace, Trace};
 
-use super::{GATE_BINS, GateRecord, LayerGates, NamedSpread, Spread};
+use super::record::{GATE_BINS, GateRecord, LayerGates, NamedSpread, Spread};
 
 /// Sums over traces of samples.
 #[derive(Default)]
@@ -14,7 +16,7 @@ struct Layer {
     layer: usize,
     reverse: bool,
     gates: Vec<(&'static str, Sums)>,
-    carried: Option<Sums>,
+    retained: Option<Sums>,
 }
 
 struct Sums {
@@ -37,7 +39,7 @@ impl Tally {
             for ((_, sums), gate) in layer.gates.iter_mut().zip(&trace.gates) {
                 sums.add(trace, &gate.values);
             }
-            if let (Some(sums), Some(values)) = (&mut layer.carried, &trace.carried) {
+            if let (Some(sums), Some(values)) = (&mut layer.retained, &trace.retained) {
                 sums.add(trace, values);
             }
         }
@@ -56,8 +58,8 @@ impl Layer {
         let LayerTrace { layer, reverse, trace } = traced;
         let sums = || Sums { units: vec![0.0; trace.shape[2]], histogram: vec![0; GATE_BINS] };
         let gates = trace.gates.iter().map(|gate| (gate.name, sums())).collect();
-        let carried = trace.carried.as_ref().map(|_| sums());
-        Layer { layer: *layer, reverse: *reverse, gates, carried }
+        let retained = trace.retained.as_ref().map(|_| sums());
+        Layer { layer: *layer, reverse: *reverse, gates, retained }
     }
 
     fn gates(self, steps: usize) -> LayerGates {
@@ -69,8 +71,8 @@ impl Layer {
             layer: self.layer,
             reverse: self.reverse,
             gates: self.gates.iter().map(named).collect(),
-            carried: self.carried.as_ref().map(|sums| sums.spread(steps)),
-            memory: self.carried.as_ref().map(|sums| sums.memory(steps)),
+            retained: self.retained.as_ref().map(|sums| sums.spread(steps)),
+            memory: self.retained.as_ref().map(|sums| sums.memory(steps)),
         }
     }
 }
@@ -91,7 +93,7 @@ impl Sums {
         Spread {
             mean: self.units.iter().sum::<f64>() / count,
             // The bins at both ends are of that width.
-            shut: self.histogram[0] as f64 / count,
+            closed: self.histogram[0] as f64 / count,
             open: self.histogram[GATE_BINS - 1] as f64 / count,
             histogram: self.histogram.clone(),
         }
@@ -116,14 +118,14 @@ mod tests {
         let trace = Trace {
             shape: [2, 2, 2],
             lengths: vec![2, 1],
-            carried: Some(values.to_vec()),
+            retained: Some(values.to_vec()),
             gates: vec![gate],
         };
         LayerTrace { layer: 0, reverse: false, trace }
     }
 
     #[test]
-    fn several_traces_are_summed_and_fillings_left_out() {
+    fn several_traces_are_summed_and_padding_is_left_out() {
         let mut tally = Tally::default();
         assert_eq!(tally.add(&[traced([0.5, 1.0, 0.0, 1.0, 1.0, 1.0, 9.0, 9.0])]), 3);
         assert_eq!(tally.add(&[traced([0.5, 1.0, 0.5, 1.0, 0.5, 1.0, 7.0, 7.0])]), 3);
@@ -132,12 +134,12 @@ mod tests {
         let [layer] = &record.layers[..] else { panic!("{record:?}") };
         let spread = &layer.gates[0].spread;
         assert_eq!(layer.gates[0].name, "f");
-        assert_eq!((spread.mean, spread.shut, spread.open), (9.0 / 12.0, 1.0 / 12.0, 7.0 / 12.0));
+        assert_eq!((spread.mean, spread.closed, spread.open), (9.0 / 12.0, 1.0 / 12.0, 7.0 / 12.0));
         let mut histogram = [0; GATE_BINS];
         (histogram[0], histogram[10], histogram[GATE_BINS - 1]) = (1, 4, 7);
         assert_eq!(spread.histogram, histogram);
-        assert_eq!(layer.carried.as_ref(), Some(spread));
-        // The first unit carries over a half on the average, the second everything.
+        assert_eq!(layer.retained.as_ref(), Some(spread));
+        // The first unit retains a half on average, the second everything.
         assert_eq!(layer.memory, Some(vec![Some(2.0), None]));
     }
 }

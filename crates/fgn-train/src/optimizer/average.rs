@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor, Var, bail};
 
 use super::update::range;
-use crate::Result;
+use crate::error::Result;
 
 /// An exponential moving average of a model's weights, which is often a better model than the weights
 /// themselves (Polyak & Juditsky, 1992).

@@ -5,15 +5,16 @@ use std::ops::Range;
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
-use super::config::{not_negative, positive};
-use crate::{Error, OptimizerConfig, Result};
+use super::rules::OptimizerConfig;
+use crate::error::{Error, Result};
+use crate::ranges::{not_negative, positive};
 
 /// Some parameters, by the pattern of their names, and how they learn otherwise than the rest.
 ///
 /// In TOML: `[[groups]]`, `parameters = "*:phi"`, `learning_rate = 1e-4`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Group {
+pub struct ParameterGroup {
     /// A parameter's name, where `*` stands for any text: `head.*`. Rows that have a name of their own,
     /// as each gate's have, are named behind a colon: `*:phi` is all that the forgetting gates learn.
     pub parameters: String,
@@ -30,7 +31,7 @@ pub struct Group {
 pub struct NamedRows {
     /// The parameter's name.
     pub parameter: String,
-    /// The rows': [`Group::parameters`] knows them as `parameter:name`.
+    /// The rows': [`ParameterGroup::parameters`] knows them as `parameter:name`.
     pub name: String,
     /// Which they are, in the parameter's first dimension.
     pub rows: Range<usize>,
@@ -46,7 +47,7 @@ pub(super) struct Piece {
     pub(super) weight_decay: f64,
 }
 
-impl Group {
+impl ParameterGroup {
     /// # Errors
     /// A number outside its range.
     pub(crate) fn check(&self) -> Result<()> {
@@ -71,13 +72,13 @@ impl Group {
 /// A group that nothing is in.
 pub(super) fn pieces(
     config: &OptimizerConfig,
-    groups: &[Group],
+    groups: &[ParameterGroup],
     parameters: &[(String, Var)],
     rows: &[NamedRows],
 ) -> Result<Vec<Vec<Piece>>> {
     let mut used = vec![false; groups.len()];
     let mut find = |name: &str| {
-        let fits = |group: &Group| matches(&group.parameters, name);
+        let fits = |group: &ParameterGroup| matches(&group.parameters, name);
         groups
             .iter()
             .enumerate()
@@ -158,6 +159,7 @@ mod tests {
     use candle_core::{DType, Device};
 
     use super::*;
+    use crate::optimizer::rules::adamw::AdamW;
 
     #[test]
     fn a_star_stands_for_any_text() {
@@ -187,8 +189,12 @@ mod tests {
         ]
     }
 
-    fn group(parameters: &str, learning_rate: Option<f64>, weight_decay: Option<f64>) -> Group {
-        Group { parameters: parameters.into(), learning_rate, weight_decay }
+    fn group(
+        parameters: &str,
+        learning_rate: Option<f64>,
+        weight_decay: Option<f64>,
+    ) -> ParameterGroup {
+        ParameterGroup { parameters: parameters.into(), learning_rate, weight_decay }
     }
 
     fn rows() -> Vec<NamedRows> {
@@ -206,13 +212,8 @@ mod tests {
 
     #[test]
     fn every_number_is_in_one_piece() {
-        let config = OptimizerConfig::AdamW {
-            learning_rate: 0.1,
-            beta1: 0.9,
-            beta2: 0.9,
-            epsilon: 1e-8,
-            weight_decay: 0.5,
-        };
+        let adamw = AdamW { learning_rate: 0.1, weight_decay: 0.5, ..AdamW::default() };
+        let config = adamw.into();
         let groups = [group("*:phi", Some(0.05), None), group("r.*", None, Some(0.25))];
         let found = pieces(&config, &groups, &parameters(), &rows()).unwrap();
         let piece = |range, rate, weight_decay| Piece { range, rate, weight_decay };

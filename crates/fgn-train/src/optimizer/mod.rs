@@ -1,44 +1,29 @@
 //! Optimizers: on the CPU one pass over memory for each parameter, in place, in a fixed order.
 //!
-//! The formulas are those of `torch.optim`; results do not depend on how many threads there are.
+//! The formulas are those of `torch.optim`, one file each in [`rules`]; results do not depend on how many threads
+//! there are.
 
-use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
-use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use groups::{Piece, pieces};
-use update::{Moments, Rule, square_sum, update};
+use crate::error::Result;
+use gradients::{Clip, Gradients};
+use groups::{NamedRows, ParameterGroup, Piece, pieces};
+use rule::Step;
+use rules::OptimizerConfig;
+use update::{Moments, update};
 
-mod average;
-pub(crate) mod config;
-mod elsewhere;
-mod groups;
+pub(crate) mod average;
+pub(crate) mod gradients;
+pub(crate) mod groups;
+mod number;
+mod on_device;
+mod recording;
+mod rule;
+pub(crate) mod rules;
+mod slices;
 #[cfg(test)]
 mod tests;
 mod update;
-
-pub(crate) use average::Average;
-pub use config::OptimizerConfig;
-pub use groups::{Group, NamedRows};
-
-/// Limits for the gradients of a step; none if left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Clip {
-    /// The largest norm that all gradients together may have, above 0; larger ones are scaled down to
-    /// it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<f64>,
-    /// The largest size that each number of a gradient may have, above 0; larger ones are set to it,
-    /// before the norm is taken.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<f64>,
-}
-
-/// The gradients of a model's parameters: in their order, none where there is none.
-#[derive(Clone, Debug)]
-pub struct Gradients(Vec<Option<Tensor>>);
 
 /// Holds the parameters of a model and what it remembers of their gradients.
 ///
@@ -68,88 +53,6 @@ struct Parameter {
     pieces: Vec<Piece>,
 }
 
-impl Clip {
-    /// # Errors
-    /// A limit that is not above 0.
-    pub(crate) fn check(&self) -> Result<()> {
-        for (key, limit) in [("clip.norm", self.norm), ("clip.value", self.value)] {
-            if let Some(limit) = limit {
-                config::positive(key, limit)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn limit(&self) -> f64 {
-        self.value.unwrap_or(f64::INFINITY)
-    }
-}
-
-impl Gradients {
-    /// Those that a backward pass gave.
-    ///
-    /// # Errors
-    /// None that is known; those of Candle.
-    pub fn new(parameters: &[(String, Var)], store: &GradStore) -> Result<Gradients> {
-        let gradient =
-            |(_, var): &(String, Var)| store.get(var).map(Tensor::contiguous).transpose();
-        Ok(Gradients(parameters.iter().map(gradient).collect::<candle_core::Result<_>>()?))
-    }
-
-    /// Adds those of another backward pass for the same parameters.
-    ///
-    /// # Errors
-    /// Gradients of other shapes.
-    pub fn add(&mut self, others: Gradients) -> Result<()> {
-        for (sum, other) in self.0.iter_mut().zip(others.0) {
-            *sum = match (sum.take(), other) {
-                (Some(one), Some(other)) => Some((one + other)?),
-                (one, other) => one.or(other),
-            };
-        }
-        Ok(())
-    }
-
-    /// Multiplies them all.
-    ///
-    /// # Errors
-    /// None that is known; those of Candle.
-    pub fn scale(&mut self, factor: f64) -> Result<()> {
-        for gradient in self.0.iter_mut().flatten() {
-            *gradient = (&*gradient * factor)?;
-        }
-        Ok(())
-    }
-
-    /// Their Euclidean norm together, after `clip.value`, before `clip.norm`.
-    ///
-    /// # Errors
-    /// A gradient that is neither f32 nor f64.
-    pub fn norm(&self, clip: Clip) -> Result<f64> {
-        let mut sum = 0.0;
-        for gradient in self.0.iter().flatten() {
-            sum += square_sum(gradient, clip.limit())?;
-        }
-        Ok(sum.sqrt())
-    }
-
-    /// Which of them hold a number that is not finite.
-    ///
-    /// # Errors
-    /// As [`norm`](Self::norm).
-    pub fn not_finite(&self) -> Result<Vec<usize>> {
-        let mut places = Vec::new();
-        for (place, gradient) in self.0.iter().enumerate() {
-            if let Some(gradient) = gradient
-                && !square_sum(gradient, f64::INFINITY)?.is_finite()
-            {
-                places.push(place);
-            }
-        }
-        Ok(places)
-    }
-}
-
 impl Optimizer {
     /// Takes `parameters` to update; `rows` are parts of them that `groups` may name.
     ///
@@ -158,15 +61,16 @@ impl Optimizer {
     /// f64.
     pub fn new(
         config: &OptimizerConfig,
-        groups: &[Group],
+        groups: &[ParameterGroup],
         parameters: &[(String, Var)],
         rows: &[NamedRows],
     ) -> Result<Optimizer> {
         config.check()?;
-        groups.iter().try_for_each(Group::check)?;
+        groups.iter().try_for_each(ParameterGroup::check)?;
         let pieces = pieces(config, groups, parameters, rows)?;
+        let count = config.moments().len();
         let parameter = |((name, var), pieces): (&(String, Var), _)| {
-            let moments = Moments::zeros(config.moments().len(), var)?;
+            let moments = Moments::zeros(count, var)?;
             Ok(Parameter { name: name.clone(), var: var.clone(), moments, pieces })
         };
         let parameters = parameters.iter().zip(pieces).map(parameter).collect::<Result<_>>()?;
@@ -189,12 +93,13 @@ impl Optimizer {
             let Some(gradient) = gradient else {
                 continue;
             };
-            let rule = |piece: &Piece| {
+            let step = |piece: &Piece| {
                 let rate = config.learning_rate() * factor * piece.rate;
-                let rule = Rule::new(&config, steps, rate, piece.weight_decay);
-                (piece.range.clone(), rule.clipped(clip.limit(), scale))
+                let step = Step::new(config.decay(), steps, rate, piece.weight_decay);
+                (piece.range.clone(), step.clipped(clip.limit(), scale))
             };
-            update(var, gradient, moments, &pieces.iter().map(rule).collect::<Vec<_>>())?;
+            let steps: Vec<_> = pieces.iter().map(step).collect();
+            update(&config, var, gradient, moments, &steps)?;
         }
         Ok(norm)
     }

@@ -1,7 +1,7 @@
 //! Sweeps: many trainings, and a table of what came of them.
 //!
-//! Each training is a run folder as any other. So a sweep that was interrupted goes on where it was: runs
-//! that are finished stay, the one in progress goes on from its checkpoint.
+//! Each training is a run folder as any other. So an interrupted sweep resumes where it was: runs
+//! that are finished stay, the one in progress resumes from its checkpoint.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,23 @@ use std::sync::atomic::AtomicBool;
 use candle_core::Device;
 use tracing::warn;
 
-use crate::checkpoint::durable::replace;
-use crate::{Config, End, Error, Observer, Result, Session};
+use crate::config::Config;
+use crate::durable::replace_file;
+use crate::error::{Error, Result};
+use crate::metrics::LOSS;
+use crate::model::head_metrics;
+use crate::observer::Observer;
+use crate::session::Session;
+use crate::trainer::End;
+use plan::{SweepPlan, Trial};
+use table::{Columns, FAILED, Outcome};
 
-mod plan;
+pub(crate) mod plan;
 mod table;
-
-use plan::Trial;
-pub use plan::{RandomSearch, Range, SweepPlan};
-use table::Outcome;
 
 const PLAN: &str = "sweep.toml";
 const TABLE: &str = "results.md";
 const RUNS: &str = "results.jsonl";
-/// In the folder of a run that came to no end.
-const FAILED: &str = "failed.txt";
 
 /// A sweep in a folder of its own.
 pub struct Sweep {
@@ -37,7 +39,7 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Begins the sweep that `text` describes in `folder`, or in `sweeps/<name>`; or goes on with it, if it
+    /// Begins the sweep that `text` describes in `folder`, or in `sweeps/<name>`; or resumes it, if it
     /// is there. Every configuration is checked before anything is written.
     ///
     /// # Errors
@@ -55,12 +57,12 @@ impl Sweep {
         match fs::read_to_string(&file) {
             Ok(before) if before != text => return Err(Error::OtherSweep { folder }),
             Ok(_) => {}
-            Err(_) => replace(&file, text.as_bytes())?,
+            Err(_) => replace_file(&file, text.as_bytes())?,
         }
         Ok(Sweep { folder, trials, seeds: plan.seeds, configs })
     }
 
-    /// Where it is.
+    /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -75,18 +77,17 @@ impl Sweep {
         self.len() == 0
     }
 
-    /// Trains all that is not finished, one after the other; `observer` is told of each run, and `begin` is
-    /// called with the number of each, counted from 1, and its folder. Gives the table, or nothing if it was
-    /// interrupted. A training that diverges counts as failed, and the sweep goes on.
+    /// Trains all that is not finished, one after the other. Before each training, `observe` gets its number,
+    /// counted from 1, and its session, and gives its observer. Gives the table, or nothing if it was
+    /// interrupted. A training that diverges counts as failed, and the sweep continues.
     ///
     /// # Errors
-    /// Whatever keeps a training from beginning or being written.
-    pub fn run(
+    /// Whatever keeps a training from beginning or being written, and what `observe` returns.
+    pub fn run<O: Observer>(
         &self,
         device: &Device,
         interrupt: &Arc<AtomicBool>,
-        observer: &mut dyn Observer,
-        mut begin: impl FnMut(usize, &Path) -> Result<()>,
+        mut observe: impl FnMut(usize, &Session) -> Result<O>,
     ) -> Result<Option<String>> {
         let mut number = 0;
         for (trial, configs) in (1..).zip(&self.configs) {
@@ -96,8 +97,14 @@ impl Sweep {
                 if Outcome::read(&folder)?.is_some() {
                     continue;
                 }
-                begin(number, &folder)?;
-                if !train(&folder, config, device, interrupt, observer)? {
+                let session = match Session::resume(&folder, false, device) {
+                    Err(Error::NoRun { .. }) => {
+                        Session::begin(config.clone(), Some(&folder), device)
+                    }
+                    session => session,
+                }?;
+                let mut observer = observe(number, &session)?;
+                if !train(session, interrupt, &mut observer)? {
                     return Ok(None);
                 }
             }
@@ -120,10 +127,21 @@ impl Sweep {
             let runs: Vec<_> = runs.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
             rows.push(table::Row { number, trial, runs });
         }
-        let text = table::markdown(&mut rows);
-        replace(&self.folder.join(TABLE), text.as_bytes())?;
-        replace(&self.folder.join(RUNS), table::lines(&rows).as_bytes())?;
+        let text = table::markdown(&self.columns()?, &mut rows);
+        replace_file(&self.folder.join(TABLE), text.as_bytes())?;
+        replace_file(&self.folder.join(RUNS), table::lines(&rows).as_bytes())?;
         Ok(text)
+    }
+
+    /// The columns of the table: those of the first training.
+    fn columns(&self) -> Result<Columns> {
+        let Some(config) = self.configs.iter().flatten().next() else {
+            return Ok(Columns::new(LOSS, &[]));
+        };
+        Ok(Columns::new(
+            &config.monitor,
+            &head_metrics(&config.model.head, &config.metrics)?.infos(),
+        ))
     }
 
     fn run_folder(&self, trial: usize, seed: u64) -> PathBuf {
@@ -131,23 +149,18 @@ impl Sweep {
     }
 }
 
-/// Whether it came to an end: if not, it was interrupted.
+/// Whether the training came to an end: if not, it was interrupted.
 fn train(
-    folder: &Path,
-    config: &Config,
-    device: &Device,
+    session: Session,
     interrupt: &Arc<AtomicBool>,
     observer: &mut dyn Observer,
 ) -> Result<bool> {
-    let session = match Session::resume(folder, false, device) {
-        Err(Error::NoRun { .. }) => Session::begin(config.clone(), Some(folder), device),
-        session => session,
-    }?;
+    let folder = session.folder().to_owned();
     match session.run(interrupt.clone(), observer) {
-        Ok(ended) => Ok(ended.end != End::Interrupted),
+        Ok(outcome) => Ok(outcome.end != End::Interrupted),
         Err(error @ (Error::NotFinite { .. } | Error::NotMeasured { .. })) => {
             warn!("{}: {error}", folder.display());
-            replace(&folder.join(FAILED), error.to_string().as_bytes())?;
+            replace_file(&folder.join(FAILED), error.to_string().as_bytes())?;
             Ok(true)
         }
         Err(error) => Err(error),

@@ -7,8 +7,10 @@ use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 use serde::Deserialize;
 use toml::Value;
 
-use crate::optimizer::config::expect;
-use crate::{Config, Error, Override, Result};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::overrides::Override;
+use crate::ranges::expect;
 
 /// A sweep: trainings of one recipe with other values each, and with several seeds.
 ///
@@ -154,7 +156,7 @@ impl SweepPlan {
     }
 }
 
-/// Trials of a sweep: more are surely a slip.
+/// Trials of a sweep: more are taken for a typo.
 const MOST: usize = 10_000;
 
 impl Range {
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_told() {
+    fn typos_are_reported() {
         for (text, expected) in [
             ("name = \"a\"\nrecipe = \"x\"\ngird = 1", "line 3: unknown field `gird`"),
             ("name = \"a/b\"\nrecipe = \"x\"", "name is \"a/b\""),

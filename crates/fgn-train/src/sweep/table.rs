@@ -6,27 +6,54 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{FAILED, Trial};
-use crate::{Error, Result};
+use super::plan::Trial;
+use crate::error::{Error, Result};
+use crate::metrics::{Direction, LOSS, MetricInfo, Unit};
+use crate::run_files::METRICS;
+
+/// In the folder of a run that diverged.
+pub(super) const FAILED: &str = "failed.txt";
 
 /// What came of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Outcome {
     /// It diverged.
     Failed,
-    /// Its numbers, of [`SHOWN`] those that it has.
-    Finished(BTreeMap<&'static str, f64>),
+    /// The measures of its last epoch and of the test, by their keys in `metrics.jsonl`.
+    Finished(BTreeMap<String, f64>),
 }
 
-/// The numbers of a run's last epoch and last line that are told, and their heads; shares are told in
-/// percent. The first that there is decides which trial is better.
-const SHOWN: [(&str, &str, bool); 5] = [
-    ("valid_loss", "validation loss", false),
-    ("train_loss", "training loss", false),
-    ("valid_accuracy", "validation accuracy (%)", true),
-    ("test_loss", "test loss", false),
-    ("test_accuracy", "test accuracy (%)", true),
-];
+/// The columns of the table, and what decides which trial is better.
+pub(super) struct Columns {
+    /// Of each its key in `metrics.jsonl`, its head and its unit.
+    shown: Vec<(String, String, Unit)>,
+    /// The monitored measure: of the validation part, or of the training where there is none.
+    monitor: [String; 2],
+    direction: Direction,
+}
+
+impl Columns {
+    /// Loss and `metrics`, of which `monitor` decides.
+    pub(super) fn new(monitor: &str, metrics: &[MetricInfo]) -> Columns {
+        let loss = MetricInfo::new(LOSS, "loss", Direction::Lower, Unit::Number);
+        let all: Vec<_> = [&loss].into_iter().chain(metrics).collect();
+        let column = |prefix: &str, part: &str, info: &MetricInfo| {
+            let percent = if info.unit == Unit::Share { " (%)" } else { "" };
+            let head = format!("{part} {}{percent}", info.label);
+            (format!("{prefix}_{}", info.name), head, info.unit)
+        };
+        let mut shown = vec![column("train", "training", &loss)];
+        for (prefix, part) in [("valid", "validation"), ("test", "test")] {
+            shown.extend(all.iter().map(|info| column(prefix, part, info)));
+        }
+        let monitored = all.iter().find(|info| info.name == monitor);
+        Columns {
+            shown,
+            monitor: ["valid", "train"].map(|prefix| format!("{prefix}_{monitor}")),
+            direction: monitored.map_or(Direction::Lower, |info| info.direction),
+        }
+    }
+}
 
 /// One trial and what came of it, by seed.
 pub(super) struct Row<'a> {
@@ -41,7 +68,7 @@ impl Outcome {
         if folder.join(FAILED).exists() {
             return Ok(Some(Outcome::Failed));
         }
-        let file = folder.join("metrics.jsonl");
+        let file = folder.join(METRICS);
         let Ok(text) = fs::read_to_string(&file) else {
             return Ok(None);
         };
@@ -54,53 +81,58 @@ impl Outcome {
         if !last.contains_key("final") {
             return Ok(None);
         }
-        let number = |key: &str| last.get(key).or_else(|| epoch.get(key))?.as_f64();
-        let found = SHOWN.iter().filter_map(|&(key, ..)| Some((key, number(key)?)));
-        Ok(Some(Outcome::Finished(found.collect())))
+        let is_measure =
+            |key: &str| ["train_", "valid_", "test_"].iter().any(|prefix| key.starts_with(prefix));
+        let values = epoch.iter().chain(last).filter(|(key, _)| is_measure(key));
+        let values = values.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)));
+        Ok(Some(Outcome::Finished(values.collect())))
     }
 }
 
 impl Row<'_> {
-    fn numbers(&self, key: &str) -> Vec<f64> {
+    fn values(&self, key: &str) -> Vec<f64> {
         let of = |(_, outcome): &(u64, Outcome)| match outcome {
             Outcome::Failed => None,
-            Outcome::Finished(numbers) => numbers.get(key).copied(),
+            Outcome::Finished(values) => values.get(key).copied(),
         };
         self.runs.iter().filter_map(of).collect()
     }
 
-    /// Trials with a failed run, or without any, come last.
-    fn rank(&self) -> (bool, f64) {
-        let loss = SHOWN[..2].iter().map(|&(key, ..)| self.numbers(key));
-        let loss = loss.into_iter().find(|numbers| !numbers.is_empty());
+    /// The lower the better. Trials with a failed run, or without any, come last.
+    fn rank(&self, columns: &Columns) -> (bool, f64) {
+        let monitored = columns.monitor.iter().map(|key| self.values(key));
+        let monitored = monitored.into_iter().find(|values| !values.is_empty());
         let failed = self.runs.iter().any(|(_, outcome)| *outcome == Outcome::Failed);
-        (failed || loss.is_none(), loss.map_or(f64::INFINITY, |numbers| mean(&numbers)))
+        let score = monitored.as_ref().map_or(f64::INFINITY, |values| match columns.direction {
+            Direction::Lower => mean(values),
+            Direction::Higher => -mean(values),
+        });
+        (failed || monitored.is_none(), score)
     }
 }
 
 /// A table in Markdown, of `rows` sorted from the best to the worst.
-pub(super) fn markdown(rows: &mut [Row<'_>]) -> String {
+pub(super) fn markdown(columns: &Columns, rows: &mut [Row<'_>]) -> String {
     rows.sort_by(|one, other| {
-        let ((failed, loss), (other_failed, other_loss)) = (one.rank(), other.rank());
-        failed.cmp(&other_failed).then(loss.total_cmp(&other_loss))
+        let ((failed, score), (other_failed, other_score)) =
+            (one.rank(columns), other.rank(columns));
+        failed.cmp(&other_failed).then(score.total_cmp(&other_score))
     });
     let keys: Vec<&str> = match rows.first() {
         Some(row) => row.trial.iter().map(|(key, _)| &key[..]).collect(),
         None => Vec::new(),
     };
-    let shown: Vec<_> = SHOWN
-        .iter()
-        .filter(|(key, ..)| rows.iter().any(|row| !row.numbers(key).is_empty()))
-        .collect();
-    let heads = shown.iter().map(|(_, head, _)| *head);
+    let shown = columns.shown.iter();
+    let shown: Vec<_> =
+        shown.filter(|(key, ..)| rows.iter().any(|row| !row.values(key).is_empty())).collect();
+    let heads = shown.iter().map(|(_, head, _)| &head[..]);
     let heads: Vec<_> = ["trial"].into_iter().chain(keys).chain(heads).chain(["runs"]).collect();
     let mut lines = vec![heads.iter().map(|head| (*head).to_owned()).collect::<Vec<_>>()];
     for row in rows.iter() {
         let values = row.trial.iter().map(|(_, value)| short(value));
-        let measured = shown.iter().map(|(key, _, percent)| {
-            let scale = if *percent { 100.0 } else { 1.0 };
-            let digits = if *percent { 2 } else { 4 };
-            told(&row.numbers(key), scale, digits)
+        let measured = shown.iter().map(|(key, _, unit)| {
+            let (scale, digits) = if *unit == Unit::Share { (100.0, 2) } else { (1.0, 4) };
+            mean_and_std(&row.values(key), scale, digits)
         });
         let failed = row.runs.iter().filter(|(_, outcome)| *outcome == Outcome::Failed).count();
         let runs = match failed {
@@ -128,7 +160,7 @@ pub(super) fn lines(rows: &[Row<'_>]) -> String {
             match outcome {
                 Outcome::Failed => object.insert("failed".into(), true.into()),
                 Outcome::Finished(numbers) => {
-                    let numbers = numbers.iter().map(|(&key, &x)| (key.to_owned(), x.into()));
+                    let numbers = numbers.iter().map(|(key, &x)| (key.clone(), x.into()));
                     object.extend(numbers);
                     None
                 }
@@ -141,15 +173,15 @@ pub(super) fn lines(rows: &[Row<'_>]) -> String {
 }
 
 /// `0.1234 ± 0.0012`: the mean, and the standard deviation of several.
-fn told(numbers: &[f64], scale: f64, digits: usize) -> String {
+fn mean_and_std(numbers: &[f64], scale: f64, digits: usize) -> String {
     let middle = mean(numbers);
     match numbers {
         [] => "-".into(),
         [one] => format!("{:.digits$}", scale * one),
         _ => {
             let squares = numbers.iter().map(|x| (x - middle).powi(2)).sum::<f64>();
-            let deviation = (squares / (numbers.len() - 1) as f64).sqrt();
-            format!("{:.digits$} ± {:.digits$}", scale * middle, scale * deviation)
+            let std = (squares / (numbers.len() - 1) as f64).sqrt();
+            format!("{:.digits$} ± {:.digits$}", scale * middle, scale * std)
         }
     }
 }
@@ -192,11 +224,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_sorted_and_told_with_their_deviation() {
+    fn rows_are_sorted_and_have_their_std() {
         let trial = |rate: f64| vec![("rate".to_owned(), toml::Value::Float(rate))];
         let (slow, fast, wild) = (trial(1e-4), trial(0.01), trial(10.0));
         let run = |seed, loss: f64, accuracy: f64| {
-            let numbers = BTreeMap::from([("valid_loss", loss), ("test_accuracy", accuracy)]);
+            let numbers =
+                BTreeMap::from([("valid_loss".into(), loss), ("test_accuracy".into(), accuracy)]);
             (seed, Outcome::Finished(numbers))
         };
         let mut rows = [
@@ -211,7 +244,9 @@ mod tests {
 | 2     | 1.000e-4 | 0.6000 ± 0.1414 | 85.00 ± 7.07      | 2             |
 | 1     | 10       | 0.1000          | 90.00             | 2, 1 diverged |
 ";
-        assert_eq!(markdown(&mut rows), expected);
+        let info = MetricInfo::new("accuracy", "accuracy", Direction::Higher, Unit::Share);
+        let columns = Columns::new(LOSS, &[info]);
+        assert_eq!(markdown(&columns, &mut rows), expected);
         let lines = lines(&rows);
         assert_eq!(lines.lines().count(), 6);
         let line = r#"{"failed":true,"rate":10.0,"seed":2,"trial":1}"#;

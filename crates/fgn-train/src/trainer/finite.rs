@@ -1,22 +1,12 @@
-//! Numbers that are not finite: where they come from, and what is done about them.
+//! Values that are not finite: where they come from, and what is done about them.
 
-use candle_core::{Tensor, Var};
-use fgn_data::Batch;
-use serde::{Deserialize, Serialize};
+use candle_core::Var;
+use fgn_schema::{Batch, Padded};
 use tracing::warn;
 
-use crate::{Error, Gradients, Result};
-
-/// What to do about a step whose loss or gradient is not finite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NonFinite {
-    /// Stop, and say which step, which samples and which tensors.
-    #[default]
-    Stop,
-    /// Warn, and leave the step out. Weights that are not finite stop it all the same.
-    Skip,
-}
+use crate::config::NonFinite;
+use crate::error::{Error, Result};
+use crate::optimizer::gradients::Gradients;
 
 /// A loss or a gradient that is not finite.
 pub(super) struct Trouble {
@@ -28,9 +18,11 @@ impl Trouble {
     /// Of a loss: which of the input and the parameters are not finite either.
     pub(super) fn loss(loss: f64, batch: &Batch, parameters: &[(String, Var)]) -> Result<Trouble> {
         let mut tensors = not_finite(parameters)?;
-        for (name, tensor) in [("the batch's input", &batch.input), ("its target", &batch.target)] {
-            if !is_finite(tensor)? {
-                tensors.push(name.into());
+        for (name, parts) in [("input", batch.inputs()), ("target", batch.targets())] {
+            for part in parts {
+                if !part.is_finite()? {
+                    tensors.push(format!("the batch's {name}"));
+                }
             }
         }
         Ok(Trouble { what: format!("the loss is {loss}"), tensors })
@@ -41,17 +33,19 @@ impl Trouble {
         gradients: &Gradients,
         parameters: &[(String, Var)],
     ) -> Result<Option<Trouble>> {
-        let places = gradients.not_finite()?;
-        if places.is_empty() {
+        let indices = gradients.not_finite()?;
+        if indices.is_empty() {
             return Ok(None);
         }
-        let name = |place: usize| format!("the gradient of {}", parameters[place].0);
-        let tensors = places.into_iter().map(name).collect();
+        let name = |index: usize| format!("the gradient of {}", parameters[index].0);
+        let tensors = indices.into_iter().map(name).collect();
         Ok(Some(Trouble { what: "a gradient is not finite".into(), tensors }))
     }
 
+    /// Reports the trouble of a step on the samples at the indices `samples`.
+    ///
     /// # Errors
-    /// The trouble itself, unless the step is to be left out and the parameters are finite.
+    /// The trouble itself, unless the step is to be skipped and the parameters are finite.
     pub(super) fn pass_over(
         self,
         how: NonFinite,
@@ -65,7 +59,10 @@ impl Trouble {
             what: self.what,
             epoch,
             step,
-            samples: listed(samples),
+            samples: match samples {
+                [] => "samples of the given batches".into(),
+                _ => format!("samples {} of the training part", listed(samples)),
+            },
             tensors: match self.tensors.is_empty() {
                 true => "all parameters and the batch are finite".into(),
                 false => format!("not finite: {}", self.tensors.join(", ")),
@@ -73,7 +70,7 @@ impl Trouble {
         };
         match how {
             NonFinite::Skip if broken.is_empty() => {
-                warn!("left out: {error}");
+                warn!("skipped: {error}");
                 Ok(())
             }
             _ => Err(error),
@@ -81,9 +78,11 @@ impl Trouble {
     }
 }
 
+/// Checks a measured loss.
+///
 /// # Errors
-/// A measured loss that is not finite.
-pub(super) fn measured(loss: f64, epoch: usize) -> Result<()> {
+/// A loss that is not finite.
+pub(crate) fn measured(loss: f64, epoch: usize) -> Result<()> {
     match loss.is_finite() {
         true => Ok(()),
         false => Err(Error::NotMeasured { loss, epoch }),
@@ -93,20 +92,11 @@ pub(super) fn measured(loss: f64, epoch: usize) -> Result<()> {
 fn not_finite(parameters: &[(String, Var)]) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for (name, var) in parameters {
-        if !is_finite(var)? {
+        if !Padded::new(var.as_tensor().clone()).is_finite()? {
             names.push(name.clone());
         }
     }
     Ok(names)
-}
-
-/// Of a sum of zeros times the numbers, which is 0 if they all are finite.
-fn is_finite(tensor: &Tensor) -> Result<bool> {
-    if !tensor.dtype().is_float() || tensor.elem_count() == 0 {
-        return Ok(true);
-    }
-    let sum = (tensor.detach() * 0.0)?.sum_all()?.to_dtype(candle_core::DType::F64)?;
-    Ok(sum.to_scalar::<f64>()? == 0.0)
 }
 
 /// The first of them, and how many more there are.
@@ -121,18 +111,7 @@ fn listed(samples: &[u32]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
-
     use super::*;
-
-    #[test]
-    fn what_is_not_finite_is_found() {
-        let tensor = |values: &[f32]| Tensor::new(values, &Device::Cpu).unwrap();
-        assert!(is_finite(&tensor(&[0.0, -0.0, f32::MAX, f32::MIN])).unwrap());
-        assert!(!is_finite(&tensor(&[0.0, f32::NAN])).unwrap());
-        assert!(!is_finite(&tensor(&[f32::NEG_INFINITY, f32::INFINITY])).unwrap());
-        assert!(is_finite(&Tensor::zeros(3, DType::U32, &Device::Cpu).unwrap()).unwrap());
-    }
 
     #[test]
     fn long_lists_are_cut() {

@@ -2,42 +2,39 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use fgn_data::{Batch, Batches, Dataset, Order, Samples};
+use fgn_data::{Batches, Dataset, Order, Samples};
 use fgn_nn::{Isa, Mode};
+use fgn_schema::Batch;
 use serde::Serialize;
 use tracing::info;
 
-use crate::config::Settings;
-use crate::optimizer::Average;
-use crate::{Config, Error, Gradients, Optimizer, Place, Result, Schedule};
-use finite::Trouble;
-use progress::Tally;
+use crate::config::{Config, Settings};
+use crate::epoch_metrics::EpochMetrics;
+use crate::error::{Error, Result};
+use crate::evaluation::{EVALUATION_BATCH, Evaluation, device_of};
+use crate::learner::{Learner, Pass, Scored};
+use crate::loss_sum::LossSum;
+use crate::metrics::{Direction, LOSS, Measures, Metrics};
+use crate::observer::{Finished, Observer, TrainingPlan};
+use crate::optimizer::Optimizer;
+use crate::optimizer::average::Average;
+use crate::schedule::{Schedule, SchedulePosition};
+use crate::state::TrainerState;
 
-mod finite;
-mod learner;
-mod model;
-mod observer;
-mod progress;
+pub(crate) mod finite;
 mod randomness;
 mod saving;
+mod step;
 #[cfg(test)]
 mod tests;
-mod train;
 
-pub use finite::NonFinite;
-pub use learner::{Learner, Pass, Scored};
-pub use observer::{EpochMetrics, Observer, Plan, Step};
-pub use progress::Progress;
-pub use train::{Trained, train};
-
-/// Trains a model: in steps of an optimizer, each on a batch of samples; and can stop after any of them
-/// and go on later as if nothing had happened.
+/// Trains a model in steps of an optimizer, each on a batch of samples. It can stop after any step and resume later
+/// as if nothing had happened.
 ///
-/// [`train()`] is the short way for a [`Model`](crate::Model) that a [`Config`] describes; this is for
-/// models of one's own, for going on, and for being interrupted. `examples/own_model.rs` shows all of
+/// [`train()`](crate::train()) is the short way for a [`Model`](crate::Model) that a [`Config`] describes; this is for
+/// models of your own, for resuming, and for interruptions. `examples/own_model.rs` shows all of
 /// it.
 pub struct Trainer<M> {
     model: M,
@@ -48,15 +45,16 @@ pub struct Trainer<M> {
     device: Device,
     optimizer: Optimizer,
     average: Option<Average>,
+    /// Over the steps of the epoch.
+    metrics: Metrics,
+    /// Whether larger values of what is monitored are better, or smaller ones.
+    direction: Direction,
     /// The weights of the best epoch, where early stopping goes back to them.
     best: Option<Vec<Tensor>>,
     carried: Vec<Tensor>,
-    progress: Progress,
+    state: TrainerState,
     interrupt: Arc<AtomicBool>,
 }
-
-/// One size, so that the same model and samples always give the same numbers.
-const MEASURED_AT_ONCE: usize = 100;
 
 /// How a training came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +63,7 @@ pub enum End {
     Finished,
     /// The loss no longer fell; the weights are those of the best epoch.
     StoppedEarly,
-    /// It was asked to stop, and has been saved.
+    /// It was interrupted, and has been saved.
     Interrupted,
 }
 
@@ -88,16 +86,20 @@ impl<M: Learner> Trainer<M> {
         let (groups, rows) = (&settings.groups, model.named_rows());
         let optimizer = Optimizer::new(&settings.optimizer, groups, parameters, &rows)?;
         let average = settings.training.average.map(|decay| Average::new(decay, parameters));
-        let device = parameters.first().map_or(Device::Cpu, |(_, var)| var.device().clone());
+        let metrics = model.metrics(&settings.metrics)?;
+        let direction = monitored(&settings.monitor, &metrics)?;
+        let device = device_of(&model);
         Ok(Trainer {
             name: config.name.clone(),
             config: config.to_toml()?,
             device,
             optimizer,
             average: average.transpose()?,
+            metrics,
+            direction,
             best: None,
             carried: Vec::new(),
-            progress: Progress::new(Isa::active()?.name()),
+            state: TrainerState::new(Isa::active()?.name()),
             interrupt: Arc::default(),
             settings,
             model,
@@ -110,14 +112,14 @@ impl<M: Learner> Trainer<M> {
         &self.model
     }
 
-    /// Gives the model back.
+    /// Returns the model.
     pub fn into_model(self) -> M {
         self.model
     }
 
     /// Where the training is.
-    pub fn progress(&self) -> &Progress {
-        &self.progress
+    pub fn state(&self) -> &TrainerState {
+        &self.state
     }
 
     /// Once `flag` is set, the training ends after the step that it is in, saved.
@@ -125,18 +127,17 @@ impl<M: Learner> Trainer<M> {
         self.interrupt = flag;
     }
 
-    /// Trains to the end, or until interrupted, and tells `observer` how it goes. The test samples are
-    /// not touched.
+    /// Trains to the end, or until interrupted, and reports to `observer`. The test set is not touched.
     ///
     /// # Errors
     /// Data that the model or the training cannot use, a loss or gradient that is not finite, whatever
     /// `observer` returns.
     pub fn run(&mut self, dataset: &Dataset, observer: &mut dyn Observer<M>) -> Result<End> {
         observer.start(&self.plan(dataset)?)?;
-        while self.progress.epoch <= self.settings.training.epochs && !self.progress.stopped {
+        while self.state.epoch <= self.settings.training.epochs && !self.state.stopped {
             let mut batches = self.batches(&dataset.train)?;
             while batches.len() > 0 {
-                let step = self.step(&mut batches)?;
+                let step = self.next_step(&mut batches)?;
                 observer.step(&step)?;
                 if batches.len() > 0 && (self.is_save_due() || self.is_interrupted()) {
                     observer.save(&self.checkpoint()?)?;
@@ -147,84 +148,31 @@ impl<M: Learner> Trainer<M> {
             }
             self.end_epoch(dataset, observer)?;
             observer.save(&self.checkpoint()?)?;
-            if self.is_interrupted() && self.progress.epoch <= self.settings.training.epochs {
+            if self.is_interrupted() && self.state.epoch <= self.settings.training.epochs {
                 return Ok(End::Interrupted);
             }
         }
         self.take_final_weights()
     }
 
-    /// One step of the optimizer, on one batch, or on several where gradients are accumulated.
-    fn step(&mut self, batches: &mut Batches<'_>) -> Result<Step> {
-        let start = Instant::now();
-        let training = self.settings.training;
-        let (epoch, in_epoch) = (self.progress.epoch, self.progress.epoch_step + 1);
-        let mut dropout = randomness::dropout(training.seed, epoch, in_epoch);
-        let mut tally = self.progress.tally;
-        let mut sum: Option<Gradients> = None;
-        let (mut losses, mut targets, mut places) = (0.0, 0, Vec::new());
-        let mut trouble = None;
-        for _ in 0..training.accumulate {
-            let of_batch = batches.places().to_vec();
-            let Some(batch) = batches.next().transpose()? else {
-                break;
-            };
-            places.extend(of_batch);
-            if trouble.is_some() {
-                continue;
-            }
-            let scored = self.forward(&batch, Mode::Train(&mut dropout))?;
-            let loss = tally.add(&scored, batch.input.dim(0)?)?;
-            losses += loss * scored.targets as f64;
-            targets += scored.targets;
-            if !loss.is_finite() {
-                trouble = Some(Trouble::loss(loss, &batch, self.model.parameters())?);
-                continue;
-            }
-            // Of several batches the sum is taken, and divided by all their targets at the end.
-            let loss = match training.accumulate {
-                1 => scored.loss,
-                _ => (scored.loss * scored.targets as f64)?,
-            };
-            let gradients = Gradients::new(self.model.parameters(), &loss.backward()?)?;
-            match &mut sum {
-                None => sum = Some(gradients),
-                Some(sum) => sum.add(gradients)?,
-            }
-        }
-        let factor = self.learning_rate_factor();
-        let mut gradient_norm = f64::NAN;
-        if let (Some(mut gradients), None) = (sum, &trouble) {
-            if training.accumulate > 1 {
-                gradients.scale(1.0 / targets as f64)?;
-            }
-            trouble = Trouble::gradients(&gradients, self.model.parameters())?;
-            if trouble.is_none() {
-                gradient_norm = self.optimizer.step(&gradients, self.settings.clip, factor)?;
-                if let Some(average) = &self.average {
-                    average.follow(self.model.parameters(), self.optimizer.steps())?;
-                }
-            }
-        }
-        if let Some(trouble) = trouble {
-            let parameters = self.model.parameters();
-            trouble.pass_over(training.non_finite, parameters, epoch, in_epoch, &places)?;
-            self.carried.clear();
-            tally = self.progress.tally.without(places.len());
-        }
-        self.progress.tally = tally;
-        self.progress.step += 1;
-        self.progress.epoch_step += 1;
-        self.progress.updates = self.optimizer.steps();
-        self.progress.seconds += start.elapsed().as_secs_f64();
-        Ok(Step {
-            epoch,
-            step: in_epoch,
-            total: self.progress.step,
-            loss: losses / targets as f64,
-            samples: tally.samples,
-            learning_rate: self.settings.optimizer.learning_rate() * factor,
-            gradient_norm,
+    /// Reports the end of the training to `observer`, once it is finished, with `test`, the evaluation of the
+    /// model on the test set of `dataset`. A [`Model`](fgn_nn::Model) is evaluated and reported by
+    /// [`evaluate_and_finish`](Trainer::evaluate_and_finish).
+    ///
+    /// # Errors
+    /// Whatever `observer` returns.
+    pub fn finish(
+        &self,
+        dataset: &Dataset,
+        test: &Evaluation,
+        observer: &mut dyn Observer<M>,
+    ) -> Result<()> {
+        observer.finish(&Finished {
+            model: &self.model,
+            config: &self.config,
+            history: self.state.history(),
+            test,
+            dataset,
         })
     }
 
@@ -242,7 +190,7 @@ impl<M: Learner> Trainer<M> {
         Ok(scored)
     }
 
-    /// Measures the epoch, tells, and decides how it goes on.
+    /// Measures the epoch, reports it, and decides how to continue.
     fn end_epoch(&mut self, dataset: &Dataset, observer: &mut dyn Observer<M>) -> Result<()> {
         let parameters = self.model.parameters();
         if let Some(average) = &self.average {
@@ -252,47 +200,63 @@ impl<M: Learner> Trainer<M> {
             None => None,
             Some(valid) => Some(self.measure(valid)?),
         };
-        let Progress { epoch, step, tally: train, seconds, .. } = self.progress;
-        let last = Place { step: step - 1, ..self.place(self.progress.epoch_step) };
+        let TrainerState { epoch, step, losses, epoch_samples, seconds, .. } = self.state;
+        let last = SchedulePosition { step: step - 1, ..self.position(self.state.epoch_step) };
         let factor = self.settings.schedule.factor(last) * self.lowered();
         let metrics = EpochMetrics {
             epoch,
             step,
-            train_loss: train.loss(),
-            train_accuracy: train.accuracy(),
-            valid_loss: valid.map(|valid| valid.loss()),
-            valid_accuracy: valid.and_then(|valid| valid.accuracy()),
+            train: self.metrics.measures(losses.mean()),
+            valid,
             learning_rate: self.settings.optimizer.learning_rate() * factor,
             seconds,
-            samples_per_second: train.samples as f64 / seconds,
+            samples_per_second: epoch_samples as f64 / seconds,
         };
         finite::measured(metrics.loss(), epoch)?;
         observer.epoch(&metrics, &self.model)?;
-        self.progress.close(metrics);
+        let score = self.score(&metrics);
+        self.state.close(metrics, score);
+        self.metrics = self.new_metrics()?;
         self.carried.clear();
-        self.react(metrics.loss())?;
+        self.react(score)?;
         if let Some(average) = &self.average {
             average.swap(self.model.parameters())?;
         }
         Ok(())
     }
 
-    /// What an epoch's loss brings about: a lower rate, an early end.
-    fn react(&mut self, loss: f64) -> Result<()> {
+    pub(crate) fn new_metrics(&self) -> Result<Metrics> {
+        self.model.metrics(&self.settings.metrics)
+    }
+
+    /// What is monitored of an epoch: the better the lower.
+    fn score(&self, metrics: &EpochMetrics) -> f64 {
+        let value = metrics.measured().get(&self.settings.monitor).unwrap_or(f64::NAN);
+        match self.direction {
+            Direction::Lower => value,
+            Direction::Higher => -value,
+        }
+    }
+
+    /// Reacts to an epoch's score: lowers the rate, or stops early.
+    fn react(&mut self, score: f64) -> Result<()> {
         if let Schedule::Plateau { patience, min_delta, .. } = self.settings.schedule
-            && self.progress.plateau.is_lost(loss, patience, min_delta)
+            && self.state.plateau.is_lost(score, patience, min_delta)
         {
-            self.progress.lowered += 1;
-            info!("the loss stands at {loss:.4}: the learning rate is lowered");
+            self.state.lowered += 1;
+            info!(
+                "the {} is no longer better: the learning rate is lowered",
+                self.settings.monitor
+            );
         }
         if let Some(early) = self.settings.early_stopping {
-            if self.progress.best_step() == Some(self.progress.step) {
+            if self.state.best_step() == Some(self.state.step) {
                 let copy = |(_, var): &(String, candle_core::Var)| var.copy();
                 let copies = self.model.parameters().iter().map(copy);
                 self.best = Some(copies.collect::<candle_core::Result<_>>()?);
             }
-            self.progress.stopped =
-                self.progress.stopping.is_lost(loss, early.patience, early.min_delta);
+            self.state.stopped =
+                self.state.stopping.is_lost(score, early.patience, early.min_delta);
         }
         Ok(())
     }
@@ -306,24 +270,28 @@ impl<M: Learner> Trainer<M> {
         } else if let Some(average) = self.average.take() {
             average.swap(parameters)?;
         }
-        Ok(if self.progress.stopped { End::StoppedEarly } else { End::Finished })
+        Ok(if self.state.stopped { End::StoppedEarly } else { End::Finished })
     }
 
     /// Measures the model on `samples` as it is; as streams where states are carried.
-    fn measure(&mut self, samples: &dyn Samples) -> Result<Tally> {
+    fn measure(&mut self, samples: &dyn Samples) -> Result<Measures> {
         let training = self.settings.training;
         let (order, size) = match training.carry_state {
             true => (Order::Streams, training.batch_size),
-            false => (Order::AsGiven, MEASURED_AT_ONCE),
+            false => (Order::AsGiven, EVALUATION_BATCH),
         };
-        let mut tally = Tally::default();
+        let (mut losses, mut metrics) = (LossSum::default(), self.new_metrics()?);
         self.carried.clear();
         let size = size.min(samples.len());
         for batch in Batches::new(samples, order, size, &self.device)? {
             let batch = batch?;
-            tally.add(&self.forward(&batch, Mode::Eval)?, batch.input.dim(0)?)?;
+            let scored = self.forward(&batch, Mode::Eval)?;
+            losses.add(&scored)?;
+            if let Some(prediction) = &scored.prediction {
+                metrics.update(prediction, batch.target())?;
+            }
         }
-        Ok(tally)
+        Ok(metrics.measures(losses.mean()))
     }
 
     /// The epoch's batches from where it is.
@@ -331,33 +299,35 @@ impl<M: Learner> Trainer<M> {
         let training = self.settings.training;
         let order = match training.carry_state {
             true => Order::Streams,
-            false => Order::Shuffled { seed: training.seed, epoch: self.progress.epoch as u64 },
+            false => Order::Shuffled { seed: training.seed, epoch: self.state.epoch as u64 },
         };
         let batches = Batches::new(samples, order, training.batch_size, &self.device)?;
-        Ok(batches.starting_at(self.progress.epoch_step * training.accumulate))
+        Ok(batches.starting_at(self.state.epoch_step * training.accumulate))
     }
 
-    fn plan(&mut self, dataset: &Dataset) -> Result<Plan> {
-        let held_out = dataset.valid.as_ref().map_or(0, |valid| valid.len());
-        let samples = [dataset.train.len(), held_out, dataset.test.len()];
-        if self.progress.step > 0 && self.progress.samples != samples {
+    fn plan(&mut self, dataset: &Dataset) -> Result<TrainingPlan> {
+        let valid = dataset.valid.as_ref().map_or(0, |valid| valid.len());
+        let samples = [dataset.train.len(), valid, dataset.test.len()];
+        if ![[0; 3], samples].contains(&self.state.samples) {
             return Err(Error::OtherTraining {
                 what: "the data set".into(),
-                found: format!("{samples:?} samples to train on, hold out and test on"),
-                expected: format!("{:?} as at the checkpoint", self.progress.samples),
+                found: format!("{samples:?} samples for training, validation and test"),
+                expected: format!("{:?} as at the checkpoint", self.state.samples),
             });
         }
-        self.progress.samples = samples;
+        self.state.samples = samples;
         let count = self.model.parameters().iter().map(|(_, var)| var.elem_count()).sum();
-        Ok(Plan {
+        Ok(TrainingPlan {
             name: self.name.clone(),
+            config: self.config.clone(),
             model: self.model.summary(),
+            metrics: self.metrics.infos(),
             parameters: count,
             samples,
             epochs: self.settings.training.epochs,
             steps: self.steps_of_epoch(samples[0]),
-            done: self.progress.step,
-            history: self.progress.history.clone(),
+            done: self.state.step,
+            history: self.state.history.clone(),
         })
     }
 
@@ -372,29 +342,55 @@ impl<M: Learner> Trainer<M> {
     }
 
     fn learning_rate_factor(&self) -> f64 {
-        let place = self.place(self.steps_of_epoch(self.progress.samples[0]));
-        self.settings.schedule.factor(place) * self.lowered()
+        let schedule = match self.state.samples[0] {
+            // `step` without `run`: the number of steps is not known.
+            0 => Schedule::Constant,
+            _ => self.settings.schedule,
+        };
+        let position = self.position(self.steps_of_epoch(self.state.samples[0]));
+        schedule.factor(position) * self.lowered()
     }
 
-    fn place(&self, epoch: usize) -> Place {
+    fn position(&self, epoch: usize) -> SchedulePosition {
         let training = self.settings.training;
         let steps = epoch * training.epochs;
-        Place { step: self.progress.step, steps, epoch, warmup: training.warmup_steps }
+        SchedulePosition { step: self.state.step, steps, epoch, warmup: training.warmup_steps }
     }
 
     fn lowered(&self) -> f64 {
         match self.settings.schedule {
-            Schedule::Plateau { factor, .. } => factor.powi(self.progress.lowered),
+            Schedule::Plateau { factor, .. } => factor.powi(self.state.lowered),
             _ => 1.0,
         }
     }
 
     fn is_save_due(&self) -> bool {
         let every = self.settings.checkpoint.every_steps;
-        every.is_some_and(|every| self.progress.step.is_multiple_of(every))
+        every.is_some_and(|every| self.state.step.is_multiple_of(every))
     }
 
     fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
+    }
+}
+
+/// Which values of the monitored measure are better.
+///
+/// # Errors
+/// A name that is neither the loss nor one of the metrics.
+fn monitored(monitor: &str, metrics: &Metrics) -> Result<Direction> {
+    let infos = metrics.infos();
+    match infos.iter().find(|info| info.name == monitor) {
+        Some(info) => Ok(info.direction),
+        None if monitor == LOSS => Ok(Direction::Lower),
+        None => {
+            let known = infos.iter().map(|info| &info.name[..]);
+            let known: Vec<_> = [LOSS].into_iter().chain(known).collect();
+            Err(Error::Value {
+                key: "monitor",
+                found: format!("{monitor:?}"),
+                expected: format!("one of {}", known.join(", ")),
+            })
+        }
     }
 }

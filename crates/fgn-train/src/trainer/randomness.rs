@@ -1,15 +1,14 @@
 //! The one thing that is random in a step.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng as _;
+use fgn_nn::Generator;
 
 /// Depends on these three numbers alone, so that any step can be repeated without those before it.
-pub(super) fn dropout(seed: u64, epoch: usize, step: usize) -> ChaCha8Rng {
+pub(super) fn dropout(seed: u64, epoch: usize, step: usize) -> Generator {
     let mut key = *b"dropout.........................";
     key[8..16].copy_from_slice(&seed.to_le_bytes());
     key[16..24].copy_from_slice(&(epoch as u64).to_le_bytes());
     key[24..32].copy_from_slice(&(step as u64).to_le_bytes());
-    ChaCha8Rng::from_seed(key)
+    Generator::from_seed(key)
 }
 
 #[cfg(test)]
@@ -18,7 +17,6 @@ mod tests {
 
     #[test]
     fn every_step_has_its_own_dropout() {
-        use rand_chacha::rand_core::RngCore;
         let first = |seed, epoch, step| dropout(seed, epoch, step).next_u64();
         let all = [first(1, 1, 1), first(1, 1, 2), first(1, 2, 1), first(2, 1, 1)];
         for (i, one) in all.iter().enumerate() {

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use candle_core::{Tensor, Var};
 use tracing::warn;
 
-use super::{Learner, Progress, Trainer};
-use crate::{Checkpoint, Result};
+use super::Trainer;
+use crate::checkpoint::files::Checkpoint;
+use crate::error::Result;
+use crate::learner::Learner;
+use crate::state::TrainerState;
 
 impl<M: Learner> Trainer<M> {
-    /// All that is needed to go on from here; copies, which later steps do not change.
+    /// All that is needed to resume from here; copies, which later steps do not change.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let parameters = self.model.parameters();
         let mut training: HashMap<_, _> = self.optimizer.moments()?.into_iter().collect();
@@ -25,30 +28,30 @@ impl<M: Learner> Trainer<M> {
         if let Some(best) = &self.best {
             add("best", &mut best.iter())?;
         }
-        for (at, state) in self.carried.iter().enumerate() {
-            training.insert(format!("carried/{at}"), state.copy()?);
+        for (at, carried) in self.carried.iter().enumerate() {
+            training.insert(format!("carried/{at}"), carried.copy()?);
         }
         let copy = |(name, var): &(String, Var)| Ok((name.clone(), var.copy()?));
         Ok(Checkpoint {
             config: self.config.clone(),
-            progress: self.progress.clone(),
+            state: TrainerState { metrics: self.metrics.save(), ..self.state.clone() },
             weights: parameters.iter().map(copy).collect::<Result<_>>()?,
             training,
         })
     }
 
-    /// Goes on from `checkpoint`, as if there had been no interruption.
+    /// Resumes from `checkpoint`, as if there had been no interruption.
     ///
     /// # Errors
     /// A checkpoint of another model or another optimizer; the trainer is of no use then.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let Checkpoint { config, progress, weights, training } = checkpoint;
-        progress.check()?;
+        let Checkpoint { config, state, weights, training } = checkpoint;
+        state.check()?;
         if *config != self.config {
-            warn!("going on with another configuration than before");
+            warn!("resuming with another configuration than before");
         }
-        if progress.isa != self.progress.isa {
-            let (before, now) = (&progress.isa, &self.progress.isa);
+        if state.isa != self.state.isa {
+            let (before, now) = (&state.isa, &self.state.isa);
             warn!("trained with {before} before, with {now} now: last bits may differ");
         }
         let parameters = self.model.parameters();
@@ -66,12 +69,14 @@ impl<M: Learner> Trainer<M> {
         }
         let any_best = training.keys().any(|name| name.starts_with("best/"));
         self.best = any_best.then(|| find("best")).transpose()?;
-        self.optimizer
-            .restore(progress.updates, |name, var| Checkpoint::find(training, name, var))?;
+        self.optimizer.restore(state.updates, |name, var| Checkpoint::find(training, name, var))?;
         let carried = (0..).map_while(|at| training.get(&format!("carried/{at}")));
-        let carried = carried.map(|state| state.to_device(&self.device));
+        let carried = carried.map(|carried| carried.to_device(&self.device));
         self.carried = carried.collect::<candle_core::Result<_>>()?;
-        self.progress = Progress { isa: self.progress.isa.clone(), ..progress.clone() };
+        if state.epoch_step > 0 {
+            self.metrics.restore(&state.metrics)?;
+        }
+        self.state = TrainerState { isa: self.state.isa.clone(), ..state.clone() };
         Ok(())
     }
 }

@@ -14,8 +14,11 @@ pub(super) struct Module {
     pub(super) path: Vec<String>,
     /// The number of its file.
     pub(super) file: usize,
-    /// Its `mod child;`: the children with files of their own.
+    /// Its `mod child;`: the children with files of their own. A registry's macro that has `mod $file;` declares
+    /// those that its lines name, as `child::Name`.
     pub(super) children: Vec<String>,
+    /// The macros of it that declare files.
+    registries: Vec<String>,
     /// The names that its items define.
     pub(super) names: Vec<String>,
     pub(super) imports: Vec<Import>,
@@ -61,8 +64,17 @@ fn read_item(item: &[TokenTree], modules: &mut Vec<Module>) {
             modules.extend(self::modules(path, file, body.stream()));
         }
         (Some("mod"), [_, TokenTree::Ident(name), ..]) => module.children.push(name.to_string()),
-        (Some("macro_rules"), [_, _, TokenTree::Ident(name), ..]) => {
+        (Some("macro_rules"), [_, _, TokenTree::Ident(name), body @ ..]) => {
             module.names.push(name.to_string());
+            if body.iter().any(declares_files) {
+                module.registries.push(name.to_string());
+            }
+        }
+        (Some(name), [_, mark, TokenTree::Group(lines), ..])
+            if is_mark(mark, '!') && module.registries.iter().any(|known| known == name) =>
+        {
+            module.children.extend(heads(lines.stream()));
+            module.read_code(item);
         }
         _ => {
             module.names.extend(defined(item));
@@ -70,6 +82,28 @@ fn read_item(item: &[TokenTree], modules: &mut Vec<Module>) {
             module.read_code(item);
         }
     }
+}
+
+/// Whether a macro's tokens have `mod $file`.
+fn declares_files(token: &TokenTree) -> bool {
+    let TokenTree::Group(group) = token else { return false };
+    let tokens: Vec<_> = group.stream().into_iter().collect();
+    let is_declaration = |pair: &[TokenTree]| {
+        matches!(&pair[0], TokenTree::Ident(word) if word == "mod") && is_mark(&pair[1], '$')
+    };
+    tokens.windows(2).any(is_declaration) || tokens.iter().any(declares_files)
+}
+
+/// The first segments of the paths in some tokens: `a` of `a::B`.
+fn heads(stream: TokenStream) -> Vec<String> {
+    let tokens: Vec<_> = stream.into_iter().collect();
+    let head = |three: &[TokenTree]| match three {
+        [TokenTree::Ident(head), one, two] if is_mark(one, ':') && is_mark(two, ':') => {
+            Some(head.to_string())
+        }
+        _ => None,
+    };
+    tokens.windows(3).filter_map(head).collect()
 }
 
 impl Module {

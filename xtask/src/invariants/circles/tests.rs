@@ -184,3 +184,26 @@ fn each_program_of_a_package_is_a_crate_of_its_own() {
     ];
     assert_circle(&files, "bin/two/x.rs -> bin/two/y.rs -> bin/two/x.rs");
 }
+
+#[test]
+fn files_that_a_registry_declares_are_modules() {
+    let registry = "macro_rules! all { ($($file:ident::$kind:ident)*) => { $(mod $file;)* } }";
+    let parent = format!("mod kind; {registry}\nall! {{ a::A b::B }}\npub(crate) fn f() {{}}");
+    assert_none(&[
+        ("lib.rs", "mod kinds;"),
+        ("kinds/mod.rs", &parent),
+        ("kinds/kind.rs", "pub(crate) trait Kind {}"),
+        ("kinds/a.rs", "use super::kind::Kind; use super::b::B; struct A; impl Kind for A {}"),
+        ("kinds/b.rs", "use super::kind::Kind; pub(super) struct B; impl Kind for B {}"),
+    ]);
+    assert_circle(
+        &[
+            ("lib.rs", "mod kinds;"),
+            ("kinds/mod.rs", &parent),
+            ("kinds/kind.rs", "pub(crate) trait Kind {}"),
+            ("kinds/a.rs", "use super::b::B; pub(super) struct A;"),
+            ("kinds/b.rs", "use super::a::A; pub(super) struct B;"),
+        ],
+        "kinds/a.rs -> kinds/b.rs -> kinds/a.rs",
+    );
+}

@@ -3,22 +3,22 @@
 // The loops below run over several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
-use super::LINE;
-use super::rounded::Round;
-use crate::cpu::buffer::Number;
-use crate::cpu::isa::Isa;
-use crate::cpu::simd::Simd;
+use crate::cpu::memory::buffer::LINE;
+use crate::cpu::stream::rounded::Round;
+use crate::simd::isa::Isa;
+use crate::simd::number::Number;
+use crate::simd::vector::Simd;
 
-/// How many registers wide a panel of weights is.
-pub(super) const VECTORS: usize = 2;
+/// How many vectors wide a panel of weights is.
+pub(crate) const VECTORS: usize = 2;
 /// How many rows of a panel are read at a time.
-pub(super) const ROWS: usize = 4;
+pub(crate) const ROWS: usize = 4;
 
-/// How many bytes ahead of their use weights are asked for: a few hundred nanoseconds.
+/// How many bytes ahead of their use weights are prefetched: a few hundred nanoseconds.
 const AHEAD: usize = 4096;
 
 /// A number format for weights.
-pub(super) trait Format {
+pub(crate) trait Format {
     /// What is stored for a weight.
     type Stored: Number;
     /// What the rows that the weights are multiplied by are read as.
@@ -65,14 +65,14 @@ pub(super) trait Format {
 }
 
 /// Weights as they are.
-pub(super) struct F32;
+pub(crate) struct F32;
 
 /// The upper half of an `f32`, rounded to the nearest, at a tie to the even one.
-pub(super) struct Bf16;
+pub(crate) struct Bf16;
 
 /// Whole numbers in −127 ..= 127, times the row's largest weight / 127. They are multiplied by rows of
-/// whole numbers too, see [`Rounded`](super::rounded::Rounded): sums of products are exact.
-pub(super) struct Int8;
+/// whole numbers too, see [`Rounded`](crate::cpu::stream::rounded::Rounded): sums of products are exact.
+pub(crate) struct Int8;
 
 /// A format that is read as `f32`.
 trait Floating: Format<Left = f32> {
@@ -146,7 +146,7 @@ impl Format for Bf16 {
     fn store(weight: f32, _: f32) -> u16 {
         let bits = weight.to_bits();
         if weight.is_nan() {
-            // Rounding could carry into the exponent; this keeps it no number.
+            // Rounding could carry into the exponent; this keeps it NaN.
             return (bits >> 16) as u16 | 1;
         }
         ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
@@ -289,7 +289,7 @@ impl Format for Int8 {
     }
 }
 
-/// Asks for what will be read soon after the next rows of a panel.
+/// Prefetches the data read soon after the next rows of a panel.
 #[inline(always)]
 fn prefetch_rows<T>(rows: *const T, width: usize) {
     for line in (0..ROWS * VECTORS * width * size_of::<T>()).step_by(LINE) {
@@ -297,9 +297,9 @@ fn prefetch_rows<T>(rows: *const T, width: usize) {
     }
 }
 
-/// Asks for the cache line at an address, which need not be one of the program's.
+/// Prefetches the cache line at an address, valid or not.
 #[inline(always)]
-pub(super) fn prefetch<T>(address: *const T) {
+pub(crate) fn prefetch<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

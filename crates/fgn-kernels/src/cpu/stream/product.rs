@@ -3,38 +3,37 @@
 // The loops below run over several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
-use super::format::{Format, ROWS, VECTORS};
-use super::step::Slabs;
-use crate::cpu::buffer::{Buffer, Shared};
-use crate::cpu::isa::Task;
-use crate::cpu::simd::Simd;
+use crate::cpu::memory::buffer::{Buffer, Shared};
+use crate::cpu::stream::format::{Format, ROWS, VECTORS};
+use crate::cpu::stream::slabs::Slabs;
+use crate::simd::vector::{Simd, Task};
 
 /// The rows of a weight matrix for one block, one for each unit, each so long: what one of the two left
 /// rows is multiplied by.
 #[derive(Clone, Copy)]
-pub(super) struct Feed<'a> {
-    pub(super) rows: &'a [f32],
-    pub(super) depth: usize,
+pub(crate) struct StreamFeed<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) depth: usize,
 }
 
 /// The panels of all slabs, one after the other.
-pub(super) struct Panels<F: Format> {
-    pub(super) data: Buffer<F::Stored>,
+pub(crate) struct StreamPanels<F: Format> {
+    pub(crate) data: Buffer<F::Stored>,
     /// The scales of each block's feeds, `[2, G, padded]`; empty if the format has none.
-    pub(super) scales: Buffer<f32>,
+    pub(crate) scales: Buffer<f32>,
     /// For each block the depths of its feeds' panels, rounded up to [`ROWS`]; zero where it has none.
     depths: Vec<[usize; 2]>,
     /// From one slab to the next.
     slab: usize,
-    /// The units, rounded up to whole slabs.
-    pub(super) padded: usize,
+    /// The units, padded to whole slabs.
+    pub(crate) padded: usize,
 }
 
-impl<F: Format> Panels<F> {
+impl<F: Format> StreamPanels<F> {
     /// Of so many `units`, in slabs of `width`.
-    pub(super) fn new(width: usize, units: usize, blocks: &[[Option<Feed<'_>>; 2]]) -> Self {
+    pub(crate) fn new(width: usize, units: usize, blocks: &[[Option<StreamFeed<'_>>; 2]]) -> Self {
         let padded = units.next_multiple_of(width);
-        let depth = |feed: &Option<Feed<'_>>| feed.map_or(0, |feed| feed.depth);
+        let depth = |feed: &Option<StreamFeed<'_>>| feed.map_or(0, |feed| feed.depth);
         let depths: Vec<[usize; 2]> = blocks
             .iter()
             .map(|feeds| feeds.each_ref().map(|feed| depth(feed).next_multiple_of(ROWS)))
@@ -46,7 +45,7 @@ impl<F: Format> Panels<F> {
             let mut panel = unit / width * slab;
             for (block, feeds) in blocks.iter().enumerate() {
                 for (part, feed) in feeds.iter().enumerate() {
-                    let Some(Feed { rows, depth }) = *feed else { continue };
+                    let Some(StreamFeed { rows, depth }) = *feed else { continue };
                     let row = &rows[unit * depth..][..depth];
                     let scale = F::scale(row);
                     if F::SCALED {
@@ -65,21 +64,21 @@ impl<F: Format> Panels<F> {
 }
 
 /// The products of a thread's slabs.
-pub(super) struct Product<'a, F: Format> {
-    pub(super) slabs: &'a Slabs,
-    pub(super) batch: usize,
-    pub(super) panels: &'a Panels<F>,
+pub(crate) struct StreamProduct<'a, F: Format> {
+    pub(crate) slabs: &'a Slabs,
+    pub(crate) batch: usize,
+    pub(crate) panels: &'a StreamPanels<F>,
     /// What sums begin with, `[G, padded]`.
-    pub(super) start: &'a [f32],
+    pub(crate) start: &'a [f32],
     /// The rows that feeds are multiplied by, each as long as its panels are deep, or longer.
-    pub(super) left: [&'a [F::Left]; 2],
+    pub(crate) left: [&'a [F::Left]; 2],
     /// The scales of these rows; empty if the format has none.
-    pub(super) left_scales: [&'a [f32]; 2],
+    pub(crate) left_scales: [&'a [f32]; 2],
     /// Where results go, `[B, G, padded]`: nobody else touches the slabs' units.
-    pub(super) out: Shared<f32>,
+    pub(crate) out: Shared<f32>,
 }
 
-impl<F: Format> Task<f32> for Product<'_, F> {
+impl<F: Format> Task<f32> for StreamProduct<'_, F> {
     #[inline(always)]
     fn run<S: Simd<Elem = f32>>(self) {
         for slab in self.slabs.iter() {
@@ -99,7 +98,7 @@ impl<F: Format> Task<f32> for Product<'_, F> {
     }
 }
 
-impl<F: Format> Product<'_, F> {
+impl<F: Format> StreamProduct<'_, F> {
     /// One block of one slab for `R` sequences from `row` on; gives `R`. The sums are `C` chains of additions.
     #[inline(always)]
     fn tile<S: Simd<Elem = f32>, const R: usize, const C: usize>(

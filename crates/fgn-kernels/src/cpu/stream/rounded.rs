@@ -1,14 +1,13 @@
 //! Rows of numbers as whole ones of 16 bits, to be multiplied by weights of 8 bits.
 
-use crate::cpu::buffer::{Buffer, Shared};
-use crate::cpu::isa::Task;
-use crate::cpu::simd::Simd;
+use crate::cpu::memory::buffer::{Buffer, Shared};
+use crate::simd::vector::{Simd, Task};
 
 /// How many numbers are looked at together; rows have a multiple of it.
-pub(super) const TOGETHER: usize = 8;
+pub(crate) const ROUNDED_TOGETHER: usize = 8;
 
 /// Room for every thread's own rounded rows of the input and of the hidden state.
-pub(super) struct Rounded {
+pub(crate) struct Rounded {
     numbers: Buffer<i16>,
     scales: Buffer<f32>,
     /// How many of both a thread has.
@@ -17,7 +16,7 @@ pub(super) struct Rounded {
 
 /// A view that threads write through, each its own part.
 #[derive(Clone, Copy)]
-pub(super) struct Parts {
+pub(crate) struct RoundedParts {
     numbers: Shared<i16>,
     scales: Shared<f32>,
     own: [usize; 2],
@@ -25,24 +24,24 @@ pub(super) struct Parts {
 
 impl Rounded {
     /// For so many numbers in so many rows.
-    pub(super) fn new(threads: usize, numbers: usize, rows: usize) -> Self {
+    pub(crate) fn new(threads: usize, numbers: usize, rows: usize) -> Self {
         // No two threads write into one cache line, nor into two neighbours.
         let own = [numbers.next_multiple_of(64), rows.next_multiple_of(32)];
         let [numbers, scales] = own.map(|own| threads * own);
         Self { numbers: Buffer::zeroed(numbers), scales: Buffer::zeroed(scales), own }
     }
 
-    pub(super) fn parts(&mut self) -> Parts {
-        Parts { numbers: self.numbers.shared(), scales: self.scales.shared(), own: self.own }
+    pub(crate) fn parts(&mut self) -> RoundedParts {
+        RoundedParts { numbers: self.numbers.shared(), scales: self.scales.shared(), own: self.own }
     }
 }
 
-impl Parts {
+impl RoundedParts {
     /// A thread's own numbers and scales.
     ///
     /// # Safety
     /// Nobody else asks for this thread's while they are used, and what the view was made of is alive.
-    pub(super) unsafe fn of<'a>(self, thread: usize) -> (&'a mut [i16], &'a mut [f32]) {
+    pub(crate) unsafe fn of<'a>(self, thread: usize) -> (&'a mut [i16], &'a mut [f32]) {
         let [numbers, scales] = self.own;
         // SAFETY: there are as many for each thread; the caller speaks for the rest.
         unsafe {
@@ -57,12 +56,12 @@ impl Parts {
 }
 
 /// Rounds rows so that sums over `depth` products with weights of 8 bits fit into 32.
-pub(super) struct Round<'a> {
-    pub(super) rows: &'a [f32],
-    pub(super) depth: usize,
-    pub(super) numbers: &'a mut [i16],
+pub(crate) struct Round<'a> {
+    pub(crate) rows: &'a [f32],
+    pub(crate) depth: usize,
+    pub(crate) numbers: &'a mut [i16],
     /// One for each row.
-    pub(super) scales: &'a mut [f32],
+    pub(crate) scales: &'a mut [f32],
 }
 
 impl Task<f32> for Round<'_> {
@@ -74,10 +73,10 @@ impl Task<f32> for Round<'_> {
         let stride = self.rows.len() / self.scales.len();
         let rows = self.rows.chunks_exact(stride).zip(self.numbers.chunks_exact_mut(stride));
         for ((row, numbers), scale) in rows.zip(self.scales) {
-            let mut sizes = [0.0_f32; TOGETHER];
-            // Not zero where one is infinite or no number: then the scale is no number either.
-            let mut zeros = [0.0_f32; TOGETHER];
-            for part in row.chunks_exact(TOGETHER) {
+            let mut sizes = [0.0_f32; ROUNDED_TOGETHER];
+            // Not zero where one is infinite or NaN: then the scale is NaN either.
+            let mut zeros = [0.0_f32; ROUNDED_TOGETHER];
+            for part in row.chunks_exact(ROUNDED_TOGETHER) {
                 for (k, x) in part.iter().enumerate() {
                     let size = x.abs();
                     sizes[k] = if size > sizes[k] { size } else { sizes[k] };
@@ -87,7 +86,8 @@ impl Task<f32> for Round<'_> {
             let size = sizes.into_iter().fold(0.0, f32::max);
             *scale = size / largest + zeros.into_iter().sum::<f32>();
             let inverse = if size > 0.0 { largest / size } else { 0.0 };
-            let parts = row.chunks_exact(TOGETHER).zip(numbers.chunks_exact_mut(TOGETHER));
+            let parts =
+                row.chunks_exact(ROUNDED_TOGETHER).zip(numbers.chunks_exact_mut(ROUNDED_TOGETHER));
             for (from, to) in parts {
                 for (to, x) in to.iter_mut().zip(from) {
                     *to = (x * inverse + MAGIC).to_bits() as i16;

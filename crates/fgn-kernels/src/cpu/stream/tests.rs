@@ -2,16 +2,16 @@
 //! run on the weights as the format holds them.
 
 use candle_core::{DType, Device, Tensor};
-use fgn_core::oracle::{self, Shape};
-use fgn_core::{AnyCell, Cell, CellVisitor, Layout};
+use fgn_core::{AnyCell, Cell, CellVisitor, Layout, SequenceShape, oracle};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Packed, State};
-use crate::Precision;
-use crate::cpu::isa::Isa;
-use crate::cpu::plan::Plan;
+use crate::cpu::stream::parameters::StreamParameters;
+use crate::cpu::stream::state::StreamState;
 use crate::cpu::tests::cells;
+use crate::run::plan::Plan;
+use crate::run::precision::Precision;
+use crate::simd::isa::Isa;
 
 /// The largest error allowed, relative to the largest number: rounding, grown over the terms of a sum
 /// and over the steps. For weights of 8 bits the hidden state that they are multiplied by is rounded
@@ -31,15 +31,15 @@ const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::
 /// A stream's arguments and, once [`expected`] was asked, what must come out.
 struct Run {
     cell: AnyCell,
-    shape: Shape,
+    shape: SequenceShape,
     x: Vec<f32>,
     weights: Vec<f32>,
     states: Vec<f32>,
 }
 
 impl Run {
-    fn random(cell: AnyCell, shape: Shape, seed: u64) -> Self {
-        let Shape { steps, batch, input, hidden } = shape;
+    fn random(cell: AnyCell, shape: SequenceShape, seed: u64) -> Self {
+        let SequenceShape { steps, batch, input, hidden } = shape;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut draw = |count: usize, bound: f32| -> Vec<f32> {
             (0..count).map(|_| rng.random_range(-bound..bound)).collect()
@@ -115,9 +115,15 @@ impl Run {
 
     /// All outputs, and the final states.
     fn found(&self, isa: Isa, precision: Precision, threads: usize) -> (Vec<f32>, Vec<f32>) {
-        let Shape { batch, input, hidden, .. } = self.shape;
-        let packed = Packed::new(self.cell, isa, Plan::plain(self.shape), precision, &self.weights);
-        let mut state = State::new(&packed, batch, threads).unwrap();
+        let SequenceShape { batch, input, hidden, .. } = self.shape;
+        let packed = StreamParameters::new(
+            self.cell,
+            isa,
+            Plan::plain(self.shape),
+            precision,
+            &self.weights,
+        );
+        let mut state = StreamState::new(&packed, batch, threads).unwrap();
         state.set_states(&packed, 0..batch, &self.states);
         let mut output = vec![f32::NAN; self.shape.steps * batch * hidden];
         for (x, output) in self.x.chunks(batch * input).zip(output.chunks_mut(batch * hidden)) {
@@ -147,7 +153,7 @@ fn every_cell_on_every_instruction_set_in_every_format() {
             for (h, &hidden) in SIZES.iter().enumerate() {
                 let batch = BATCHES[(c + i + h) % BATCHES.len()];
                 let threads = 1 + (c + i) % 3;
-                let shape = Shape { steps: STEPS, batch, input, hidden };
+                let shape = SequenceShape { steps: STEPS, batch, input, hidden };
                 let run = Run::random(cell, shape, (c + 10 * i + 100 * h) as u64);
                 for precision in PRECISIONS {
                     let expected = run.expected(precision);
@@ -167,7 +173,7 @@ fn every_cell_on_every_instruction_set_in_every_format() {
 
 #[test]
 fn results_are_the_same_bits_on_any_number_of_threads() {
-    let shape = Shape { steps: 20, batch: 3, input: 33, hidden: 129 };
+    let shape = SequenceShape { steps: 20, batch: 3, input: 33, hidden: 129 };
     for cell in AnyCell::all() {
         let run = Run::random(cell, shape, 7);
         for isa in Isa::available() {
@@ -186,7 +192,7 @@ fn results_are_the_same_bits_on_any_number_of_threads() {
 #[test]
 fn sums_of_many_large_products_do_not_overflow() {
     for sign in [1.0, -1.0] {
-        let shape = Shape { steps: 2, batch: 5, input: 3001, hidden: 2 };
+        let shape = SequenceShape { steps: 2, batch: 5, input: 3001, hidden: 2 };
         let mut run = Run::random(AnyCell::LSTM, shape, 1);
         run.x.fill(sign);
         run.weights[..4 * 2 * 3001].fill(0.0003);
@@ -200,7 +206,7 @@ fn sums_of_many_large_products_do_not_overflow() {
 
 #[test]
 fn weights_that_are_no_numbers_show_in_the_output() {
-    let shape = Shape { steps: 1, batch: 1, input: 5, hidden: 20 };
+    let shape = SequenceShape { steps: 1, batch: 1, input: 5, hidden: 20 };
     for weight in [f32::NAN, f32::from_bits(0x7fff_ffff), f32::INFINITY] {
         for precision in PRECISIONS {
             let mut run = Run::random(AnyCell::LSTM, shape, 1);
@@ -216,7 +222,7 @@ fn weights_that_are_no_numbers_show_in_the_output() {
 
 #[test]
 fn inputs_that_are_no_numbers_show_in_the_output() {
-    let shape = Shape { steps: 1, batch: 5, input: 5, hidden: 20 };
+    let shape = SequenceShape { steps: 1, batch: 5, input: 5, hidden: 20 };
     for precision in PRECISIONS {
         let mut run = Run::random(AnyCell::FGN, shape, 1);
         run.x[7] = f32::NAN;

@@ -2,9 +2,6 @@
    from the first step to the last, and the blocks of a group of sequences meet once a step. Blocks are
    (units, groups); all of them are on the device at once, as a cooperative launch promises. */
 
-#define FGN_UNITS_EACH 8
-/* Sequences that are multiplied at once. */
-#define FGN_ROWS 16
 #if FGN_HIDDEN_BLOCKS > 0
 
 /* Waits until all blocks of the group came here for the `round`th time. */
@@ -20,8 +17,6 @@ FGN_FUNCTION void meet(unsigned *arrived, unsigned round) {
 }
 
 #ifdef FGN_BF16
-/* One number more than whole cache lines would have a column of weights in one bank. */
-#define FGN_PAD 8
 #define FGN_PARTS ((int)blockDim.x / 32)
 
 /* Adds the product of a 16 × 16 tile and an 16 × 8 tile, each spread over the registers of 32 threads. */
@@ -73,9 +68,6 @@ FGN_FUNCTION void multiply(const elem *a, integer stride, int rows, int depth, c
     __syncthreads();
 }
 #else
-#define FGN_PAD 1
-/* How deep rows are staged at once. */
-#define FGN_DEPTH 128
 /* Threads have 4 × 4 sums each; those that have the same share the depth. */
 #define FGN_PARTS_OF(columns) ((int)blockDim.x / ((columns) / 4 * (FGN_ROWS / 4)))
 

@@ -1,6 +1,5 @@
 /* A step with layer normalisation: a block of threads has all units of one sequence. */
 
-#define FGN_EPSILON ((real)1e-5)
 
 /* The sum over the block's threads, the same for all of them. Threads are a power of two. */
 FGN_FUNCTION real block_sum(real number) {
@@ -57,7 +56,7 @@ FGN_FUNCTION void arguments_of(const Run *r, int k, int b, int unit, const Stati
     products_at(r, k, b, unit, at);
     complete(r, k, b, unit, r->normalise_pre ? pre : 0, at);
     if (memory) {
-        at->seen = normal(memory, scratch_at(r, b, FGN_BLOCKS)[unit]) *
+        at->normalized_memory = normal(memory, scratch_at(r, b, FGN_BLOCKS)[unit]) *
                        load(r->weights + r->memory_gain + unit) +
                    load(r->weights + r->memory_bias + unit);
     }
@@ -77,7 +76,7 @@ FGN_FUNCTION Statistics memory_statistics(const Run *r, int k, int b, const Stat
         At at;
         real output, next[FGN_STATES];
         arguments_of(r, k, b, unit, pre, 0, &at);
-        cell_step(at.pre, at.prev, at.vectors, &at.seen, &output, next);
+        cell_step(at.pre, at.prev, at.vectors, &at.normalized_memory, &output, next);
         memory[unit] = next[FGN_MEMORY];
     }
     return statistics(r, memory);
@@ -127,9 +126,9 @@ FGN_KERNEL void fgn_backward_rows(Run run) {
             results_of(r, k, b, unit, d_fed_of(r, b, unit), &d);
             gradient_of(&at, 1, &d, &by);
             const real number = normal(&memory, memories[unit]);
-            add_to_sum(r, b, FGN_SUM_MEMORY_GAIN, unit, by.seen * number);
-            add_to_sum(r, b, FGN_SUM_MEMORY_BIAS, unit, by.seen);
-            d_memories[unit] = by.seen * load(r->weights + r->memory_gain + unit);
+            add_to_sum(r, b, FGN_SUM_MEMORY_GAIN, unit, by.normalized_memory * number);
+            add_to_sum(r, b, FGN_SUM_MEMORY_BIAS, unit, by.normalized_memory);
+            d_memories[unit] = by.normalized_memory * load(r->weights + r->memory_gain + unit);
             sum += d_memories[unit];
             product += d_memories[unit] * number;
         }

@@ -16,7 +16,7 @@ typedef real elem;
 
 /* The arguments of every kernel: no place is smaller than 8 bytes, so that there are no gaps. */
 typedef struct {
-    /* T, B, I, H, and the size of the hidden state that is put out and fed back: P or H. */
+    /* T, B, I, H, and the size of the hidden state that is output and fed back: P or H. */
     integer steps, batch, input, hidden, output;
     /* The step of a launch. */
     integer step;
@@ -25,7 +25,7 @@ typedef struct {
     /* The options. emit: 0 all, 1 the last, 2 with states. */
     integer reverse, emit, normalise_pre, normalise_memory, project;
     /* Whether masks are drawn, from what, and below which of 2^32 numbers a unit is chosen. */
-    integer masked, seed, zoneout_below[FGN_MAX_STATES], drop_below, drop_each_step;
+    integer masked, seed, zoneout_below[FGN_MAX_STATES], drop_below, drop_per_step;
     double zoneout[FGN_MAX_STATES], drop_scale, clip;
     /* Where the tensors of the packed parameters begin, -1 without one. */
     integer weight_hidden, bias_input[FGN_MAX_BLOCKS], bias_hidden[FGN_MAX_BLOCKS],
@@ -134,7 +134,7 @@ FGN_FUNCTION real zone(const Run *r, int state, int k, int b, int unit) {
 FGN_FUNCTION real fed_by(const Run *r, int k, int b, int unit) {
     if (k >= length_of(r, b) || resets_at(r, k, b)) return (real)0;
     if (!r->masked || r->drop_below == 0) return (real)1;
-    return chosen(r, FGN_MAX_STATES, r->drop_each_step ? k : 0, b, unit, r->drop_below) ? (real)0
+    return chosen(r, FGN_MAX_STATES, r->drop_per_step ? k : 0, b, unit, r->drop_below) ? (real)0
                                                                           : (real)r->drop_scale;
 }
 
@@ -180,7 +180,7 @@ FGN_FUNCTION int emits(const Run *r, int k, int b) {
     return r->emit != 1 || k + 1 == length_of(r, b);
 }
 
-/* A state after step k, where it is put out. */
+/* Writes a state after step k to its output. */
 FGN_FUNCTION void emit_state(const Run *r, int k, int b, int state, int unit, real number) {
     if (r->emit == 2) store(r->outputs + emitted_at(r, k, b, 1 + state, unit), number);
     if (FGN_OUTPUT_IS_STATE && state == 0 && emits(r, k, b)) {
@@ -199,7 +199,7 @@ FGN_FUNCTION real normal(const Statistics *of, real number) { return (number - o
 
 /* The arguments of a step, of which `pre` holds the products; `of` is null without normalisation. */
 typedef struct {
-    real pre[FGN_BLOCKS], prev[FGN_STATES], vectors[FGN_PLACES(FGN_VECTORS)], seen;
+    real pre[FGN_BLOCKS], prev[FGN_STATES], vectors[FGN_PLACES(FGN_VECTORS)], normalized_memory;
 } At;
 
 FGN_FUNCTION void complete(const Run *r, int k, int b, int unit, const Statistics *of, At *at) {
@@ -233,20 +233,20 @@ FGN_FUNCTION void count(const Run *r, int b, int unit, const At *at) {
             double *sums = r->counts + ((integer)(b * FGN_GATES + gate(g)) * 3) * r->hidden + unit;
             const real value = fgn_sigmoid(at->pre[g]);
             sums[0] += (double)value;
-            sums[r->hidden] += value < (real)0.05 ? 1.0 : 0.0;
-            sums[2 * r->hidden] += value > (real)0.95 ? 1.0 : 0.0;
+            sums[r->hidden] += value < FGN_CLOSED ? 1.0 : 0.0;
+            sums[2 * r->hidden] += value > FGN_OPEN ? 1.0 : 0.0;
         }
     }
 }
 
 /* The cell's step, and all that becomes of its results. */
-FGN_FUNCTION void step_unit(const Run *r, int k, int b, int unit, const At *at, int seen) {
+FGN_FUNCTION void step_unit(const Run *r, int k, int b, int unit, const At *at, int normalized) {
     real output, next[FGN_STATES];
 #if FGN_MEMORY >= 0
-    if (seen) cell_step_seen(at->pre, at->prev, at->vectors, &at->seen, &output, next);
+    if (normalized) cell_step_normalized(at->pre, at->prev, at->vectors, &at->normalized_memory, &output, next);
     else
 #endif
-        cell_step(at->pre, at->prev, at->vectors, &at->seen, &output, next);
+        cell_step(at->pre, at->prev, at->vectors, &at->normalized_memory, &output, next);
     if (r->counts) count(r, b, unit, at);
     FGN_UNROLL for (int s = 0; s < FGN_STATES; s++) {
         if (s == 0 && r->project) {
@@ -295,16 +295,16 @@ FGN_FUNCTION void results_of(const Run *r, int k, int b, int unit, real d_fed, R
 }
 
 /* The derivatives by the arguments of a step. */
-FGN_FUNCTION void gradient_of(const At *at, int seen, const Results *d, At *by) {
+FGN_FUNCTION void gradient_of(const At *at, int normalized, const Results *d, At *by) {
 #if FGN_MEMORY >= 0
-    if (seen) {
-        cell_grad_seen(at->pre, at->prev, at->vectors, &at->seen, d->output, d->next,
-                       by->pre, by->prev, by->vectors, &by->seen);
+    if (normalized) {
+        cell_grad_normalized(at->pre, at->prev, at->vectors, &at->normalized_memory, d->output, d->next,
+                       by->pre, by->prev, by->vectors, &by->normalized_memory);
         return;
     }
 #endif
-    cell_grad(at->pre, at->prev, at->vectors, &at->seen, d->output, d->next,
-              by->pre, by->prev, by->vectors, &by->seen);
+    cell_grad(at->pre, at->prev, at->vectors, &at->normalized_memory, d->output, d->next,
+              by->pre, by->prev, by->vectors, &by->normalized_memory);
 }
 
 FGN_FUNCTION void add_to_sum(const Run *r, int b, int sum, int unit, real more) {

@@ -1,8 +1,8 @@
-//! Whatever does not fit is told, with what was found and what was expected; nothing panics.
+//! Whatever does not fit is an error with what was found and what was expected; nothing panics.
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Norm};
-use fgn_nn::{Emit, Error, Recurrent, RecurrentConfig, Run, SequenceDropout, State};
+use fgn_nn::{Emit, Error, Recurrent, RecurrentConfig, RecurrentOptions, SequenceDropout, State};
 
 use super::{INPUT_SIZE, layer};
 use crate::common::{parameters, random};
@@ -17,7 +17,7 @@ fn lstm() -> RecurrentConfig {
     }
 }
 
-fn refused(layer: &Recurrent, x: &Tensor, run: &Run<'_>) -> String {
+fn refused(layer: &Recurrent, x: &Tensor, run: &RecurrentOptions<'_>) -> String {
     layer.forward(x, run).map(drop).unwrap_err().to_string()
 }
 
@@ -36,17 +36,20 @@ fn inputs() {
     ] {
         let x = Tensor::zeros(shape, DType::F64, &Device::Cpu).unwrap();
         for emit in [Emit::All, Emit::Last, Emit::States] {
-            assert_says(&refused(&layer, &x, &Run { emit, ..Run::default() }), expected);
+            assert_says(
+                &refused(&layer, &x, &RecurrentOptions { emit, ..RecurrentOptions::default() }),
+                expected,
+            );
         }
     }
-    let (turned, _) = super::layer(&RecurrentConfig { batch_first: true, ..lstm() });
-    let error = refused(&turned, &random(&[2, 6, 4], 1), &Run::default());
+    let (batch_first, _) = super::layer(&RecurrentConfig { batch_first: true, ..lstm() });
+    let error = refused(&batch_first, &random(&[2, 6, 4], 1), &RecurrentOptions::default());
     assert_says(&error, "have shape [2, 6, 4], expected [B, T, 3]");
     for dtype in [DType::F32, DType::F16, DType::BF16, DType::U8] {
         let x = random(&[6, 2, 3], 1).to_dtype(dtype).unwrap();
         let expected =
             format!("inputs of the recurrent layer are {dtype:?}, expected F64: convert");
-        assert_says(&refused(&layer, &x, &Run::default()), &expected);
+        assert_says(&refused(&layer, &x, &RecurrentOptions::default()), &expected);
     }
 }
 
@@ -61,7 +64,8 @@ fn lengths_and_resets() {
         (&[6, 7], "expected lengths of 1 to 6, got 7 for sequence 1"),
     ] {
         for emit in [Emit::All, Emit::Last, Emit::States] {
-            let run = Run { lengths: Some(lengths), emit, ..Run::default() };
+            let run =
+                RecurrentOptions { lengths: Some(lengths), emit, ..RecurrentOptions::default() };
             assert_says(&refused(&layer, &x, &run), expected);
         }
     }
@@ -71,7 +75,7 @@ fn lengths_and_resets() {
         (zeros([6, 2], DType::F32), "resets are F32, expected U8"),
         (zeros([6, 2], DType::U32), "resets are U32, expected U8"),
     ] {
-        let run = Run { resets: Some(&resets), ..Run::default() };
+        let run = RecurrentOptions { resets: Some(&resets), ..RecurrentOptions::default() };
         assert_says(&refused(&layer, &x, &run), expected);
     }
 }
@@ -92,11 +96,11 @@ fn states() {
         (of(0, &[2, 2, 5], DType::F64), "[layers, directions], have shape [0, 2], expected [2, 2]"),
         (of(4, &[2, 2, 5], DType::F32), "initial states are F32, expected F64"),
     ] {
-        let run = Run { state: Some(&state), ..Run::default() };
+        let run = RecurrentOptions { state: Some(&state), ..RecurrentOptions::default() };
         assert_says(&refused(&layer, &x, &run), expected);
     }
     let one_way = State::new(layer.zero_state(2).unwrap().tensors().to_vec(), false);
-    let run = Run { state: Some(&one_way), ..Run::default() };
+    let run = RecurrentOptions { state: Some(&one_way), ..RecurrentOptions::default() };
     assert_says(&refused(&layer, &x, &run), "have shape [4, 1], expected [2, 2]");
 }
 
@@ -106,7 +110,7 @@ fn configurations() {
         let refused = Recurrent::new(&mut parameters(1), "layer", input_size, &config);
         refused.map(drop).unwrap_err().to_string()
     };
-    let drop = |rate| SequenceDropout { rate, each_step: false };
+    let drop = |rate| SequenceDropout { rate, per_step: false };
     let min_gru = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::MIN_GRU, HIDDEN) };
     let one = RecurrentConfig { layers: 1, ..lstm() };
     let memory = Norm { pre: false, memory: true };
@@ -150,9 +154,9 @@ fn configurations() {
         (RecurrentConfig { residual: true, ..one }, "expected false in a single layer"),
         (
             RecurrentConfig { hidden_dropout: drop(0.1), ..min_gru.clone() },
-            "no gate of min-gru sees",
+            "no gate of min-gru uses",
         ),
-        (RecurrentConfig { weight_drop: 0.1, ..min_gru }, "no gate of min-gru sees"),
+        (RecurrentConfig { weight_drop: 0.1, ..min_gru }, "no gate of min-gru uses"),
     ] {
         assert_says(&refused(config, INPUT_SIZE), expected);
     }
@@ -165,37 +169,37 @@ fn sizes_of_one_and_odd_ones_run() {
         for hidden_size in [1, 2, 17] {
             let (layer, _) = layer(&RecurrentConfig { hidden_size, cell, ..lstm() });
             for shape in [[1, 1, 3], [3, 1, 3], [1, 3, 3]] {
-                let run = layer.forward(&random(&shape, 1), &Run::default()).unwrap();
+                let run = layer.forward(&random(&shape, 1), &RecurrentOptions::default()).unwrap();
                 assert_eq!(run.output.dims(), [shape[0], shape[1], 2 * hidden_size]);
             }
         }
     }
 }
 
-/// What is not a number is told where it first appears, not where it is seen.
+/// The error names the first NaN, not one that follows from it.
 #[test]
-fn not_a_number() {
+fn the_first_nan() {
     let (layer, list) = layer(&lstm());
     let lengths = Some(&[6, 3][..]);
-    let looked = Run { find_nan: true, lengths, ..Run::default() };
+    let find_nan = RecurrentOptions { find_nan: true, lengths, ..RecurrentOptions::default() };
     let mut numbers = vec![0.1; 6 * 2 * INPUT_SIZE];
     let x =
         |numbers: &[f64]| Tensor::from_slice(numbers, (6, 2, INPUT_SIZE), &Device::Cpu).unwrap();
-    layer.forward(&x(&numbers), &looked).unwrap();
+    layer.forward(&x(&numbers), &find_nan).unwrap();
     // Beyond a sequence's end nothing is read.
     numbers[(5 * 2 + 1) * INPUT_SIZE] = f64::NAN;
-    layer.forward(&x(&numbers), &looked).unwrap();
+    layer.forward(&x(&numbers), &find_nan).unwrap();
     numbers[(4 * 2) * INPUT_SIZE + 1] = f64::NAN;
-    let error = layer.forward(&x(&numbers), &looked).map(drop).unwrap_err();
+    let error = layer.forward(&x(&numbers), &find_nan).map(drop).unwrap_err();
     let expected = Some(4);
     assert!(
-        matches!(error, Error::NotANumber { state: "m", layer: 0, reverse: false, step, sequence: 0, unit: 0 } if step == expected),
+        matches!(error, Error::NanState { state: "m", layer: 0, reverse: false, step, sequence: 0, unit: 0 } if step == expected),
         "{error}"
     );
-    let text = "state m of unit 0 is not a number for the first time after step 4 of sequence 0, in layer 0";
+    let text = "state m of unit 0 is NaN for the first time after step 4 of sequence 0, in layer 0";
     assert_eq!(error.to_string(), text);
-    let unlooked = Run { lengths, ..Run::default() };
-    layer.forward(&x(&numbers), &unlooked).unwrap();
+    let without = RecurrentOptions { lengths, ..RecurrentOptions::default() };
+    layer.forward(&x(&numbers), &without).unwrap();
 
     // In the reverse direction of the second layer, the end of a sequence comes first.
     numbers.fill(0.1);
@@ -203,8 +207,8 @@ fn not_a_number() {
     let mut biases = bias.to_vec1::<f64>().unwrap();
     biases[3] = f64::NAN;
     bias.set(&Tensor::from_vec(biases, bias.shape(), &Device::Cpu).unwrap()).unwrap();
-    let error = refused(&layer, &x(&numbers), &looked);
-    let expected = "state m of unit 3 is not a number for the first time after step 5 of sequence 0, in layer \
+    let error = refused(&layer, &x(&numbers), &find_nan);
+    let expected = "state m of unit 3 is NaN for the first time after step 5 of sequence 0, in layer \
                     1, reverse";
     assert_eq!(error, expected);
 
@@ -213,8 +217,9 @@ fn not_a_number() {
     state[(2 + 1) * HIDDEN + 2] = f64::NAN;
     tensors[1] = Tensor::from_vec(state, (2, 2, HIDDEN), &Device::Cpu).unwrap();
     let state = State::new(tensors, true);
-    let error = refused(&layer, &x(&numbers), &Run { state: Some(&state), ..looked });
-    let expected = "state c of unit 2 is not a number for the first time before step 0 of sequence 1, in layer \
+    let error =
+        refused(&layer, &x(&numbers), &RecurrentOptions { state: Some(&state), ..find_nan });
+    let expected = "state c of unit 2 is NaN for the first time before step 0 of sequence 1, in layer \
                     0, reverse";
     assert_eq!(error, expected);
 }

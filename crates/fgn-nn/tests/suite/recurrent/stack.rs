@@ -2,9 +2,10 @@
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Norm};
-use fgn_nn::{Emit, Mode, Parameters, Recurrent, RecurrentConfig, Run, SequenceDropout, State};
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use fgn_nn::{
+    Emit, Generator, Mode, Parameters, Recurrent, RecurrentConfig, RecurrentOptions,
+    SequenceDropout, State,
+};
 
 use super::{INPUT_SIZE, assert_close, layer};
 use crate::common::{all_numbers, check_gradients, flat, parameters, random, scramble, var};
@@ -27,9 +28,9 @@ fn everything() -> RecurrentConfig {
         residual: true,
         projection: Some(3),
         norm: Norm { pre: true, memory: true },
-        input_dropout: SequenceDropout { rate: 0.3, each_step: true },
-        dropout: SequenceDropout { rate: 0.3, each_step: false },
-        hidden_dropout: SequenceDropout { rate: 0.4, each_step: false },
+        input_dropout: SequenceDropout { rate: 0.3, per_step: true },
+        dropout: SequenceDropout { rate: 0.3, per_step: false },
+        hidden_dropout: SequenceDropout { rate: 0.4, per_step: false },
         weight_drop: 0.4,
         zoneout: vec![0.2, 0.3],
         clip: Some(20.0),
@@ -37,7 +38,7 @@ fn everything() -> RecurrentConfig {
     }
 }
 
-fn turned(x: &Tensor) -> Tensor {
+fn reversed(x: &Tensor) -> Tensor {
     let steps: Vec<_> = (0..x.dims()[0]).rev().map(|t| x.get(t).unwrap()).collect();
     Tensor::stack(&steps, 0).unwrap()
 }
@@ -50,14 +51,14 @@ fn a_stack_is_its_layers_one_by_one() {
             let config = RecurrentConfig { residual, ..stack(cell) };
             let (layer, list) = layer(&config);
             let x = random(&[STEPS, 3, INPUT_SIZE], 2);
-            let found = layer.forward(&x, &Run::default()).unwrap();
+            let found = layer.forward(&x, &RecurrentOptions::default()).unwrap();
 
             let mut expected = x;
             let mut finals = Vec::new();
-            for place in 0..3 {
-                let mut ways = Vec::new();
-                for way in ["", "_reverse"] {
-                    let suffix = format!("_l{place}{way}");
+            for index in 0..3 {
+                let mut outputs = Vec::new();
+                for direction in ["", "_reverse"] {
+                    let suffix = format!("_l{index}{direction}");
                     let mut single = parameters(1);
                     let width = expected.dims()[2];
                     let alone = RecurrentConfig::new(cell, HIDDEN);
@@ -67,15 +68,15 @@ fn a_stack_is_its_layers_one_by_one() {
                         let (_, value) = list.iter().find(|(other, _)| *other == name).unwrap();
                         var.set(value.as_tensor()).unwrap();
                     }
-                    let reverse = way == "_reverse";
-                    let seen = if reverse { turned(&expected) } else { expected.clone() };
-                    let run = alone.forward(&seen, &Run::default()).unwrap();
-                    ways.push(if reverse { turned(&run.output) } else { run.output });
+                    let reverse = direction == "_reverse";
+                    let input = if reverse { reversed(&expected) } else { expected.clone() };
+                    let run = alone.forward(&input, &RecurrentOptions::default()).unwrap();
+                    outputs.push(if reverse { reversed(&run.output) } else { run.output });
                     finals.push(run.state.tensors()[0].clone());
                 }
-                let output = Tensor::cat(&ways, 2).unwrap();
+                let output = Tensor::cat(&outputs, 2).unwrap();
                 expected =
-                    if residual && place > 0 { (expected + output).unwrap() } else { output };
+                    if residual && index > 0 { (expected + output).unwrap() } else { output };
             }
             assert_close(&found.output, &expected);
             for (found, expected) in found.state.tensors().iter().zip(&finals) {
@@ -95,8 +96,14 @@ fn the_last_output_is_each_direction_s_own_last() {
             let (layer, _) = layer(&config);
             let x = random(&[STEPS, 3, INPUT_SIZE], 2);
             for lengths in [None, Some(&LENGTHS[..])] {
-                let run =
-                    |emit| layer.forward(&x, &Run { emit, lengths, ..Run::default() }).unwrap();
+                let run = |emit| {
+                    layer
+                        .forward(
+                            &x,
+                            &RecurrentOptions { emit, lengths, ..RecurrentOptions::default() },
+                        )
+                        .unwrap()
+                };
                 let all = run(Emit::All).output.to_vec3::<f64>().unwrap();
                 let last = run(Emit::Last);
                 for (b, last) in last.output.to_vec2::<f64>().unwrap().iter().enumerate() {
@@ -109,8 +116,13 @@ fn the_last_output_is_each_direction_s_own_last() {
                     assert_eq!(flat(found), flat(all));
                 }
                 // Looking for what is not a number changes nothing.
-                let looked = Run { emit: Emit::Last, lengths, find_nan: true, ..Run::default() };
-                assert_eq!(flat(&layer.forward(&x, &looked).unwrap().output), flat(&last.output));
+                let find_nan = RecurrentOptions {
+                    emit: Emit::Last,
+                    lengths,
+                    find_nan: true,
+                    ..RecurrentOptions::default()
+                };
+                assert_eq!(flat(&layer.forward(&x, &find_nan).unwrap().output), flat(&last.output));
             }
         }
     }
@@ -122,16 +134,20 @@ fn all_states_of_all_steps() {
         let (layer, _) = layer(&stack(cell));
         let x = random(&[STEPS, 3, INPUT_SIZE], 2);
         let lengths = Some(&LENGTHS[..]);
-        let run = |emit| layer.forward(&x, &Run { emit, lengths, ..Run::default() }).unwrap();
+        let run = |emit| {
+            layer
+                .forward(&x, &RecurrentOptions { emit, lengths, ..RecurrentOptions::default() })
+                .unwrap()
+        };
         let (found, plain) = (run(Emit::States), run(Emit::All));
         assert_eq!(flat(&found.output), flat(&plain.output));
         assert!(plain.states.is_empty());
         assert_eq!(found.states.len(), 6);
-        for (place, (states, last)) in found.states.iter().zip(plain.state.tensors()).enumerate() {
+        for (index, (states, last)) in found.states.iter().zip(plain.state.tensors()).enumerate() {
             let count = cell.spec().states.len();
             assert_eq!(states.dims(), [STEPS, 3, count, HIDDEN]);
             for (b, length) in LENGTHS.iter().enumerate() {
-                let end = if place % 2 == 1 { 0 } else { length - 1 };
+                let end = if index % 2 == 1 { 0 } else { length - 1 };
                 for state in 0..count {
                     let found = states.get(end).unwrap().get(b).unwrap().get(state).unwrap();
                     let expected = last.get(state).unwrap().get(b).unwrap();
@@ -142,12 +158,14 @@ fn all_states_of_all_steps() {
     }
 }
 
-/// A projected state is put out in its own width, and all of it.
+/// A projected state is returned in its own width.
 #[test]
 fn a_projection_s_outputs_beside_its_states() {
     let (layer, _) = layer(&RecurrentConfig { projection: Some(2), ..stack(AnyCell::LSTM) });
     let x = random(&[STEPS, 3, INPUT_SIZE], 2);
-    let run = |emit| layer.forward(&x, &Run { emit, ..Run::default() }).unwrap();
+    let run = |emit| {
+        layer.forward(&x, &RecurrentOptions { emit, ..RecurrentOptions::default() }).unwrap()
+    };
     let (states, all) = (run(Emit::States), run(Emit::All));
     assert_eq!(all.output.dims(), [STEPS, 3, 4]);
     assert_eq!(flat(&states.output), flat(&all.output));
@@ -156,7 +174,7 @@ fn a_projection_s_outputs_beside_its_states() {
 }
 
 #[test]
-fn batch_first_is_the_same_turned() {
+fn batch_first_is_the_same_reversed() {
     let steps_first = RecurrentConfig { residual: true, ..stack(AnyCell::FGN) };
     let (expected, _) = layer(&steps_first);
     let (found, _) = layer(&RecurrentConfig { batch_first: true, ..steps_first });
@@ -168,7 +186,12 @@ fn batch_first_is_the_same_turned() {
     let lengths = Some(&LENGTHS[..]);
     for emit in [Emit::All, Emit::Last, Emit::States] {
         let run = |layer: &Recurrent, x, resets| {
-            let run = Run { emit, lengths, resets: Some(resets), ..Run::default() };
+            let run = RecurrentOptions {
+                emit,
+                lengths,
+                resets: Some(resets),
+                ..RecurrentOptions::default()
+            };
             layer.forward(x, &run).unwrap()
         };
         let expected = run(&expected, &x, &resets);
@@ -197,7 +220,8 @@ fn without_biases_they_are_zero() {
         var.set(value.map_or(&zeros, |(_, value)| value.as_tensor())).unwrap();
     }
     let x = random(&[STEPS, 2, INPUT_SIZE], 2);
-    let run = |layer: &Recurrent| flat(&layer.forward(&x, &Run::default()).unwrap().output);
+    let run =
+        |layer: &Recurrent| flat(&layer.forward(&x, &RecurrentOptions::default()).unwrap().output);
     assert_eq!(run(&without), run(&with));
 }
 
@@ -213,7 +237,13 @@ fn gradients_of_all_that_a_layer_can_be() {
             let tensors = states.iter().map(|(_, var)| var.as_tensor().clone()).collect();
             let state = State::new(tensors, true);
             let lengths = Some(&LENGTHS[1..]);
-            let run = Run { state: Some(&state), emit, lengths, seed: Some(5), ..Run::default() };
+            let run = RecurrentOptions {
+                state: Some(&state),
+                emit,
+                lengths,
+                seed: Some(5),
+                ..RecurrentOptions::default()
+            };
             all_numbers(&layer.forward(&x.1, &run).unwrap())
         });
     }
@@ -231,7 +261,12 @@ fn gradients_of_initial_states_through_a_residual_stack() {
         check_gradients(&vars, || {
             let tensors = states.iter().map(|(_, var)| var.as_tensor().clone()).collect();
             let state = State::new(tensors, true);
-            let run = Run { state: Some(&state), emit, lengths: Some(&[4, 2]), ..Run::default() };
+            let run = RecurrentOptions {
+                state: Some(&state),
+                emit,
+                lengths: Some(&[4, 2]),
+                ..RecurrentOptions::default()
+            };
             all_numbers(&layer.forward(&x.1, &run).unwrap())
         });
     }
@@ -243,7 +278,7 @@ fn masks_follow_the_seed_on_any_number_of_threads() {
     let x = random(&[STEPS, 7, INPUT_SIZE], 2);
     let run = |seed, threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let run = Run { seed, ..Run::default() };
+        let run = RecurrentOptions { seed, ..RecurrentOptions::default() };
         pool.install(|| flat(&all_numbers(&layer.forward(&x, &run).unwrap())))
     };
     let first = run(Some(1), 1);
@@ -259,15 +294,15 @@ fn masks_follow_the_seed_on_any_number_of_threads() {
 #[test]
 fn every_kind_of_mask_is_drawn_in_training_alone() {
     let plain = || RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, HIDDEN) };
-    let drop = SequenceDropout { rate: 0.5, each_step: false };
-    let each = SequenceDropout { rate: 0.5, each_step: true };
+    let drop = SequenceDropout { rate: 0.5, per_step: false };
+    let each = SequenceDropout { rate: 0.5, per_step: true };
     let x = random(&[STEPS, 2, INPUT_SIZE], 2);
     let run = |config: &RecurrentConfig, seed| {
-        let run = Run { seed, ..Run::default() };
+        let run = RecurrentOptions { seed, ..RecurrentOptions::default() };
         flat(&layer(config).0.forward(&x, &run).unwrap().output)
     };
-    let mut seen = vec![run(&plain(), None)];
-    assert_eq!(run(&plain(), Some(1)), seen[0]);
+    let mut all = vec![run(&plain(), None)];
+    assert_eq!(run(&plain(), Some(1)), all[0]);
     for config in [
         RecurrentConfig { input_dropout: drop, ..plain() },
         RecurrentConfig { input_dropout: each, ..plain() },
@@ -277,20 +312,20 @@ fn every_kind_of_mask_is_drawn_in_training_alone() {
         RecurrentConfig { hidden_dropout: each, ..plain() },
         RecurrentConfig { weight_drop: 0.5, ..plain() },
     ] {
-        assert_eq!(run(&config, None), seen[0]);
+        assert_eq!(run(&config, None), all[0]);
         let dropped = run(&config, Some(1));
-        assert!(!seen.contains(&dropped), "{config:?}");
-        seen.push(dropped);
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        assert!(!all.contains(&dropped), "{config:?}");
+        all.push(dropped);
+        let mut generator = Generator::seed_from_u64(1);
         let (layer, _) = layer(&config);
-        assert!(layer.seed(&mut Mode::Train(&mut rng)).is_some());
+        assert!(layer.seed(&mut Mode::Train(&mut generator)).is_some());
         assert!(layer.seed(&mut Mode::Eval).is_none());
     }
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    assert!(layer(&plain()).0.seed(&mut Mode::Train(&mut rng)).is_none());
+    let mut generator = Generator::seed_from_u64(1);
+    assert!(layer(&plain()).0.seed(&mut Mode::Train(&mut generator)).is_none());
 }
 
-/// A layer that puts out its input as it sees it, as far as a hyperbolic tangent tells it.
+/// A layer whose output is its masked input, up to a hyperbolic tangent.
 fn identity(config: &RecurrentConfig, size: usize) -> Recurrent {
     let mut parameters = parameters(1);
     let layer = Recurrent::new(&mut parameters, "layer", size, config).unwrap();
@@ -305,23 +340,23 @@ fn identity(config: &RecurrentConfig, size: usize) -> Recurrent {
 }
 
 #[test]
-fn inputs_are_dropped_at_each_step_or_at_all_alike_and_keep_their_mean() {
+fn inputs_are_dropped_per_step_or_per_sequence_and_keep_their_mean() {
     let (size, steps, batch) = (40, 30, 5);
-    for each_step in [false, true] {
-        let input_dropout = SequenceDropout { rate: 0.3, each_step };
+    for per_step in [false, true] {
+        let input_dropout = SequenceDropout { rate: 0.3, per_step };
         let config = RecurrentConfig { input_dropout, ..RecurrentConfig::new(AnyCell::RNN, size) };
         let layer = identity(&config, size);
         let x = Tensor::ones((steps, batch, size), DType::F64, &Device::Cpu).unwrap();
-        let run = Run { seed: Some(3), ..Run::default() };
+        let run = RecurrentOptions { seed: Some(3), ..RecurrentOptions::default() };
         let output = layer.forward(&x, &run).unwrap().output.to_vec3::<f64>().unwrap();
         let kept = (0.01 / 0.7_f64).tanh();
         let whole = output.iter().flatten().flatten();
         assert!(whole.clone().all(|&y| y == 0.0 || (y - kept).abs() < 1e-6));
         let zeros = whole.filter(|&&y| y == 0.0).count() as f64;
         let share = zeros / (steps * batch * size) as f64;
-        let tolerance = if each_step { SHARE_TOLERANCE } else { 3.0 * SHARE_TOLERANCE };
+        let tolerance = if per_step { SHARE_TOLERANCE } else { 3.0 * SHARE_TOLERANCE };
         assert!((share - 0.3).abs() < tolerance, "{share}");
-        assert_eq!(output.iter().all(|step| *step == output[0]), !each_step);
+        assert_eq!(output.iter().all(|step| *step == output[0]), !per_step);
         assert_ne!(output[0][0], output[0][1]);
     }
 }
@@ -337,12 +372,16 @@ fn recurrent_weights_are_dropped_for_all_steps_and_sequences() {
         let value = if name.contains("weight_hh") { 1e-3 } else { 0.0 };
         var.set(&Tensor::full(value, var.shape(), &Device::Cpu).unwrap()).unwrap();
     }
-    // A sequence of zeros from a hidden state of a single 1 puts out a column of the weights.
+    // A sequence of zeros from a hidden state of a single 1 outputs a column of the weights.
     let eye = Tensor::eye(size, DType::F64, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let state = State::new(vec![eye], false);
     let x = Tensor::zeros((1, size, size), DType::F64, &Device::Cpu).unwrap();
     let run = |seed| {
-        let run = Run { state: Some(&state), seed: Some(seed), ..Run::default() };
+        let run = RecurrentOptions {
+            state: Some(&state),
+            seed: Some(seed),
+            ..RecurrentOptions::default()
+        };
         flat(&layer.forward(&x, &run).unwrap().output)
     };
     let weights = run(1);
@@ -353,7 +392,7 @@ fn recurrent_weights_are_dropped_for_all_steps_and_sequences() {
 }
 
 #[test]
-fn first_values_of_a_lower_layer_do_not_depend_on_the_stack() {
+fn the_initialisation_of_a_lower_layer_does_not_depend_on_the_stack() {
     let one = RecurrentConfig::new(AnyCell::LSTM, HIDDEN);
     let drawn = |config: &RecurrentConfig| {
         let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu).unwrap();
@@ -376,9 +415,12 @@ fn first_values_of_a_lower_layer_do_not_depend_on_the_stack() {
 fn detached_is_outside_the_graph() {
     let (layer, _) = layer(&everything());
     let x = random(&[STEPS, 2, INPUT_SIZE], 2);
-    let run = layer.detached().forward(&x, &Run { seed: Some(1), ..Run::default() }).unwrap();
+    let run = layer
+        .detached()
+        .forward(&x, &RecurrentOptions { seed: Some(1), ..RecurrentOptions::default() })
+        .unwrap();
     assert!(!run.output.track_op());
-    assert!(layer.forward(&x, &Run::default()).unwrap().output.track_op());
+    assert!(layer.forward(&x, &RecurrentOptions::default()).unwrap().output.track_op());
 }
 
 #[test]
@@ -388,15 +430,20 @@ fn a_frozen_layer_gives_the_same_and_learns_no_more() {
     let frozen = layer.frozen().unwrap();
     let x = random(&[STEPS, 2, INPUT_SIZE], 2);
     for seed in [None, Some(1)] {
-        let run = Run { seed, ..Run::default() };
+        let run = RecurrentOptions { seed, ..RecurrentOptions::default() };
         let found = frozen.forward(&x, &run).unwrap();
         let expected = layer.forward(&x, &run).unwrap();
         assert_eq!(flat(&found.output), flat(&expected.output));
         assert!(!found.output.track_op());
     }
     let outputs = || {
-        let run = |seed| frozen.forward(&x, &Run { seed, ..Run::default() }).unwrap().output;
-        let traced = frozen.trace(&x, &Run::default()).unwrap().0;
+        let run = |seed| {
+            frozen
+                .forward(&x, &RecurrentOptions { seed, ..RecurrentOptions::default() })
+                .unwrap()
+                .output
+        };
+        let traced = frozen.trace(&x, &RecurrentOptions::default()).unwrap().0;
         [run(None), run(Some(1)), traced].map(|output| flat(&output))
     };
     let before = outputs();
@@ -411,12 +458,14 @@ fn telemetry_is_given_for_every_layer_and_direction() {
     let (layer, list) = layer(&stack(AnyCell::GRU));
     scramble(&list);
     let x = random(&[STEPS, 2, INPUT_SIZE], 2);
-    let run = layer.forward(&x, &Run { telemetry: true, ..Run::default() }).unwrap();
+    let run = layer
+        .forward(&x, &RecurrentOptions { telemetry: true, ..RecurrentOptions::default() })
+        .unwrap();
     assert_eq!(run.gates.len(), 6);
     for gates in &run.gates {
         let names: Vec<_> = gates.iter().map(|gate| gate.name).collect();
         assert_eq!(names, ["r", "z"]);
         assert!(gates.iter().all(|gate| gate.mean.iter().all(|mean| (0.0..1.0).contains(mean))));
     }
-    assert!(layer.forward(&x, &Run::default()).unwrap().gates.is_empty());
+    assert!(layer.forward(&x, &RecurrentOptions::default()).unwrap().gates.is_empty());
 }

@@ -2,14 +2,14 @@
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Norm};
-use fgn_nn::{Error, Parameters, Precision, Recurrent, RecurrentConfig, Run, Stream};
+use fgn_nn::{Error, Parameters, Precision, Recurrent, RecurrentConfig, RecurrentOptions, Stream};
 
 use super::INPUT_SIZE;
 use crate::common::{flat, random};
 
 /// Of a few steps in `f32`, of numbers about 1: the order of sums differs.
 const STREAM_TOLERANCE: f64 = 2e-6;
-/// The same where numbers are divided by a deviation that may be small.
+/// The same where numbers are divided by a standard deviation that may be small.
 const NORM_TOLERANCE: f64 = 1e-4;
 const STEPS: usize = 6;
 const BATCH: usize = 2;
@@ -33,7 +33,7 @@ fn stepped(stream: &mut Stream, x: &Tensor) -> Vec<Vec<f32>> {
     stepped_to(HIDDEN, stream, x)
 }
 
-/// The same where the layer puts out another number of units.
+/// The same where the layer has another number of outputs.
 fn stepped_to(size: usize, stream: &mut Stream, x: &Tensor) -> Vec<Vec<f32>> {
     let step = |t| {
         let x = x.get(t).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -50,8 +50,8 @@ fn assert_close(found: &[Vec<f32>], expected: &Tensor, what: &str) {
 
 fn assert_close_to(tolerance: f64, found: &[Vec<f32>], expected: &Tensor, what: &str) {
     let found = found.iter().flatten().map(|&x| f64::from(x));
-    for (place, (found, expected)) in found.zip(flat(expected)).enumerate() {
-        assert!((found - expected).abs() < tolerance, "{what}[{place}]: {found} {expected}");
+    for (index, (found, expected)) in found.zip(flat(expected)).enumerate() {
+        assert!((found - expected).abs() < tolerance, "{what}[{index}]: {found} {expected}");
     }
 }
 
@@ -61,7 +61,7 @@ fn a_stream_of_a_stack_computes_what_the_stack_does() {
         for layers in [1, 2, 4] {
             let layer = single(&stack(cell, layers));
             let x = input(2);
-            let run = layer.forward(&x, &Run::default()).unwrap();
+            let run = layer.forward(&x, &RecurrentOptions::default()).unwrap();
             for threads in [1, 2] {
                 let weights = layer.stream_weights(Precision::F32).unwrap();
                 let mut stream = weights.stream(BATCH, threads).unwrap();
@@ -82,11 +82,11 @@ fn a_stream_of_a_stack_computes_what_the_stack_does() {
 }
 
 #[test]
-fn a_run_and_a_stream_go_on_from_each_other() {
+fn a_pass_and_a_stream_continue_from_each_other() {
     let layer = single(&stack(AnyCell::FGN, 3));
     let (first, second) = (input(2), input(3));
-    let run = layer.forward(&first, &Run::default()).unwrap();
-    let then = Run { state: Some(&run.state), ..Run::default() };
+    let run = layer.forward(&first, &RecurrentOptions::default()).unwrap();
+    let then = RecurrentOptions { state: Some(&run.state), ..RecurrentOptions::default() };
     let expected = layer.forward(&second, &then).unwrap().output;
     let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 1).unwrap();
     stream.set_state(&run.state).unwrap();
@@ -95,13 +95,13 @@ fn a_run_and_a_stream_go_on_from_each_other() {
     let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 1).unwrap();
     stepped(&mut stream, &first);
     let state = stream.state().unwrap();
-    let then = Run { state: Some(&state), ..Run::default() };
+    let then = RecurrentOptions { state: Some(&state), ..RecurrentOptions::default() };
     let found = layer.forward(&second, &then).unwrap().output;
     assert_close(&stepped(&mut stream, &second), &found, "a run from a stream's state");
 }
 
 #[test]
-fn a_sequence_of_a_stream_begins_anew() {
+fn a_sequence_of_a_stream_is_reset() {
     let layer = single(&stack(AnyCell::LSTM, 2));
     let x = input(2);
     let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 1).unwrap();
@@ -128,7 +128,7 @@ fn a_stream_takes_all_options_that_make_sense_step_by_step() {
             ..stack(cell, 3)
         };
         let (layer, x) = (single(&config), input(2));
-        let run = layer.forward(&x, &Run::default()).unwrap();
+        let run = layer.forward(&x, &RecurrentOptions::default()).unwrap();
         let mut stream = layer.stream_weights(Precision::F32).unwrap().stream(BATCH, 2).unwrap();
         let found = stepped_to(config.output_size(), &mut stream, &x);
         assert_close_to(NORM_TOLERANCE, &found, &run.output, &cell.to_string());

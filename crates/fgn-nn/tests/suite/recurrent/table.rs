@@ -1,7 +1,9 @@
 //! The table of cells and features in `docs/cells.md`.
 
 use fgn_core::{AnyCell, Norm};
-use fgn_nn::{Parameters, Precision, Recurrent, RecurrentConfig, Run, SequenceDropout};
+use fgn_nn::{
+    Parameters, Precision, Recurrent, RecurrentConfig, RecurrentOptions, SequenceDropout,
+};
 
 use candle_core::{DType, Device};
 
@@ -13,7 +15,7 @@ const HIDDEN: usize = 4;
 /// Whether a layer with the feature of that column can be built and run.
 fn works(cell: AnyCell, column: &str) -> bool {
     let plain = RecurrentConfig { layers: 2, ..RecurrentConfig::new(cell, HIDDEN) };
-    let drop = SequenceDropout { rate: 0.5, each_step: false };
+    let drop = SequenceDropout { rate: 0.5, per_step: false };
     let config = match column {
         "A" => RecurrentConfig { bidirectional: true, ..plain },
         "B" => RecurrentConfig { projection: Some(2), ..plain },
@@ -30,11 +32,12 @@ fn works(cell: AnyCell, column: &str) -> bool {
     };
     let x = random(&[5, 2, INPUT_SIZE], 1).to_dtype(DType::F32).unwrap();
     let lengths = Some(&[3, 5][..]);
-    let run = Run { lengths, seed: Some(1), telemetry: true, ..Run::default() };
-    let Ok(ran) = layer.forward(&x, &run) else { return false };
+    let run =
+        RecurrentOptions { lengths, seed: Some(1), telemetry: true, ..RecurrentOptions::default() };
+    let Ok(found) = layer.forward(&x, &run) else { return false };
     match column {
         "J" => layer.stream_weights(Precision::F32).is_ok(),
-        "K" | "L" => ran.gates.iter().all(|gates| !gates.is_empty()),
+        "K" | "L" => found.gates.iter().all(|gates| !gates.is_empty()),
         _ => true,
     }
 }

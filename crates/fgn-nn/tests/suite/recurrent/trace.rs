@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use fgn_core::{AnyCell, Norm};
-use fgn_nn::{Emit, Error, Recurrent, RecurrentConfig, Run, State};
+use fgn_nn::{Emit, Error, Recurrent, RecurrentConfig, RecurrentOptions, State};
 
 use super::{INPUT_SIZE, assert_close, layer};
 use crate::common::{flat, random};
@@ -43,24 +43,31 @@ fn the_output_is_that_of_a_run() {
         for config in stacks(cell) {
             let (layer, _) = layer(&config);
             let x = random(&[STEPS, 3, INPUT_SIZE], 2);
-            let (state, places) = (states(&layer, 3), config.layers * layer_ways(&config));
+            let (state, directions) =
+                (states(&layer, 3), config.layers * layer_directions(&config));
             for lengths in [None, Some(&LENGTHS[..])] {
                 for emit in [Emit::All, Emit::Last, Emit::States] {
                     // A trace draws no masks, whatever the seed.
-                    let run = Run { emit, lengths, state: Some(&state), ..Run::default() };
+                    let run = RecurrentOptions {
+                        emit,
+                        lengths,
+                        state: Some(&state),
+                        ..RecurrentOptions::default()
+                    };
                     let expected = layer.forward(&x, &run).unwrap().output;
-                    let (output, traces) =
-                        layer.trace(&x, &Run { seed: Some(7), telemetry: true, ..run }).unwrap();
+                    let (output, traces) = layer
+                        .trace(&x, &RecurrentOptions { seed: Some(7), telemetry: true, ..run })
+                        .unwrap();
                     assert_close(&output, &expected);
                     assert!(!output.track_op());
-                    assert_eq!(traces.len(), places);
+                    assert_eq!(traces.len(), directions);
                 }
             }
         }
     }
 }
 
-fn layer_ways(config: &RecurrentConfig) -> usize {
+fn layer_directions(config: &RecurrentConfig) -> usize {
     1 + usize::from(config.bidirectional)
 }
 
@@ -80,7 +87,12 @@ fn the_means_are_what_telemetry_counts() {
             let x = random(&[STEPS, 3, INPUT_SIZE], 2);
             let state = states(&layer, 3);
             let lengths = Some(&LENGTHS[..]);
-            let run = Run { lengths, state: Some(&state), telemetry: true, ..Run::default() };
+            let run = RecurrentOptions {
+                lengths,
+                state: Some(&state),
+                telemetry: true,
+                ..RecurrentOptions::default()
+            };
             let expected = layer.forward(&x, &run).unwrap().gates;
             let (_, traces) = layer.trace(&x, &run).unwrap();
             assert_eq!(traces.len(), expected.len());
@@ -90,7 +102,10 @@ fn the_means_are_what_telemetry_counts() {
                 for (gate, expected) in trace.gates.iter().zip(expected) {
                     let summary = trace.summary(gate);
                     assert_eq!(summary.name, expected.name);
-                    assert_eq!((&summary.shut, &summary.open), (&expected.shut, &expected.open));
+                    assert_eq!(
+                        (&summary.closed, &summary.open),
+                        (&expected.closed, &expected.open)
+                    );
                     for (found, expected) in summary.mean.iter().zip(&expected.mean) {
                         let error = (found - expected).abs();
                         assert!(error < MEAN_TOLERANCE, "{cell} {}: {error}", gate.name);
@@ -103,7 +118,7 @@ fn the_means_are_what_telemetry_counts() {
     assert!(cells >= 10, "only {cells} cells were compared");
 }
 
-/// Each layer and direction is in its place, its steps in the input's order.
+/// Each layer and direction is at its index, its steps in the input's order.
 #[test]
 fn the_reverse_direction_stands_in_the_order_of_the_input() {
     let (layer, _) = layer(&stack(AnyCell::FGN));
@@ -112,13 +127,13 @@ fn the_reverse_direction_stands_in_the_order_of_the_input() {
         &[x.narrow(0, 0, 2).unwrap(), random(&[1, 1, INPUT_SIZE], 9), x.narrow(0, 3, 3).unwrap()],
         0,
     );
-    let trace = |x: &Tensor| layer.trace(x, &Run::default()).unwrap().1;
+    let trace = |x: &Tensor| layer.trace(x, &RecurrentOptions::default()).unwrap().1;
     let (one, other) = (trace(&x), trace(&changed.unwrap()));
-    let places: Vec<_> = one.iter().map(|found| (found.layer, found.reverse)).collect();
-    assert_eq!(places, [(0, false), (0, true), (1, false), (1, true)]);
+    let directions: Vec<_> = one.iter().map(|found| (found.layer, found.reverse)).collect();
+    assert_eq!(directions, [(0, false), (0, true), (1, false), (1, true)]);
     for (one, other) in one.iter().zip(&other).take(2) {
-        let carried = |trace: &fgn_nn::Trace| trace.carried.clone().unwrap();
-        let (left, right) = (carried(&one.trace), carried(&other.trace));
+        let retained = |trace: &fgn_nn::Trace| trace.retained.clone().unwrap();
+        let (left, right) = (retained(&one.trace), retained(&other.trace));
         // The third step was changed: forwards it shows from there on, backwards up to there.
         for step in 0..STEPS {
             let row = step * HIDDEN..(step + 1) * HIDDEN;
@@ -129,17 +144,21 @@ fn the_reverse_direction_stands_in_the_order_of_the_input() {
 }
 
 #[test]
-fn batch_first_is_the_same_turned() {
+fn batch_first_is_the_same_transposed() {
     let (steps_first, _) = layer(&stack(AnyCell::GRU));
     let (batch_first, _) = layer(&RecurrentConfig { batch_first: true, ..stack(AnyCell::GRU) });
     let x = random(&[STEPS, 3, INPUT_SIZE], 2);
     let resets: Vec<u8> = (0..18).map(|n| u8::from(n % 5 == 0)).collect();
     let resets = Tensor::from_vec(resets, (STEPS, 3), &Device::Cpu).unwrap();
-    let turned = |tensor: &Tensor| tensor.transpose(0, 1).unwrap().contiguous().unwrap();
-    let run = |resets| Run { lengths: Some(&LENGTHS), resets: Some(resets), ..Run::default() };
+    let transposed = |tensor: &Tensor| tensor.transpose(0, 1).unwrap().contiguous().unwrap();
+    let run = |resets| RecurrentOptions {
+        lengths: Some(&LENGTHS),
+        resets: Some(resets),
+        ..RecurrentOptions::default()
+    };
     let (output, traces) = steps_first.trace(&x, &run(&resets)).unwrap();
-    let (found, same) = batch_first.trace(&turned(&x), &run(&turned(&resets))).unwrap();
-    assert_eq!(flat(&found), flat(&turned(&output)));
+    let (found, same) = batch_first.trace(&transposed(&x), &run(&transposed(&resets))).unwrap();
+    assert_eq!(flat(&found), flat(&transposed(&output)));
     assert_eq!(same, traces);
 }
 
@@ -147,17 +166,21 @@ fn batch_first_is_the_same_turned() {
 fn what_a_run_refuses_a_trace_refuses() {
     let (layer, _) = layer(&stack(AnyCell::LSTM));
     let wide = random(&[STEPS, 3, INPUT_SIZE + 1], 2);
-    let refused = layer.trace(&wide, &Run::default()).unwrap_err();
+    let refused = layer.trace(&wide, &RecurrentOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Shape { .. }), "{refused}");
     let x = random(&[STEPS, 3, INPUT_SIZE], 2);
     let single = x.to_dtype(DType::F32).unwrap();
-    let refused = layer.trace(&single, &Run::default()).unwrap_err();
+    let refused = layer.trace(&single, &RecurrentOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::DType { .. }), "{refused}");
     let state = layer.zero_state(2).unwrap();
-    let run = Run { state: Some(&state), ..Run::default() };
+    let run = RecurrentOptions { state: Some(&state), ..RecurrentOptions::default() };
     assert!(matches!(layer.trace(&x, &run), Err(Error::Shape { .. })));
-    let run = Run { lengths: Some(&[1, 2]), ..Run::default() };
+    let run = RecurrentOptions { lengths: Some(&[1, 2]), ..RecurrentOptions::default() };
     assert!(layer.trace(&x, &run).is_err());
-    let run = Run { lengths: Some(&[1, 7, 2]), emit: Emit::Last, ..Run::default() };
+    let run = RecurrentOptions {
+        lengths: Some(&[1, 7, 2]),
+        emit: Emit::Last,
+        ..RecurrentOptions::default()
+    };
     assert!(layer.trace(&x, &run).is_err());
 }

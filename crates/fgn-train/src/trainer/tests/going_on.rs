@@ -12,7 +12,7 @@ fn goes_on_bit_for_bit(settings: &[&str]) {
     assert!(saved.0.len() > config.training.epochs.min(3), "{settings:?}");
     let same = |one: &EpochMetrics, other: &EpochMetrics| {
         let timeless = |metrics| EpochMetrics { seconds: 0.0, samples_per_second: 0.0, ..metrics };
-        timeless(*one) == timeless(*other)
+        timeless(one.clone()) == timeless(other.clone())
     };
     for checkpoint in &saved.0 {
         let folder = tempfile::tempdir().unwrap();
@@ -21,9 +21,9 @@ fn goes_on_bit_for_bit(settings: &[&str]) {
         again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
         let mut notes = Notes::default();
         again.run(&dataset, &mut notes).unwrap();
-        let step = checkpoint.progress.step();
+        let step = checkpoint.state.step();
         assert!(weights(again.model()) == weights(whole.model()), "{settings:?} from step {step}");
-        let (found, expected) = (again.progress().history(), whole.progress().history());
+        let (found, expected) = (again.state().history(), whole.state().history());
         assert!(found.len() == expected.len());
         assert!(found.iter().zip(expected).all(|(one, other)| same(one, other)), "{settings:?}");
         assert_eq!(notes.plans[0].done, step);
@@ -66,7 +66,7 @@ fn it_goes_on_bit_for_bit_with_carried_states() {
     goes_on_bit_for_bit(&[&streams[..], &["checkpoint.every_steps=4"]].concat());
     let trained = |settings: &[&str]| {
         let (config, mut saved) = (testing::load(settings).unwrap(), Saved::default());
-        let every = crate::CheckpointConfig { every_steps: Some(4), keep: 1 };
+        let every = crate::config::CheckpointConfig { every_steps: Some(4), keep: 1 };
         let config = Config { checkpoint: every, ..config };
         trainer(&config).run(&held_out(&config), &mut saved).unwrap();
         saved.0.swap_remove(0).training
@@ -80,9 +80,9 @@ fn a_progress_that_no_training_comes_to_is_refused() {
     let config = testing::load(&["training.epochs=1"]).unwrap();
     let mut saved = Saved::default();
     trainer(&config).run(&held_out(&config), &mut saved).unwrap();
-    type Change = fn(&mut Progress);
+    type Change = fn(&mut TrainerState);
     let changes: [(&str, Change); 6] = [
-        ("its format is 7, expected 1", |progress| progress.format = 7),
+        ("its format is 7, expected 2", |progress| progress.format = 7),
         ("its epoch is 0, expected 2", |progress| progress.epoch = 0),
         ("its count of steps", |progress| progress.step = usize::MAX),
         ("its step within the epoch is 10, expected at most 9", |progress| {
@@ -93,7 +93,7 @@ fn a_progress_that_no_training_comes_to_is_refused() {
     ];
     for (expected, change) in changes {
         let mut checkpoint = saved.0[0].clone();
-        change(&mut checkpoint.progress);
+        change(&mut checkpoint.state);
         let message = trainer(&config).restore(&checkpoint).err().unwrap().to_string();
         assert!(message.contains(expected), "{message}");
     }
@@ -118,7 +118,7 @@ fn another_data_set_is_not_gone_on_with() {
 struct Interrupts(Arc<AtomicBool>, usize);
 
 impl<M> Observer<M> for Interrupts {
-    fn step(&mut self, step: &Step) -> Result<()> {
+    fn step(&mut self, step: &StepMetrics) -> Result<()> {
         self.0.store(step.total == self.1, Ordering::Relaxed);
         Ok(())
     }
@@ -138,7 +138,7 @@ fn it_is_interrupted_saved() {
         let mut observer = (Interrupts(flag, step), Saved::default());
         assert_eq!(trainer.run(&dataset, &mut observer).unwrap(), end, "{step}");
         let last = observer.1.0.last().unwrap();
-        assert_eq!(last.progress.step(), step);
+        assert_eq!(last.state.step(), step);
         let mut again = super::trainer(&config);
         again.restore(last).unwrap();
         assert_eq!(again.run(&dataset, &mut ()).unwrap(), End::Finished);
@@ -194,6 +194,6 @@ fn it_goes_on_past_an_epoch_whose_steps_were_all_left_out() {
     let mut again = trainer();
     again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
     assert_eq!(again.run(&data(None), &mut ()).unwrap(), End::Finished);
-    let losses: Vec<_> = again.progress().history().iter().map(|epoch| epoch.train_loss).collect();
+    let losses: Vec<_> = again.state().history().iter().map(|epoch| epoch.train.loss()).collect();
     assert!(losses.len() == 2 && losses[0].is_nan() && losses[1].is_finite(), "{losses:?}");
 }

@@ -1,34 +1,47 @@
-//! The loop: what it tells, what each setting does.
+//! The loop: what observers get, what each setting does.
 
 mod going_on;
 
 use candle_core::{DType, Device, Tensor, Var};
-use fgn_data::{Batch, Form, Input, Target};
 use fgn_nn::Model;
+use fgn_schema::{InputSchema, Schema, TargetSchema};
 
 use super::*;
+use crate::checkpoint::files::Checkpoint;
+use crate::config::{NonFinite, TrainingConfig};
+use crate::evaluation::evaluate;
+use crate::optimizer::rules::OptimizerConfig;
+use crate::step_metrics::StepMetrics;
 use crate::testing::{self, Saved};
-use crate::{Checkpoint, evaluate};
+use crate::train::train;
 
-/// Notes what it is told.
+/// Keeps what it gets.
 #[derive(Default)]
 struct Notes {
-    plans: Vec<Plan>,
-    steps: Vec<Step>,
+    plans: Vec<TrainingPlan>,
+    steps: Vec<StepMetrics>,
     epochs: Vec<EpochMetrics>,
+    /// The test losses of finished trainings.
+    finished: Vec<f64>,
 }
 
 impl<M> Observer<M> for Notes {
-    fn start(&mut self, plan: &Plan) -> Result<()> {
+    fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
         self.plans.push(plan.clone());
         Ok(())
     }
-    fn step(&mut self, step: &Step) -> Result<()> {
+    fn step(&mut self, step: &StepMetrics) -> Result<()> {
         self.steps.push(*step);
         Ok(())
     }
     fn epoch(&mut self, metrics: &EpochMetrics, _: &M) -> Result<()> {
-        self.epochs.push(*metrics);
+        self.epochs.push(metrics.clone());
+        Ok(())
+    }
+    fn finish(&mut self, finished: &Finished<'_, M>) -> Result<()> {
+        assert_eq!(finished.history, self.epochs);
+        assert_eq!(finished.config, self.plans[0].config);
+        self.finished.push(finished.test.loss());
         Ok(())
     }
 }
@@ -48,7 +61,7 @@ fn weights(model: &Model) -> Vec<f32> {
 }
 
 #[test]
-fn it_learns_and_tells_the_observer_everything() {
+fn it_learns_and_the_observer_gets_everything() {
     let (config, dataset) = (testing::config(), testing::dataset());
     let mut notes = Notes::default();
     let trained = train(&config, &dataset, &mut notes).unwrap();
@@ -62,18 +75,19 @@ fn it_learns_and_tells_the_observer_everything() {
     assert_eq!((last.epoch, last.step, last.samples), (plan.epochs, plan.steps, plan.samples[0]));
     assert!(notes.steps.iter().all(|step| step.gradient_norm > 0.0));
     assert_eq!(notes.epochs, trained.history);
+    assert_eq!(notes.finished, [trained.test.loss()]);
     assert_eq!(notes.epochs[0].learning_rate, notes.steps[plan.steps - 1].learning_rate);
     assert_eq!(trained.test, evaluate(&trained.model, &dataset.test).unwrap());
-    let losses: Vec<_> = trained.history.iter().map(|epoch| epoch.train_loss).collect();
+    let losses: Vec<_> = trained.history.iter().map(|epoch| epoch.train.loss()).collect();
     assert!(losses.last().unwrap() < &(0.5 * losses[0]), "{losses:?}");
-    assert!(trained.test.accuracy() > Some(0.9), "{:?}", trained.test);
+    assert!(trained.test.get("accuracy") > Some(0.9), "{:?}", trained.test);
 }
 
 #[test]
 fn without_held_out_images_an_epoch_has_no_validation() {
     let config = testing::load(&["data.validation=0", "training.epochs=1"]).unwrap();
     let trained = train(&config, &testing::dataset(), &mut ()).unwrap();
-    assert_eq!(trained.history[0].valid_loss, None);
+    assert_eq!(trained.history[0].valid, None);
 }
 
 #[test]
@@ -97,6 +111,35 @@ fn accumulated_batches_are_one_large_batch() {
     for (small, large) in small.iter().zip(&large) {
         assert!((small - large).abs() < 1e-4, "{small} {large}");
     }
+}
+
+/// The steps of an epoch by hand give the weights that `run` gives, and `run` continues after them.
+#[test]
+fn steps_by_hand_are_those_of_a_run() {
+    for accumulate in [1, 3] {
+        let accumulate = format!("training.accumulate={accumulate}");
+        let settings = ["schedule.name=constant", "training.epochs=1", &accumulate];
+        let config = testing::load(&settings).unwrap();
+        let (dataset, training) = (held_out(&config), config.training);
+        let mut whole = trainer(&config);
+        let mut notes = Notes::default();
+        whole.run(&dataset, &mut notes).unwrap();
+        let order = Order::Shuffled { seed: training.seed, epoch: 1 };
+        let batches = Batches::new(&*dataset.train, order, training.batch_size, &Device::Cpu);
+        let batches: Vec<_> = batches.unwrap().collect::<fgn_data::Result<_>>().unwrap();
+        for by_hand in [2, notes.steps.len()] {
+            let mut trainer = trainer(&config);
+            assert!(matches!(trainer.step(&[]), Err(Error::NoBatches)));
+            let found = batches.chunks(training.accumulate).take(by_hand);
+            let found: Vec<_> = found.map(|batches| trainer.step(batches).unwrap()).collect();
+            assert_eq!(found, notes.steps[..by_hand]);
+            trainer.run(&dataset, &mut ()).unwrap();
+            assert!(weights(trainer.model()) == weights(whole.model()), "{by_hand} by hand");
+        }
+    }
+    let broken = numbers(Some(0)).train.batch(&[0, 1], &Device::Cpu).unwrap();
+    let message = own(|_| {}).step(&[broken]).unwrap_err().to_string();
+    assert!(message.contains("samples of the given batches"), "{message}");
 }
 
 #[test]
@@ -144,10 +187,10 @@ fn the_average_is_what_is_measured_and_kept() {
     let averaged = train(&averaged, &dataset, &mut ()).unwrap();
     // The average changes nothing in how it learns.
     let losses =
-        |history: &[EpochMetrics]| history.iter().map(|m| m.train_loss).collect::<Vec<_>>();
+        |history: &[EpochMetrics]| history.iter().map(|m| m.train.loss()).collect::<Vec<_>>();
     assert_eq!(losses(&plain.history), losses(&averaged.history));
     assert!(weights(&plain.model) != weights(&averaged.model));
-    assert!(plain.history[1].valid_loss != averaged.history[1].valid_loss);
+    assert!(plain.history[1].valid != averaged.history[1].valid);
 }
 
 #[test]
@@ -161,11 +204,11 @@ fn it_stops_early_with_the_best_weights() {
     let dataset = held_out(&config);
     let mut trainer = trainer(&config);
     assert_eq!(trainer.run(&dataset, &mut ()).unwrap(), End::StoppedEarly);
-    let history = trainer.progress().history();
+    let history = trainer.state().history();
     assert!(history.len() < 60);
     let best = history.iter().map(EpochMetrics::loss).fold(f64::INFINITY, f64::min);
     let valid = dataset.valid.as_ref().unwrap();
-    assert_eq!(evaluate(trainer.model(), valid).unwrap().loss, best);
+    assert_eq!(evaluate(trainer.model(), valid).unwrap().loss(), best);
 }
 
 #[test]
@@ -202,7 +245,7 @@ fn a_loss_that_is_no_number_stops_it_and_says_where() {
 #[test]
 fn weights_that_are_not_finite_stop_it_even_where_steps_may_be_left_out() {
     let mut trainer = own(|config| {
-        config.optimizer = crate::OptimizerConfig::sgd(1e308);
+        config.optimizer = OptimizerConfig::sgd(1e308);
         config.training.non_finite = NonFinite::Skip;
     });
     let message = trainer.run(&numbers(None), &mut ()).err().unwrap().to_string();
@@ -231,21 +274,21 @@ impl Learner for Mean {
     }
 
     fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Scored> {
-        let input = batch.input.to_dtype(DType::F64)?;
+        let input = batch.input().tensor().to_dtype(DType::F64)?;
         let sum = input.detach().sum_all()?;
         *pass.carried = vec![match pass.carried.first() {
             None => sum,
             Some(before) => (before + sum)?,
         }];
         let loss = input.broadcast_sub(self.parameters[0].1.as_tensor())?.sqr()?.mean_all()?;
-        Ok(Scored { loss, targets: batch.input.dim(0)?, correct: None })
+        Ok(Scored { loss, targets: batch.size(), prediction: None })
     }
 }
 
 /// The numbers 1 to 12, but for one that is none.
 #[derive(Debug)]
 struct Numbers {
-    form: Form,
+    schema: Schema,
     broken: Option<u32>,
 }
 
@@ -256,33 +299,30 @@ impl Samples for Numbers {
     fn len(&self) -> usize {
         12
     }
-    fn form(&self) -> &Form {
-        &self.form
+    fn schema(&self) -> &Schema {
+        &self.schema
     }
-    fn batch(&self, places: &[u32], device: &Device) -> fgn_data::Result<Batch> {
-        let number = |&place: &u32| match self.broken {
-            Some(broken) if broken == place => f32::NAN,
-            _ => place as f32 + 1.0,
+    fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+        let number = |&index: &u32| match self.broken {
+            Some(broken) if broken == index => f32::NAN,
+            _ => index as f32 + 1.0,
         };
-        let numbers: Vec<f32> = places.iter().map(number).collect();
-        let input = Tensor::from_vec(numbers, (places.len(), 1, 1), device)?;
-        Ok(Batch { target: input.clone(), input, lengths: None })
+        let numbers: Vec<f32> = indices.iter().map(number).collect();
+        let input = Tensor::from_vec(numbers, (indices.len(), 1, 1), device)?;
+        Ok(Batch::new(input.clone(), input))
     }
 }
 
 fn numbers(broken: Option<u32>) -> Dataset {
-    let form = || Form {
-        input: Input::Series { features: 1 },
-        target: Target::Numbers(vec!["number".into()]),
-        each_step: false,
-    };
-    let part = |broken| Numbers { form: form(), broken };
+    let target = TargetSchema::Value { names: vec!["number".into()], per_step: false };
+    let schema = Schema::new(InputSchema::Series { features: 1 }, target);
+    let part = |broken| Numbers { schema: schema.clone(), broken };
     Dataset { train: part(broken), valid: None, test: part(None) }.shared()
 }
 
 fn own(more: impl FnOnce(&mut Config<toml::Table, toml::Table>)) -> Trainer<Mean> {
     let (data, model) = (toml::Table::new(), toml::Table::new());
-    let mut config = Config::new("own", data, crate::TrainingConfig::new(2, 3), model);
+    let mut config = Config::new("own", data, TrainingConfig::new(2, 3), model);
     more(&mut config);
     Trainer::new(&config, Mean::new()).unwrap()
 }
@@ -291,13 +331,13 @@ fn own(more: impl FnOnce(&mut Config<toml::Table, toml::Table>)) -> Trainer<Mean
 fn a_model_and_data_of_ones_own_are_trained() {
     let mut trainer = own(|config| {
         config.training.epochs = 40;
-        config.optimizer = crate::OptimizerConfig::sgd(0.1);
+        config.optimizer = OptimizerConfig::sgd(0.1);
         config.schedule = Schedule::Cosine { floor: 0.0 };
     });
     assert_eq!(trainer.run(&numbers(None), &mut ()).unwrap(), End::Finished);
     let found = trainer.model().parameters[0].1.to_scalar::<f64>().unwrap();
     assert!((found - 6.5).abs() < 0.1, "{found}");
-    assert_eq!(trainer.progress().history()[0].train_accuracy, None);
+    assert_eq!(trainer.state().history()[0].train.get("accuracy"), None);
 }
 
 #[test]
@@ -314,7 +354,7 @@ fn a_step_that_is_not_finite_is_left_out_when_asked_for() {
     let skipped = notes.steps.iter().filter(|step| !step.loss.is_finite()).count();
     assert_eq!((skipped, notes.steps.len()), (2, 8), "one of four steps in both epochs");
     assert!(trainer.model().parameters[0].1.to_scalar::<f64>().unwrap().is_finite());
-    assert!(notes.epochs.iter().all(|epoch| epoch.train_loss.is_finite()));
+    assert!(notes.epochs.iter().all(|epoch| epoch.train.loss().is_finite()));
 }
 
 #[test]
@@ -335,4 +375,34 @@ fn states_are_carried_along_streams_and_saved() {
     let epoch = [Some(15.0), Some(33.0), Some(54.0), None];
     assert_eq!(sums(true), [epoch, epoch].concat());
     assert!(sums(false).iter().all(|sum| sum.is_none_or(|sum| sum < 12.0 * 3.0)));
+}
+
+#[test]
+fn the_monitored_measure_decides_which_epoch_is_best() {
+    let settings = ["monitor=accuracy", "early_stopping={ patience = 3 }", "training.epochs=12"];
+    let config = testing::load(&settings).unwrap();
+    let dataset = held_out(&config);
+    let mut trainer = trainer(&config);
+    trainer.run(&dataset, &mut ()).unwrap();
+    let accuracy = |epoch: &EpochMetrics| epoch.measured().get("accuracy").unwrap();
+    let history = trainer.state().history();
+    let best = history.iter().map(accuracy).fold(0.0, f64::max);
+    let first = history.iter().find(|epoch| accuracy(epoch) == best).unwrap();
+    assert_eq!(trainer.state().best_step(), Some(first.step));
+    let valid = dataset.valid.as_ref().unwrap();
+    assert_eq!(evaluate(trainer.model(), valid).unwrap().get("accuracy"), Some(best));
+}
+
+#[test]
+fn metrics_that_do_not_suit_are_refused_before_the_training() {
+    for (setting, expected) in [
+        ("metrics=[\"mae\"]", "not for 3 classes"),
+        ("metrics=[\"acuracy\"]", "did you mean \"accuracy\"?"),
+        ("monitor=f1", "monitor is \"f1\", expected one of loss, accuracy"),
+    ] {
+        let config = testing::load(&[setting]).unwrap();
+        let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+        let message = Trainer::new(&config, model).err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
 }

@@ -1,0 +1,135 @@
+//! The arguments, and the commands that they name.
+
+use std::process::ExitCode;
+
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
+use fgn_train::DeviceChoice;
+
+use crate::commands::{
+    completions, data, eval, export, inspect, predict, recipes, report, sweep, train,
+};
+use crate::error::Result;
+use crate::logging;
+use crate::output::print_error;
+
+/// Parses the arguments and runs the command; prints an error if there is one.
+pub fn main() -> ExitCode {
+    fgn_nn::keep_freed_memory();
+    match Cli::try_parse() {
+        Ok(cli) => cli.run().unwrap_or_else(|error| {
+            print_error(&error);
+            ExitCode::FAILURE
+        }),
+        Err(usage) => {
+            // A closed terminal is all that can go wrong here.
+            let _ = usage.print();
+            ExitCode::from(if usage.use_stderr() { NOT_UNDERSTOOD } else { 0 })
+        }
+    }
+}
+
+/// The exit code for arguments that are not understood.
+const NOT_UNDERSTOOD: u8 = 2;
+
+/// Train gated recurrent networks, evaluate them, use them
+///
+/// `fgn train` alone trains the article's forgetting gate network on MNIST, which is built in.
+#[derive(Debug, Parser)]
+#[command(name = "fgn", version, disable_help_subcommand = true, after_help = HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Number of threads; the results do not depend on it [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Where to compute: auto (a GPU, if the build and the machine have one), cpu, cuda or cuda:N
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+    /// Log what happens to standard error; -vv and -vvv log more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+const HELP: &str = "\
+Exit codes:
+  0    done
+  1    an error, printed to standard error; existing files are unchanged
+  2    arguments that are not understood
+  130  interrupted by Ctrl-C, and saved: `fgn train --resume RUN` continues
+
+Environment:
+  FGN_LOG  what to log, in place of -v: `info`, or `warn,fgn_train=debug`
+  FGN_ISA  the instruction set: `avx512`, `avx2`, `neon` or `portable`
+  MIMALLOC_PURGE_DELAY
+           milliseconds until freed memory goes back to the system [default: 60000]";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a model by a recipe, into a run folder; or resume an interrupted run
+    #[command(after_help = train::HELP)]
+    Train(train::TrainArgs),
+    /// Evaluate the model of a run: loss, metrics, and tables of its classes or values
+    #[command(after_help = eval::HELP)]
+    Eval(eval::EvalArgs),
+    /// Predict for images, tables or other files, with the model of a run
+    #[command(after_help = predict::HELP)]
+    Predict(predict::PredictArgs),
+    /// Show statistics of the parameters of a run's model, and of its gates
+    #[command(after_help = inspect::HELP)]
+    Inspect(inspect::InspectArgs),
+    /// Write the weights of a run to a file that other programs read
+    #[command(after_help = export::HELP)]
+    Export(export::ExportArgs),
+    /// Write the report of a run, report.html
+    #[command(after_help = report::HELP)]
+    Report(report::ReportArgs),
+    /// List the recipes, or show one
+    #[command(after_help = recipes::HELP)]
+    Recipes(recipes::RecipesArgs),
+    /// Describe a data set: its schema, its parts and its classes
+    #[command(after_help = data::HELP)]
+    Data(data::DataArgs),
+    /// Train a recipe with different values and seeds, and compare the results
+    #[command(after_help = sweep::HELP)]
+    Sweep(sweep::SweepArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = completions::HELP)]
+    Completions(completions::CompletionsArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever makes it fail.
+    pub fn run(self) -> Result<ExitCode> {
+        logging::start(self.verbose)?;
+        if let Some(threads) = self.threads {
+            rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+        }
+        let device = || self.device.open();
+        match self.command {
+            Command::Train(args) => return args.run(&device()?),
+            Command::Predict(args) => return args.run(&device()?),
+            Command::Sweep(args) => return args.run(&device()?),
+            Command::Eval(args) => args.run(&device()?)?,
+            Command::Export(args) => args.run()?,
+            Command::Report(args) => args.run(&device()?)?,
+            Command::Inspect(args) => args.run(&device()?)?,
+            Command::Recipes(args) => args.run()?,
+            Command::Data(args) => args.run()?,
+            Command::Completions(args) => args.run(Cli::command())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,12 @@
+//! The commands, one a file: their arguments, and what they do.
+
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod eval;
+pub(crate) mod export;
+pub(crate) mod inspect;
+pub(crate) mod predict;
+pub(crate) mod recipes;
+pub(crate) mod report;
+pub(crate) mod sweep;
+pub(crate) mod train;

@@ -1,0 +1,189 @@
+//! `fgn train`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use candle_core::Device;
+use clap::Args;
+use fgn_report::{grouped, observers};
+use fgn_train::{
+    Config, DataConfig, End, Override, RECIPES, Session, SessionOutcome, Trained, open_data,
+};
+
+use crate::console::Console;
+use crate::error::Result;
+use crate::interrupt;
+use crate::measured::{main_measure, targets};
+use crate::output::{print, program};
+use crate::settings;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  fgn train
+  fgn train mnist-rows --epochs 3 --seed 7
+  fgn train --data fashion-mnist/ --out runs/fashion
+  fgn train images --data photos/         a folder for each class
+  fgn train series --data steps.csv --set data.series.id=who --set data.series.target=kind
+  fgn train series --data steps.csv --set data.series.id=who --set data.series.target=level \\
+    --set data.series.task=regression
+  fgn train --set model.recurrent.cell.z=linear --set data.validation=0
+  fgn train mine.toml --set model.head.kind=classification --set 'metrics=[\"accuracy\"]'
+  fgn train --set optimizer.name=lion --set optimizer.learning_rate=3e-4
+  fgn train --set checkpoint.every_steps=100
+  fgn train --set early_stopping.patience=3 --set monitor=accuracy
+  fgn train runs/mnist-1/config.toml      the same training again
+  fgn train --resume runs/mnist-1         resume after an interruption, as if there had been none
+
+A value of --set is TOML, or a bare word for a string. The keys are those of a recipe; config.toml
+in each run folder has all of them. What a recipe leaves out of [model], as model.input and
+model.head, is taken from the data.
+
+Ctrl-C once finishes the step, saves and stops; twice stops at once. A run that was killed resumes
+from its last checkpoint: there is one after each epoch, and one every checkpoint.every_steps steps.";
+
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    #[arg(default_value = "mnist", help = recipes())]
+    recipe: String,
+    /// Passes over the training samples
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Samples per batch
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u32>,
+    /// The optimizer's step size
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    learning_rate: Option<f64>,
+    /// Determines everything random: the same seed gives the same model
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    seed: Option<i64>,
+    /// The run folder [default: the first of runs/RECIPE-1, runs/RECIPE-2, … that is free]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Your own data, a file or folder that a reader of the recipe's [data] reads: a table (.csv, .tsv,
+    /// .parquet), a folder with a folder of images for each class, or the four files of an IDX data set like MNIST
+    #[arg(long, value_name = "PATH")]
+    data: Option<PathBuf>,
+    /// Set any key of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Resume the run in this folder, as if it had never stopped
+    #[arg(long, value_name = "RUN", conflicts_with_all = [
+        "recipe", "epochs", "batch_size", "learning_rate", "seed", "out", "data", "set",
+    ])]
+    resume: Option<PathBuf>,
+    /// If the last checkpoint is damaged, resume from the last one that is not
+    #[arg(long, requires = "resume")]
+    last_good: bool,
+}
+
+impl TrainArgs {
+    pub(crate) fn run(self, device: &Device) -> Result<ExitCode> {
+        let session = match &self.resume {
+            Some(folder) => Session::resume(folder, self.last_good, device)?,
+            None => {
+                let (config, dataset) = Config::open(&self.recipe, &self.overrides()?)?;
+                let dataset = dataset.map_or_else(|| open_data(&config.data), Ok)?;
+                Session::begin_on(dataset, config, self.out.as_deref(), device)?
+            }
+        };
+        let mut observers = (observers(session.folder(), session.config())?, Console::new());
+        let monitor = session.config().monitor.clone();
+        let SessionOutcome { folder, step, end, trained } =
+            session.run(interrupt::on_ctrl_c()?, &mut observers)?;
+        match trained {
+            Some(trained) => {
+                print(&summary(&folder, end, &monitor, &trained))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            None => {
+                print(&interrupted(&folder, step))?;
+                Ok(ExitCode::from(interrupt::EXIT_CODE))
+            }
+        }
+    }
+
+    /// The flags first, then the values of `--set`.
+    fn overrides(&self) -> Result<Vec<Override>> {
+        let mut overrides = Vec::new();
+        overrides.extend(self.epochs.map(|n| Override::new("training.epochs", i64::from(n))));
+        overrides
+            .extend(self.batch_size.map(|n| Override::new("training.batch_size", i64::from(n))));
+        overrides.extend(self.learning_rate.map(|x| Override::new("optimizer.learning_rate", x)));
+        overrides.extend(self.seed.map(|n| Override::new("training.seed", n)));
+        if let Some(path) = &self.data {
+            overrides.push(Override::new("data.source", DataConfig::absolute(path)?));
+        }
+        overrides.extend(settings::parsed(&self.set)?);
+        Ok(overrides)
+    }
+}
+
+fn interrupted(folder: &Path, step: usize) -> String {
+    let (program, folder) = (program(), folder.display());
+    format!(
+        "\nInterrupted after step {}, and saved. To resume:\n  {program} train --resume {folder}\n",
+        grouped(step)
+    )
+}
+
+fn summary(folder: &Path, end: End, monitor: &str, trained: &Trained) -> String {
+    let (program, folder, test) = (program(), folder.display(), &trained.test);
+    let early = match end {
+        End::StoppedEarly => format!(
+            "\nStopped early: the {monitor} no longer improved. The model is that of the best epoch.\n"
+        ),
+        _ => String::new(),
+    };
+    let (main, targets) = (main_measure(test), targets(test, trained.model.config()));
+    let measured = match test.metrics.is_empty() {
+        true => format!("Test {main}  ({targets})"),
+        false => format!("Test {main}  (loss {:.4}, {targets})", test.loss()),
+    };
+    let by = match test.breakdowns.first() {
+        Some(table) => format!("evaluate it {row} by {row}", row = table.row),
+        None => "evaluate it again".into(),
+    };
+    format!(
+        "{early}\n{measured}\n\n\
+         The run is in {folder}: config.toml, metrics.jsonl, model.safetensors, curves.svg, report.html\n\
+         Next:\n  open {folder}/report.html in a browser\n  {program} eval {folder}            {by}\n  \
+         {program} predict {folder} FILE    use it on a file of your own\n"
+    )
+}
+
+fn recipes() -> String {
+    let names: Vec<_> = RECIPES.iter().map(|(name, _)| *name).collect();
+    format!("A recipe, or the path of a .toml file with one; recipes: {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use fgn_data::Share;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        args: TrainArgs,
+    }
+
+    #[test]
+    fn flags_become_overrides_and_set_has_the_last_word() {
+        let typed = "train --epochs 3 --batch-size 7 --learning-rate 0.5 --seed 9 \
+                     --data somewhere --set training.seed=8 --set data.validation=6";
+        let args = Typed::try_parse_from(typed.split_whitespace()).unwrap().args;
+        let config = Config::load(&args.recipe, &args.overrides().unwrap()).unwrap();
+        assert_eq!(config.name, "mnist");
+        let training = &config.training;
+        assert_eq!((training.epochs, training.batch_size, training.seed), (3, 7, 8));
+        assert_eq!(
+            (config.optimizer.learning_rate(), config.data.validation),
+            (0.5, Share::Count(6))
+        );
+        assert!(config.data.source.ends_with("/somewhere"), "{}", config.data.source);
+        assert!(Path::new(&config.data.source).is_absolute());
+    }
+}

@@ -1,0 +1,31 @@
+//! The command line of fgn: the program `fgn` is [`main`].
+//!
+//! It is a thin shell. It parses the arguments ([`Cli`]), opens the device, the threads and the log, and runs a
+//! command on the crates below: training, evaluation and prediction of `fgn-train`, reports of `fgn-report`. It
+//! knows no kind of data, input layer, head or metric: whatever is in their registries is trained, evaluated,
+//! predicted and described by the same few lines.
+//!
+//! Only this crate depends on crates for arguments, a terminal, Ctrl-C and an allocator. Of it, the [`Console`],
+//! an observer with a progress bar, is for programs of your own too: `examples/own_model.rs` uses it.
+//!
+//! ```
+//! use clap::Parser as _;
+//!
+//! assert!(fgn_cli::Cli::try_parse_from(["fgn", "train", "mnist-rows", "--epochs", "3"]).is_ok());
+//! assert!(fgn_cli::Cli::try_parse_from(["fgn", "train", "--epoch", "3"]).is_err());
+//! ```
+
+mod cli;
+mod commands;
+mod console;
+mod error;
+mod interrupt;
+mod logging;
+mod measured;
+mod output;
+mod settings;
+mod table;
+
+pub use cli::{Cli, main};
+pub use console::Console;
+pub use error::{Error, Result};

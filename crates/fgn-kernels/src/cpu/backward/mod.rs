@@ -1,0 +1,11 @@
+//! The backward pass over a whole sequence: [`pass::backward`].
+
+mod block;
+pub(crate) mod gradients;
+mod input;
+pub(crate) mod pass;
+mod projection;
+mod run;
+mod step;
+mod weight_gradient;
+mod whole_rows;

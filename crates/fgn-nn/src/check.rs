@@ -1,0 +1,63 @@
+//! Checks of configuration values, shared by all layers.
+
+use candle_core::Tensor;
+use fgn_schema::Moments;
+
+use crate::error::{Error, Result};
+
+/// The largest size of anything, far above any use, so that no product of sizes overflows.
+const MAX_SIZE: usize = 1 << 14;
+
+/// Refuses the value `found` of `field` unless `holds`.
+pub(crate) fn check(
+    holds: bool,
+    field: &'static str,
+    found: impl ToString,
+    expected: impl Into<String>,
+) -> Result<()> {
+    if holds {
+        return Ok(());
+    }
+    Err(Error::Config { field, found: found.to_string(), expected: expected.into() })
+}
+
+/// A size of at least `least`.
+pub(crate) fn size(field: &'static str, found: usize, least: usize) -> Result<()> {
+    let fits = (least..=MAX_SIZE).contains(&found);
+    check(fits, field, found, format!("{least} to {MAX_SIZE}"))
+}
+
+/// A width that may be the product of two sizes.
+pub(crate) fn width(field: &'static str, found: usize) -> Result<()> {
+    const MAX: usize = MAX_SIZE * MAX_SIZE;
+    check((1..=MAX).contains(&found), field, found, format!("1 to {MAX}"))
+}
+
+/// A probability with which something is dropped, or a share that is given away.
+pub(crate) fn probability(field: &'static str, found: f64) -> Result<()> {
+    let expected = "a probability of at least 0 and below 1";
+    check((0.0..1.0).contains(&found), field, found, expected)
+}
+
+/// A mean and a standard deviation for each of `count` values.
+pub(crate) fn moments(field: &'static str, found: &Moments, count: usize) -> Result<()> {
+    let counts = [found.mean.len(), found.std.len()];
+    let expected = format!("{count} of each");
+    let lengths = format!("{} means and {} standard deviations", counts[0], counts[1]);
+    check(counts == [count; 2], field, lengths, expected)?;
+    let finite = found.mean.iter().all(|mean| mean.is_finite())
+        && found.std.iter().all(|&std| std > 0.0 && std.is_finite());
+    let expected = "finite means, and finite standard deviations above 0";
+    check(finite, field, format!("{found:?}"), expected)
+}
+
+/// Names for `count` outputs, or none.
+pub(crate) fn names(field: &'static str, found: &[String], count: usize) -> Result<()> {
+    let expected = format!("{count}, one for each output, or none");
+    check(found.is_empty() || found.len() == count, field, found.len(), expected)
+}
+
+/// The error of a tensor of a wrong shape.
+pub(crate) fn wrong_shape(what: &'static str, found: &Tensor, expected: String) -> Error {
+    Error::Shape { what, found: found.dims().to_vec(), expected }
+}

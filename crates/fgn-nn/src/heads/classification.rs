@@ -1,0 +1,267 @@
+//! One of several classes.
+
+use std::borrow::Cow;
+
+use fgn_kernels::Emit;
+use fgn_schema::{Padded, Prediction, Statistics, TargetSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::answer::{self, Answer};
+use super::kind::{Encoded, Head, HeadKind};
+use super::outputs;
+use crate::check;
+use crate::dense::Linear;
+use crate::dropout::Mode;
+use crate::error::{Error, Result};
+use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
+use crate::parameters::Parameters;
+
+/// Predicts one of several classes for each sample, or for each of its steps: a linear layer, and softmax
+/// cross entropy as the loss. Its parameters are those of a [`Linear`] layer.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Classification {
+    /// The number of classes, at least 2.
+    pub classes: usize,
+    /// The names of the classes; if not given, they are counted from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Whether each step has a class, rather than each sample.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_step: bool,
+}
+
+impl Classification {
+    /// One of `classes` for each sample.
+    pub fn new(classes: usize) -> Self {
+        Self { classes, names: Vec::new(), per_step: false }
+    }
+}
+
+impl HeadKind for Classification {
+    fn stand_in() -> TargetSchema {
+        TargetSchema::Class { names: outputs::names(&[], 2), per_step: false }
+    }
+
+    /// A recipe that says how many classes there are says all about them: nothing is added to it.
+    fn complete(
+        given: &Map<String, Value>,
+        targets: &TargetSchema,
+        _: &Statistics,
+    ) -> Option<Map<String, Value>> {
+        let TargetSchema::Class { names, per_step } = targets else { return None };
+        match given.contains_key("classes") {
+            true => Some(Map::new()),
+            false => Some(outputs::keys("classes", names, *per_step)),
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        check::size("head.classes", self.classes, 2)?;
+        check::names("head.names", &self.names, self.classes)
+    }
+
+    fn target(&self) -> TargetSchema {
+        let names = outputs::names(&self.names, self.classes);
+        TargetSchema::Class { names, per_step: self.per_step }
+    }
+
+    fn metrics(&self) -> &'static [&'static str] {
+        &["accuracy"]
+    }
+
+    /// A data set may have fewer classes than the head.
+    fn accepts(&self, targets: &TargetSchema) -> Result<()> {
+        match targets {
+            TargetSchema::Class { names, .. } if names.len() <= self.classes => {
+                outputs::accepts_steps(targets, self.per_step)?;
+                outputs::accepts_names(targets, &self.names)
+            }
+            _ => Err(Error::Mismatch {
+                found: targets.to_string(),
+                expected: format!("at most {} classes (model.head.classes)", self.classes),
+            }),
+        }
+    }
+
+    fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
+        check::probability("label_smoothing", options.label_smoothing)
+    }
+
+    fn build(
+        &self,
+        parameters: &mut Parameters,
+        name: &str,
+        inputs: usize,
+    ) -> Result<Box<dyn Head>> {
+        self.validate()?;
+        Ok(Box::new(ClassificationHead {
+            linear: Linear::new(parameters, name, inputs, self.classes)?,
+            names: outputs::names(&self.names, self.classes),
+            per_step: self.per_step,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct ClassificationHead {
+    linear: Linear,
+    names: Vec<String>,
+    per_step: bool,
+}
+
+impl Head for ClassificationHead {
+    fn emit(&self) -> Emit {
+        outputs::emit(self.per_step)
+    }
+
+    fn forward(
+        &self,
+        encoded: &Encoded<'_>,
+        _: Option<&Padded>,
+        _: &mut Mode<'_>,
+    ) -> Result<Prediction> {
+        let logits = self.linear.forward(encoded.output)?;
+        Ok(Prediction::Logits(outputs::batch(logits, self.per_step, encoded)?))
+    }
+
+    fn loss(
+        &self,
+        prediction: &Prediction,
+        target: &Padded,
+        options: &LossOptions,
+    ) -> Result<Loss> {
+        logits(prediction)?;
+        let (logits, classes) = prediction.rows(target)?;
+        let mean = smoothed_cross_entropy(&logits, &classes, options.label_smoothing)?;
+        Ok(Loss::new(mean, classes.dim(0)?))
+    }
+
+    fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
+        let samples = outputs::rows(logits(prediction)?)?;
+        Ok(samples.iter().map(|rows| self.answer(rows)).collect())
+    }
+}
+
+impl ClassificationHead {
+    /// The answer for a sample, from the logits of the sample or of its steps.
+    fn answer(&self, rows: &[Vec<f32>]) -> Answer {
+        if !self.per_step {
+            let logits = rows.first().map_or(&[][..], Vec::as_slice);
+            let (class, probabilities) = (largest(logits), softmax(logits));
+            let mut keys = self.keys(class);
+            let all: Vec<_> = probabilities.iter().copied().map(answer::number).collect();
+            keys.insert("probabilities".into(), all.into());
+            let named = probabilities.iter().enumerate();
+            let line = answer::line(named.map(|(class, &p)| (self.name(class).into_owned(), p)));
+            return Answer::new(format!("{}\n  {line}", self.name(class)), keys);
+        }
+        let (mut texts, mut steps) = (Vec::new(), Vec::new());
+        for logits in rows {
+            let (class, probabilities) = (largest(logits), softmax(logits));
+            let probability = probabilities.get(class).copied().unwrap_or(f32::NAN);
+            texts.push(format!("{} {probability:.3}", self.name(class)));
+            let mut keys = self.keys(class);
+            keys.insert("probability".into(), answer::number(probability));
+            steps.push(Value::from(keys));
+        }
+        Answer::new(answer::steps(&texts), Map::from_iter([("steps".into(), steps.into())]))
+    }
+
+    fn keys(&self, class: usize) -> Map<String, Value> {
+        let name = ("name".to_owned(), json!(self.name(class)));
+        Map::from_iter([("class".to_owned(), json!(class)), name])
+    }
+
+    fn name(&self, class: usize) -> Cow<'_, str> {
+        self.names.get(class).map_or_else(|| class.to_string().into(), |name| name.as_str().into())
+    }
+}
+
+fn logits(prediction: &Prediction) -> Result<&Padded> {
+    match prediction {
+        Prediction::Logits(logits) => Ok(logits),
+        _ => Err(Error::Prediction { found: "values", expected: "logits" }),
+    }
+}
+
+/// In `f64`, so that the sum is 1 to the last digit of an `f32`.
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| (power / sum) as f32).collect()
+}
+
+/// The index of the largest value, the first of several; 0 where there is none.
+fn largest(values: &[f32]) -> usize {
+    let larger = |best, index| if values[index] > values[best] { index } else { best };
+    (1..values.len()).fold(0, larger)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_sum_to_one_whatever_the_logits() {
+        for logits in [[0.0, 0.0, 0.0], [1e30, -1e30, 0.0], [-700.0, -701.0, -702.0]] {
+            let probabilities = softmax(&logits);
+            assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{probabilities:?}");
+        }
+    }
+
+    #[test]
+    fn a_data_set_may_have_fewer_classes_and_names_must_agree() {
+        let class = |names: &[&str], per_step| TargetSchema::Class {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            per_step,
+        };
+        let head = Classification::new(3);
+        for names in [&["a", "b", "c"][..], &["a", "b"]] {
+            head.accepts(&class(names, false)).unwrap();
+        }
+        let named =
+            Classification { names: vec!["a".into(), "b".into()], ..Classification::new(2) };
+        named.accepts(&class(&["a", "b"], false)).unwrap();
+        let value = TargetSchema::Value { names: vec!["x".into()], per_step: false };
+        for (head, targets, expected) in [
+            (&head, class(&["a"; 4], false), "4 classes, expected at most 3 classes"),
+            (&head, value, "1 value, expected at most 3 classes (model.head.classes)"),
+            (&head, class(&["a"], true), "a target per step, expected a target per sample"),
+            (&head, TargetSchema::None, "no target, expected at most 3 classes"),
+            (
+                &named,
+                class(&["b", "a"], false),
+                "targets called b, a, expected targets called a, b",
+            ),
+        ] {
+            let error = head.accepts(&targets).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the data has {expected}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_count_are_not_written() {
+        let complete = |given: Value, names: &[&str], per_step| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            let targets = TargetSchema::Class { names, per_step };
+            let given = given.as_object().unwrap().clone();
+            Classification::complete(&given, &targets, &Statistics::default()).map(Value::from)
+        };
+        assert_eq!(complete(json!({}), &["0", "1", "2"], false), Some(json!({ "classes": 3 })));
+        let named = json!({ "classes": 2, "names": ["no", "yes"], "per_step": true });
+        assert_eq!(complete(json!({}), &["no", "yes"], true), Some(named));
+        assert_eq!(complete(json!({ "classes": 5 }), &["no", "yes"], true), Some(json!({})));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let error = Classification::new(1).validate().unwrap_err().to_string();
+        assert_eq!(error, "`head.classes` is 1, expected 2 to 16384");
+        let names = Classification { names: vec!["a".into()], ..Classification::new(3) };
+        let error = names.validate().unwrap_err().to_string();
+        assert_eq!(error, "`head.names` is 1, expected 3, one for each output, or none");
+    }
+}

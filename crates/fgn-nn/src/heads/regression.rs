@@ -1,0 +1,257 @@
+//! Several values.
+
+use candle_core::Tensor;
+use fgn_kernels::Emit;
+use fgn_schema::{Moments, Padded, Prediction, Statistics, TargetSchema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::answer::{self, Answer};
+use super::kind::{Encoded, Head, HeadKind};
+use super::outputs;
+use crate::check;
+use crate::completion;
+use crate::dense::Linear;
+use crate::dropout::Mode;
+use crate::error::{Error, Result};
+use crate::loss::{Loss, LossOptions, mean_squared_error};
+use crate::parameters::Parameters;
+use crate::scaling::Scaling;
+
+/// Predicts several values for each sample, or for each of its steps: a linear layer, and the mean squared
+/// error as the loss. Its parameters are those of a [`Linear`] layer.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Regression {
+    /// The number of values.
+    pub values: usize,
+    /// The names of the values; if not given, they are counted from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Whether each step has values, rather than each sample.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub per_step: bool,
+    /// The mean and standard deviation of each value. The linear layer predicts standardised values, which
+    /// are scaled back to the targets' units; the loss is that of standardised values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Moments>,
+}
+
+impl Regression {
+    /// So many values for each sample, without a scale.
+    pub fn new(values: usize) -> Self {
+        Self { values, names: Vec::new(), per_step: false, scale: None }
+    }
+}
+
+impl HeadKind for Regression {
+    fn stand_in() -> TargetSchema {
+        TargetSchema::Value { names: outputs::names(&[], 1), per_step: false }
+    }
+
+    /// A recipe that says how many values there are says all about them: nothing is added to it.
+    fn complete(
+        given: &Map<String, Value>,
+        targets: &TargetSchema,
+        statistics: &Statistics,
+    ) -> Option<Map<String, Value>> {
+        let TargetSchema::Value { names, per_step } = targets else { return None };
+        if given.contains_key("values") {
+            return Some(Map::new());
+        }
+        let mut keys = outputs::keys("values", names, *per_step);
+        if let Some(found) = &statistics.target {
+            keys.insert("scale".into(), completion::moments(found));
+        }
+        Some(keys)
+    }
+
+    fn validate(&self) -> Result<()> {
+        check::size("head.values", self.values, 1)?;
+        check::names("head.names", &self.names, self.values)?;
+        match &self.scale {
+            Some(scale) => check::moments("head.scale", scale, self.values),
+            None => Ok(()),
+        }
+    }
+
+    fn target(&self) -> TargetSchema {
+        let names = outputs::names(&self.names, self.values);
+        TargetSchema::Value { names, per_step: self.per_step }
+    }
+
+    fn metrics(&self) -> &'static [&'static str] {
+        &["mae", "rmse", "r2"]
+    }
+
+    fn accepts(&self, targets: &TargetSchema) -> Result<()> {
+        match targets {
+            TargetSchema::Value { names, .. } if names.len() == self.values => {
+                outputs::accepts_steps(targets, self.per_step)?;
+                outputs::accepts_names(targets, &self.names)
+            }
+            _ => {
+                let values = if self.values == 1 { "value" } else { "values" };
+                let expected = format!("{} {values} (model.head.values)", self.values);
+                Err(Error::Mismatch { found: targets.to_string(), expected })
+            }
+        }
+    }
+
+    fn build(
+        &self,
+        parameters: &mut Parameters,
+        name: &str,
+        inputs: usize,
+    ) -> Result<Box<dyn Head>> {
+        self.validate()?;
+        let linear = Linear::new(parameters, name, inputs, self.values)?;
+        let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters));
+        Ok(Box::new(RegressionHead {
+            linear,
+            scale: scale.transpose()?,
+            count: self.values,
+            names: self.names.clone(),
+            per_step: self.per_step,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct RegressionHead {
+    linear: Linear,
+    scale: Option<Scaling>,
+    count: usize,
+    names: Vec<String>,
+    per_step: bool,
+}
+
+impl Head for RegressionHead {
+    fn emit(&self) -> Emit {
+        outputs::emit(self.per_step)
+    }
+
+    fn forward(
+        &self,
+        encoded: &Encoded<'_>,
+        _: Option<&Padded>,
+        _: &mut Mode<'_>,
+    ) -> Result<Prediction> {
+        let mut values = self.linear.forward(encoded.output)?;
+        if let Some(scale) = &self.scale {
+            values = scale.apply(&values)?;
+        }
+        Ok(Prediction::Values(outputs::batch(values, self.per_step, encoded)?))
+    }
+
+    fn loss(
+        &self,
+        prediction: &Prediction,
+        target: &Padded,
+        options: &LossOptions,
+    ) -> Result<Loss> {
+        options.without_label_smoothing()?;
+        values(prediction)?;
+        let (predicted, target) = prediction.rows(target)?;
+        let mean = self.error(&predicted, &target)?;
+        Ok(Loss::new(mean, target.dim(0)?))
+    }
+
+    fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
+        let samples = outputs::rows(values(prediction)?)?;
+        Ok(samples.iter().map(|rows| self.answer(rows)).collect())
+    }
+}
+
+impl RegressionHead {
+    /// The mean squared error of standardised values.
+    fn error(&self, predicted: &Tensor, target: &Tensor) -> Result<Tensor> {
+        match &self.scale {
+            Some(scale) => {
+                let target = target.to_dtype(predicted.dtype())?;
+                mean_squared_error(&scale.remove(predicted)?, &scale.remove(&target)?)
+            }
+            None => mean_squared_error(predicted, target),
+        }
+    }
+
+    /// The answer for a sample, from the values of the sample or of its steps.
+    fn answer(&self, rows: &[Vec<f32>]) -> Answer {
+        let names = outputs::names(&self.names, self.count);
+        let line = |values: &[f32]| answer::line(names.iter().cloned().zip(values.iter().copied()));
+        let list = |values: &[f32]| -> Value {
+            values.iter().copied().map(answer::number).collect::<Vec<_>>().into()
+        };
+        let mut keys = Map::new();
+        if !self.names.is_empty() {
+            keys.insert("names".into(), json!(self.names));
+        }
+        if !self.per_step {
+            let values = rows.first().map_or(&[][..], Vec::as_slice);
+            keys.insert("values".into(), list(values));
+            return Answer::new(line(values), keys);
+        }
+        let texts: Vec<_> = rows.iter().map(|values| line(values)).collect();
+        let steps: Vec<_> = rows.iter().map(|values| json!({ "values": list(values) })).collect();
+        keys.insert("steps".into(), steps.into());
+        Answer::new(answer::steps(&texts), keys)
+    }
+}
+
+fn values(prediction: &Prediction) -> Result<&Padded> {
+    match prediction {
+        Prediction::Values(values) => Ok(values),
+        _ => Err(Error::Prediction { found: "logits", expected: "values" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_for_targets_of_as_many_values() {
+        let value = |names: &[&str], per_step| TargetSchema::Value {
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            per_step,
+        };
+        let head = Regression::new(2);
+        head.accepts(&value(&["x", "y"], false)).unwrap();
+        let class = Regression::stand_in();
+        let named = Regression { names: vec!["x".into(), "y".into()], ..Regression::new(2) };
+        for (head, targets, expected) in [
+            (&head, class, "1 value, expected 2 values (model.head.values)"),
+            (&head, value(&["x", "y"], true), "a target per step, expected a target per sample"),
+            (
+                &named,
+                value(&["y", "x"], false),
+                "targets called y, x, expected targets called x, y",
+            ),
+        ] {
+            let error = head.accepts(&targets).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("the data has {expected}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_scale_is_that_of_the_data_unless_the_recipe_says_how_many_values() {
+        let found = Moments { mean: vec![0.5], std: vec![3.0] };
+        let statistics = Statistics::new(None, Some(found.clone()));
+        let targets = TargetSchema::Value { names: vec!["x".into()], per_step: true };
+        let keys = Regression::complete(&Map::new(), &targets, &statistics).unwrap();
+        let config: Regression = serde_json::from_value(keys.into()).unwrap();
+        let names = vec!["x".to_owned()];
+        assert_eq!(config, Regression { values: 1, names, per_step: true, scale: Some(found) });
+        let given = Map::from_iter([("values".to_owned(), json!(1))]);
+        assert_eq!(Regression::complete(&given, &targets, &statistics), Some(Map::new()));
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        let error = Regression::new(0).validate().unwrap_err().to_string();
+        assert_eq!(error, "`head.values` is 0, expected 1 to 16384");
+        let scale = Some(Moments { mean: vec![0.0], std: vec![0.0] });
+        let error = Regression { scale, ..Regression::new(1) }.validate().unwrap_err().to_string();
+        assert!(error.starts_with("`head.scale` is Moments"), "{error}");
+    }
+}

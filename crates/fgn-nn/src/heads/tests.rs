@@ -1,0 +1,212 @@
+//! What holds for every kind of head.
+
+use candle_core::{DType, Device, Tensor};
+use fgn_kernels::Emit;
+use fgn_schema::{Moments, Padded, Prediction};
+use serde_json::json;
+
+use super::*;
+use crate::dropout::Mode;
+use crate::error::Error;
+use crate::recurrent::State;
+
+fn table(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn examples() -> Vec<HeadConfig> {
+    let example = |kind: &Kind<TargetSchema>| {
+        let given = table(json!({ "kind": kind.name }));
+        let targets = (kind.stand_in)();
+        assert_eq!(HeadConfig::stand_in(&given), targets);
+        let whole = HeadConfig::complete(&given, &targets, &Statistics::default()).unwrap();
+        serde_json::from_value::<HeadConfig>(whole.into()).unwrap()
+    };
+    KINDS.iter().map(example).collect()
+}
+
+fn tensor(values: &[f64], shape: &[usize]) -> Tensor {
+    Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
+}
+
+fn built(config: &HeadConfig) -> (Box<dyn Head>, Parameters) {
+    let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu).unwrap();
+    let head = config.build(&mut parameters, "head", 4).unwrap();
+    (head, parameters)
+}
+
+#[test]
+fn each_kind_is_completed_from_its_stand_in() {
+    assert_eq!(HeadConfig::kinds().len(), KINDS.len());
+    for (kind, config) in KINDS.iter().zip(examples()) {
+        assert_eq!(config.kind(), kind.name);
+        config.validate().unwrap();
+        config.accepts(&(kind.stand_in)()).unwrap();
+        assert_eq!(config.target(), (kind.stand_in)());
+        let error = config.accepts(&TargetSchema::None).unwrap_err();
+        assert!(matches!(error, Error::Mismatch { .. }), "{error}");
+    }
+}
+
+#[test]
+fn each_kind_is_written_with_its_name_and_read_back() {
+    for config in examples() {
+        let value = serde_json::to_value(&config).unwrap();
+        assert_eq!(value["kind"], config.kind());
+        assert_eq!(serde_json::from_value::<HeadConfig>(value.clone()).unwrap(), config);
+        let mut more = table(value);
+        more.insert("clases".into(), 3.into());
+        let error = serde_json::from_value::<HeadConfig>(more.into()).unwrap_err().to_string();
+        assert!(error.contains("unknown field `clases`"), "{error}");
+    }
+}
+
+#[test]
+fn without_a_kind_the_first_that_fits_is_taken() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let class = TargetSchema::Class { names: names(&["a", "b", "c"]), per_step: true };
+    let value = TargetSchema::Value { names: names(&["x"]), per_step: false };
+    let statistics = Statistics::new(None, Some(Moments { mean: vec![0.5], std: vec![2.0] }));
+    for (targets, expected) in [
+        (
+            &class,
+            json!({ "kind": "classification", "classes": 3, "names": ["a", "b", "c"], "per_step": true }),
+        ),
+        (
+            &value,
+            json!({ "kind": "regression", "values": 1, "names": ["x"], "scale": { "mean": [0.5], "std": [2.0] } }),
+        ),
+    ] {
+        let whole = HeadConfig::complete(&Map::new(), targets, &statistics).unwrap();
+        assert_eq!(Value::from(whole), expected);
+    }
+    assert_eq!(HeadConfig::stand_in(&Map::new()).to_string(), "2 classes");
+    assert_eq!(HeadConfig::stand_in(&table(json!({ "values": 3 }))).to_string(), "1 value");
+    let given = table(json!({ "kind": "regression" }));
+    let error = HeadConfig::complete(&given, &class, &statistics).unwrap_err().to_string();
+    let expected = "`head.kind` is regression, expected one for 3 classes per step: classification";
+    assert_eq!(error, expected);
+    let error = HeadConfig::complete(&Map::new(), &TargetSchema::None, &statistics).unwrap_err();
+    let expected = "`head.kind` is left out, expected one for no target, but there is none";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn each_kind_predicts_for_samples_and_for_steps() {
+    let lengths = [3, 1];
+    for config in examples() {
+        for per_step in [false, true] {
+            let mut value = table(serde_json::to_value(&config).unwrap());
+            value.insert("per_step".into(), per_step.into());
+            let config: HeadConfig = serde_json::from_value(value.into()).unwrap();
+            let (head, parameters) = built(&config);
+            assert_eq!(head.emit(), if per_step { Emit::All } else { Emit::Last });
+            assert_eq!(parameters.list()[0].0, "head.weight");
+            assert!(!config.metrics().is_empty());
+            let outputs = config.target().names().len();
+            let state = State::new(Vec::new(), false);
+            let (shape, expected) = match per_step {
+                false => (vec![2, 4], vec![2, outputs]),
+                true => (vec![3, 2, 4], vec![2, 3, outputs]),
+            };
+            let output = Tensor::ones(shape, DType::F64, &Device::Cpu).unwrap();
+            let encoded = Encoded::new(&output, Some(&lengths), &state);
+            let prediction = head.forward(&encoded, None, &mut Mode::Eval).unwrap();
+            assert_eq!(prediction.output().tensor().dims(), expected);
+            assert_eq!(prediction.output().lengths(), per_step.then_some(&lengths[..]));
+
+            // One answer a sample; padding has none.
+            let answers = head.decode(&prediction).unwrap();
+            assert_eq!(answers.len(), 2);
+            if per_step {
+                let steps = |answer: &Answer| answer.json()["steps"].as_array().unwrap().len();
+                assert_eq!([steps(&answers[0]), steps(&answers[1])], lengths);
+                assert!(answers[0].text().starts_with("3 steps\n  0: "), "{}", answers[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_class_is_read_with_its_probabilities() {
+    let names = vec!["cat".into(), "dog".into()];
+    let config = Classification { names, ..Classification::new(2) };
+    let (head, _) = built(&config.clone().into());
+    let logits = tensor(&[0.0, 3f64.ln()], &[1, 2]);
+    let answers = head.decode(&Prediction::Logits(logits.clone().into())).unwrap();
+    assert_eq!(answers[0].text(), "dog\n  cat: 0.250  dog: 0.750");
+    let expected = r#"{"class":1,"name":"dog","probabilities":[0.25,0.75]}"#;
+    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
+
+    let (head, _) = built(&Classification { per_step: true, ..config }.into());
+    let steps = Tensor::stack(&[&logits, &logits], 1).unwrap();
+    let steps = Padded::with_lengths(steps, vec![1]).unwrap();
+    let answers = head.decode(&Prediction::Logits(steps)).unwrap();
+    assert_eq!(answers[0].text(), "1 step\n  0: dog 0.750");
+    let expected = r#"{"steps":[{"class":1,"name":"dog","probability":0.75}]}"#;
+    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
+    let error = head.decode(&Prediction::Values(logits.into())).unwrap_err().to_string();
+    assert_eq!(error, "a prediction of values, expected logits");
+}
+
+#[test]
+fn values_are_read_with_their_names() {
+    let names = vec!["x".into(), "y".into()];
+    let config = Regression { names, ..Regression::new(2) };
+    let (head, _) = built(&config.clone().into());
+    let values = tensor(&[1.0, 2.5], &[1, 2]);
+    let answers = head.decode(&Prediction::Values(values.clone().into())).unwrap();
+    assert_eq!(answers[0].text(), "x: 1.000  y: 2.500");
+    let expected = r#"{"names":["x","y"],"values":[1.0,2.5]}"#;
+    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
+    let (unnamed, _) = built(&Regression::new(2).into());
+    let answers = unnamed.decode(&Prediction::Values(values.clone().into())).unwrap();
+    assert_eq!(answers[0].text(), "0: 1.000  1: 2.500");
+    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), r#"{"values":[1.0,2.5]}"#);
+
+    let (head, _) = built(&Regression { per_step: true, ..config }.into());
+    let steps = Tensor::stack(&[&values, &values], 1).unwrap();
+    let answers = head.decode(&Prediction::Values(steps.into())).unwrap();
+    let expected = "2 steps\n  0: x: 1.000  y: 2.500\n  1: x: 1.000  y: 2.500";
+    assert_eq!(answers[0].text(), expected);
+    let error = head.decode(&Prediction::Logits(values.into())).unwrap_err().to_string();
+    assert_eq!(error, "a prediction of logits, expected values");
+}
+
+#[test]
+fn only_classes_have_label_smoothing() {
+    let smoothed = LossOptions::default().with_label_smoothing(0.1);
+    let classes = HeadConfig::from(Classification::new(2));
+    classes.check_loss_options(&smoothed).unwrap();
+    let too_much = LossOptions::default().with_label_smoothing(1.0);
+    assert!(matches!(classes.check_loss_options(&too_much), Err(Error::Config { .. })));
+    let values = HeadConfig::from(Regression::new(1));
+    values.check_loss_options(&LossOptions::default()).unwrap();
+    let error = values.check_loss_options(&smoothed).unwrap_err().to_string();
+    assert!(error.starts_with("`label_smoothing` is 0.1, expected 0: only"), "{error}");
+    let (head, _) = built(&values);
+    let predicted = Prediction::Values(tensor(&[1.0], &[1, 1]).into());
+    let target = tensor(&[1.0], &[1, 1]).into();
+    let error = head.loss(&predicted, &target, &smoothed).unwrap_err().to_string();
+    assert!(error.starts_with("`label_smoothing` is 0.1"), "{error}");
+}
+
+#[test]
+fn losses_count_their_targets_and_leave_padding_out() {
+    let (head, _) = built(&Classification { per_step: true, ..Classification::new(2) }.into());
+    let logits = tensor(&[0.0, 1.0, 5.0, -5.0, 2.0, 0.5, 0.0, 0.0], &[2, 2, 2]);
+    let logits = Padded::with_lengths(logits, vec![1, 2]).unwrap();
+    let classes = Tensor::new(&[[1u32, 9], [0, 1]], &Device::Cpu).unwrap();
+    let target = Padded::with_lengths(classes.clone(), vec![1, 2]).unwrap();
+    let prediction = Prediction::Logits(logits);
+    let loss = head.loss(&prediction, &target, &LossOptions::default()).unwrap();
+    assert_eq!(loss.targets, 3);
+    let of = |a: f64, b: f64| (1.0 + (b - a).exp()).ln();
+    let expected = (of(1.0, 0.0) + of(2.0, 0.5) + of(0.0, 0.0)) / 3.0;
+    assert!((loss.mean.to_scalar::<f64>().unwrap() - expected).abs() < 1e-14);
+    let whole = head.loss(&prediction, &classes.into(), &LossOptions::default());
+    assert!(matches!(whole, Err(Error::Batch(_))), "{whole:?}");
+    let values = Prediction::Values(tensor(&[1.0], &[1, 1]).into());
+    let wrong = head.loss(&values, &target, &LossOptions::default());
+    assert!(matches!(wrong, Err(Error::Prediction { .. })), "{wrong:?}");
+}

@@ -1,0 +1,112 @@
+//! Images, pixel by pixel.
+
+use candle_core::Tensor;
+use fgn_schema::{InputSchema, Padded, Statistics};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::images;
+use super::kind::{InputKind, InputLayer};
+use crate::check::check;
+use crate::error::Result;
+use crate::parameters::Parameters;
+use crate::random::Generator;
+use crate::sequences::Sequences;
+
+/// Each pixel of an image is a time step, row by row or in a permuted order: `[B, height, width]` becomes
+/// `[T, B, I]` with `T = height · width` and `I = 1`.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct ImagePixels {
+    /// The height of the images.
+    pub height: usize,
+    /// Their width.
+    pub width: usize,
+    /// The seed of a permutation of the pixels, the same for every image; without one they stay in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permutation_seed: Option<u64>,
+}
+
+impl InputKind for ImagePixels {
+    fn stand_in() -> InputSchema {
+        images::schema(1, 1)
+    }
+
+    fn complete(
+        _: &Map<String, Value>,
+        samples: &InputSchema,
+        _: &Statistics,
+    ) -> Option<Map<String, Value>> {
+        images::complete(samples)
+    }
+
+    fn validate(&self) -> Result<()> {
+        const MOST: usize = 1 << 22;
+        images::validate(self.height, self.width)?;
+        let expected = format!("at most {MOST} pixels, as each is a step");
+        check(self.height * self.width <= MOST, "input.width", self.width, expected)
+    }
+
+    fn samples(&self) -> InputSchema {
+        images::schema(self.height, self.width)
+    }
+
+    fn features(&self) -> usize {
+        1
+    }
+
+    fn steps(&self) -> Option<usize> {
+        Some(self.height * self.width)
+    }
+
+    fn build(&self, parameters: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
+        self.validate()?;
+        let Self { height, width, permutation_seed } = *self;
+        let order = permutation_seed.map(|seed| {
+            let order = permutation((height * width) as u32, seed);
+            Tensor::from_slice(&order, order.len(), parameters.device())
+        });
+        Ok(Box::new(Pixels { size: [height, width], order: order.transpose()? }))
+    }
+}
+
+fn permutation(count: u32, seed: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..count).collect();
+    order.shuffle(Generator::seed_from_u64(seed).rng());
+    order
+}
+
+#[derive(Debug)]
+struct Pixels {
+    size: [usize; 2],
+    /// For each step the index of its pixel.
+    order: Option<Tensor>,
+}
+
+impl InputLayer for Pixels {
+    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+        let images = images::checked(samples, self.size)?;
+        let pixels = images.flatten_from(1)?.t()?.contiguous()?;
+        let pixels = match &self.order {
+            Some(order) => pixels.index_select(order, 0)?,
+            None => pixels,
+        };
+        Sequences::new(pixels.reshape(((), samples.batch_size(), 1))?.contiguous()?, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_may_have_only_so_many_pixels() {
+        let config =
+            |height, width| ImagePixels { height, width, permutation_seed: None }.validate();
+        assert!(config(1 << 11, 1 << 11).is_ok());
+        let error = config(1 << 11, (1 << 11) + 1).unwrap_err().to_string();
+        let expected = "`input.width` is 2049, expected at most 4194304 pixels";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Images, row by row.
+
+use fgn_schema::{InputSchema, Padded, Statistics};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::images;
+use super::kind::{InputKind, InputLayer};
+use crate::error::Result;
+use crate::parameters::Parameters;
+use crate::sequences::Sequences;
+
+/// Each row of an image is a time step: `[B, height, width]` becomes `[T, B, I]` with `T = height` and
+/// `I = width`.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct ImageRows {
+    /// The height of the images.
+    pub height: usize,
+    /// Their width.
+    pub width: usize,
+}
+
+impl InputKind for ImageRows {
+    fn stand_in() -> InputSchema {
+        images::schema(1, 1)
+    }
+
+    fn complete(
+        _: &Map<String, Value>,
+        samples: &InputSchema,
+        _: &Statistics,
+    ) -> Option<Map<String, Value>> {
+        images::complete(samples)
+    }
+
+    fn validate(&self) -> Result<()> {
+        images::validate(self.height, self.width)
+    }
+
+    fn samples(&self) -> InputSchema {
+        images::schema(self.height, self.width)
+    }
+
+    fn features(&self) -> usize {
+        self.width
+    }
+
+    fn steps(&self) -> Option<usize> {
+        Some(self.height)
+    }
+
+    fn build(&self, _: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
+        self.validate()?;
+        Ok(Box::new(Rows { size: [self.height, self.width] }))
+    }
+}
+
+#[derive(Debug)]
+struct Rows {
+    size: [usize; 2],
+}
+
+impl InputLayer for Rows {
+    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+        let images = images::checked(samples, self.size)?;
+        Sequences::new(images.transpose(0, 1)?.contiguous()?, None)
+    }
+}

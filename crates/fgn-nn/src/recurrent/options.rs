@@ -1,0 +1,51 @@
+//! What a forward pass of a recurrent layer takes beside its input, and what it returns.
+
+use candle_core::Tensor;
+use fgn_kernels::{Emit, GateStatistics};
+
+use super::state::State;
+
+/// Options of a forward pass of a [`Recurrent`](crate::Recurrent) layer. The default is a pass over
+/// sequences of full length from a zero state, without dropout.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecurrentOptions<'a> {
+    /// The initial state; zero if not given.
+    pub state: Option<&'a State>,
+    /// Which outputs are returned.
+    pub emit: Emit,
+    /// The length of each sequence, in `1 ..= T`; `T` if not given. Inputs past a sequence's length are not
+    /// read, and outputs there are zero. The last output and the final state are those at the sequence's own
+    /// end, which is where the reverse direction starts.
+    pub lengths: Option<&'a [usize]>,
+    /// `[T, B]` in `U8`, or `[B, T]` if the batch comes first: where it is not 0, the states before the
+    /// step are set to zero, and no gradient passes. A new sequence starts there: an episode, a packed
+    /// document.
+    pub resets: Option<&'a Tensor>,
+    /// The seed of all dropout and zoneout masks, in training: the same masks for the same seed, whatever
+    /// the number of threads. Without a seed nothing is dropped. See
+    /// [`Recurrent::seed`](crate::Recurrent::seed).
+    pub seed: Option<u64>,
+    /// Whether to collect statistics of the gates.
+    pub telemetry: bool,
+    /// Whether to search the states for NaN: [`Error::NanState`](crate::Error::NanState) says where the
+    /// first one appeared. Keeps the states of all steps in memory.
+    pub find_nan: bool,
+}
+
+/// The results of a forward pass of a [`Recurrent`](crate::Recurrent) layer.
+#[derive(Clone, Debug)]
+pub struct RecurrentOutput {
+    /// The outputs of the last layer, both directions side by side: `[T, B, D·P]` with `P = H` without a
+    /// projection; `[B, T, D·P]` if the batch comes first. With [`Emit::Last`] `[B, D·P]`: the forward
+    /// direction's output at each sequence's last step, and the reverse direction's, which ends there, at
+    /// its first.
+    pub output: Tensor,
+    /// The states after each sequence's last step.
+    pub state: State,
+    /// With [`Emit::States`], the states of each layer and direction after every step, `[T, B, S, H]`, or
+    /// `[B, T, S, H]`, in the order of [`State::tensors`].
+    pub states: Vec<Tensor>,
+    /// With [`RecurrentOptions::telemetry`], the statistics of the gates of each layer and direction, in
+    /// the same order.
+    pub gates: Vec<Vec<GateStatistics>>,
+}

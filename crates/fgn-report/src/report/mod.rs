@@ -1,0 +1,81 @@
+//! The report of a run: one HTML file that needs nothing beside it, and no network.
+
+mod confusion;
+mod curves;
+mod gates;
+mod maps;
+mod mistakes;
+mod outcomes;
+mod page;
+mod plot;
+mod raster;
+mod residuals;
+mod sample;
+mod section;
+mod subject;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod text;
+pub(crate) mod writer;
+
+use std::path::{Path, PathBuf};
+
+use fgn_data::Dataset;
+use fgn_train::run_files::REPORT;
+use fgn_train::{Config, Learner, read_gates, read_metrics, replace_file};
+use serde::Serialize;
+
+use crate::error::Result;
+use outcomes::Predicted;
+use subject::{Subject, Training};
+
+/// Writes `report.html` into the run folder `folder`, and gives its path: the configuration, how training
+/// went, how `model` does on the test samples of `dataset`, its worst mistakes, and what its gates do. Of
+/// the folder, `metrics.jsonl` and `gates.jsonl` are read, as far as they are there.
+///
+/// It makes one more pass over the test samples.
+///
+/// # Errors
+/// Samples that the model cannot read, and files that cannot be read or written.
+pub fn write_report<M: Learner, C: Serialize, D: Serialize>(
+    folder: &Path,
+    config: &Config<C, D>,
+    model: &M,
+    dataset: &Dataset,
+) -> Result<PathBuf> {
+    write(folder, &Training::of(config)?, model, dataset)
+}
+
+fn write<M: Learner>(
+    folder: &Path,
+    training: &Training,
+    model: &M,
+    dataset: &Dataset,
+) -> Result<PathBuf> {
+    let of = Subject {
+        training,
+        model,
+        dataset,
+        history: read_metrics(folder)?,
+        gates: read_gates(folder)?,
+        roles: subject::roles(model, &dataset.test)?,
+        outcomes: outcomes::measure(model, &dataset.test, model.metrics(&training.metrics)?)?,
+    };
+    let mut sections = vec![summary::section(&of), curves::section(&of)?];
+    match &of.outcomes.predicted {
+        Predicted::Classes(confusion) => sections.push(confusion::section(&of, confusion)),
+        Predicted::Values(residuals) => sections.push(residuals::section(&of, residuals)?),
+        Predicted::Other => {}
+    }
+    sections.extend([
+        mistakes::section(&of)?,
+        gates::spreads(&of)?,
+        gates::memories(&of)?,
+        maps::section(&of)?,
+        summary::configuration(training),
+    ]);
+    let file = folder.join(REPORT);
+    replace_file(&file, page::page(&training.name, &of.subtitle(), &sections).as_bytes())?;
+    Ok(file)
+}

@@ -1,0 +1,74 @@
+//! What a report is about: a training and its outcome.
+
+use std::collections::BTreeMap;
+
+use fgn_core::Role;
+use fgn_data::{Dataset, Samples};
+use fgn_train::{Config, EpochMetrics, GateRecord, Learner, Result};
+use serde::Serialize;
+
+use super::outcomes::Outcomes;
+
+/// What a report says of the configuration.
+pub(super) struct Training {
+    pub(super) name: String,
+    /// The whole configuration, as TOML.
+    pub(super) config: String,
+    /// The names of the metrics; none for those that suit the model.
+    pub(super) metrics: Vec<String>,
+    /// The measure that decides which epoch is best.
+    pub(super) monitor: String,
+}
+
+impl Training {
+    pub(super) fn of<C: Serialize, D: Serialize>(config: &Config<C, D>) -> Result<Training> {
+        Ok(Training {
+            name: config.name.clone(),
+            config: config.to_toml()?,
+            metrics: config.metrics.clone(),
+            monitor: config.monitor.clone(),
+        })
+    }
+}
+
+/// What a report is about.
+pub(super) struct Subject<'a, M> {
+    pub(super) training: &'a Training,
+    pub(super) model: &'a M,
+    pub(super) dataset: &'a Dataset,
+    pub(super) history: Vec<EpochMetrics>,
+    pub(super) gates: Vec<GateRecord>,
+    /// What each gate is for, by its name in the cell's equations.
+    pub(super) roles: BTreeMap<String, Role>,
+    pub(super) outcomes: Outcomes,
+}
+
+impl<M: Learner> Subject<'_, M> {
+    /// What was trained on what, in a line.
+    pub(super) fn subtitle(&self) -> String {
+        let (model, data) = (self.model.summary(), self.dataset.train.name());
+        format!("{model}; trained on {data}")
+    }
+
+    /// The name of a class, or of a regression target.
+    pub(super) fn name(&self, output: usize) -> String {
+        output_name(self.dataset.test.schema().target.names(), output)
+    }
+}
+
+/// The name of an output: the data set's, or its index.
+pub(super) fn output_name(names: &[String], output: usize) -> String {
+    names.get(output).cloned().unwrap_or_else(|| output.to_string())
+}
+
+/// What each gate of a model is for, from a short look at the first of some samples.
+pub(super) fn roles(model: &impl Learner, samples: &dyn Samples) -> Result<BTreeMap<String, Role>> {
+    if model.gated_units() == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let device = model.parameters().first().map(|(_, var)| var.device().clone());
+    let batch = samples.batch(&[0], &device.unwrap_or(candle_core::Device::Cpu))?;
+    let traces = model.trace(&batch, 1)?;
+    let gates = traces.iter().flat_map(|traced| &traced.trace.gates);
+    Ok(gates.map(|gate| (gate.name.to_owned(), gate.role)).collect())
+}

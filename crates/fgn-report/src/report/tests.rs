@@ -1,0 +1,296 @@
+//! Reports of tiny trainings.
+
+use std::fs;
+
+use candle_core::{DType, Device, Tensor};
+use fgn_core::AnyCell;
+use fgn_data::{DataConfig, Dataset, Samples, SeriesOptions, Task};
+use fgn_nn::{
+    Classification, Embedding, HeadConfig, ImagePixels, ImageRows, InputConfig, Model, ModelConfig,
+    RecurrentConfig, Regression, Series,
+};
+use fgn_schema::{Batch, InputSchema, Padded, Schema, TargetSchema};
+use fgn_train::{GateRecorder, Recorder, Trainer};
+
+use super::*;
+use crate::testing;
+
+/// Elements that have no end.
+const VOID: [&str; 6] = ["meta", "br", "img", "hr", "link", "input"];
+/// What every report has.
+const PARTS: [&str; 8] =
+    ["summary", "curves", "mistakes", "gates", "memory", "maps", "configuration", "<h1>"];
+
+/// Trains as `config` says, and gives the report.
+fn report(config: &Config, dataset: Dataset) -> String {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("run");
+    let dataset = config.data.divide(dataset, config.training.seed).unwrap();
+    let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    let mut trainer = Trainer::new(config, model).unwrap();
+    let recorder = Recorder::create(Some(&folder), config).unwrap();
+    let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
+    trainer.run(&dataset, &mut (recorder, gates)).unwrap();
+    let file = write_report(&folder, config, trainer.model(), &dataset).unwrap();
+    let html = fs::read_to_string(file).unwrap();
+    check(&html);
+    html
+}
+
+/// That the page is whole, and needs nothing beside it.
+#[track_caller]
+fn check(html: &str) {
+    let open = open_elements(html);
+    assert!(open.is_empty(), "not closed: {open:?}");
+    for part in PARTS {
+        assert!(html.contains(&format!("id=\"{part}\"")) || html.contains(part), "no {part}");
+    }
+    let names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
+    for remote in ["http:", "https:", "src=\"//", "@import", "<script", "<link", "url("] {
+        assert!(!names.contains(remote), "{remote}");
+    }
+    for attribute in ["src=\"", "href=\""] {
+        for (at, _) in html.match_indices(attribute) {
+            let value = &html[at + attribute.len()..];
+            assert!(value.starts_with("data:image/png;base64,") || value.starts_with('#'));
+        }
+    }
+    assert!(!html.contains("NaN"), "NaN in the page");
+}
+
+/// The elements that are open at the end; panics where an end fits no beginning.
+#[track_caller]
+fn open_elements(html: &str) -> Vec<&str> {
+    let mut open: Vec<&str> = Vec::new();
+    let mut rest = html.strip_prefix("<!DOCTYPE html>").expect("a document type");
+    while let Some(at) = rest.find('<') {
+        let text = &rest[..at];
+        assert!(!text.contains('>') || open.last() == Some(&"style"), "a bracket in {text:?}");
+        rest = &rest[at + 1..];
+        // A bracket may stand in a quoted value.
+        let mut quoted = false;
+        let end = rest.find(|c| {
+            quoted ^= c == '"';
+            c == '>' && !quoted
+        });
+        let tag = &rest[..end.expect("a tag without an end")];
+        rest = &rest[tag.len() + 1..];
+        let name = tag.trim_start_matches('/').split([' ', '\n', '/']).next().unwrap();
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty(), "<{tag}>");
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "</{name}>");
+        } else if name == "style" {
+            let end = rest.find("</style>").expect("an end of the style");
+            rest = &rest[end + "</style>".len()..];
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    open
+}
+
+/// A training on `dataset` in two epochs.
+fn config(input: impl Into<InputConfig>, model: impl FnOnce(&mut ModelConfig)) -> Config {
+    let mut config = testing::load(&["training.epochs=2", "training.batch_size=4"]).unwrap();
+    let recurrent = RecurrentConfig::new(AnyCell::FGN, 4);
+    config.model = ModelConfig::new(input, recurrent, Classification::new(3));
+    config.data.validation = fgn_data::Share::Count(6);
+    model(&mut config.model);
+    config
+}
+
+/// A table of 30 sequences of 3 to 5 steps.
+fn table(task: Task, kind: impl Fn(usize) -> String) -> Dataset {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("table.csv");
+    let mut text = "id,x,<b>y</b>,target\n".to_owned();
+    for id in 0..30 {
+        for step in 0..3 + id % 3 {
+            text += &format!("{id},{},{},{}\n", id % 3, step, kind(id));
+        }
+    }
+    fs::write(&file, text).unwrap();
+    let (id, target) = (Some("id".into()), vec!["target".into()]);
+    let mut config = DataConfig::new(file.to_str().unwrap());
+    let mut series = SeriesOptions::default();
+    (series.task, series.id, series.target) = (task, id, target);
+    config.series = series;
+    config.open(&mut |_| ()).unwrap()
+}
+
+fn series() -> Series {
+    Series { features: 2, scale: None }
+}
+
+#[test]
+fn a_report_of_images_has_every_part() {
+    let html = report(&testing::config(), testing::dataset());
+    for part in [
+        "Test accuracy",
+        "of 31 test samples",
+        "Best epoch",
+        "Confusion matrix",
+        "recall",
+        "effective forget gate",
+        "<b class=\"gate\">phi</b>",
+        "The forgetting gate φ",
+        "units remember longer than a sample",
+        "Time step",
+        "hidden_size = 6",
+        "data:image/png;base64,",
+    ] {
+        assert!(html.contains(part), "no {part:?}");
+    }
+    // A picture an example and its map, for each of three classes.
+    assert_eq!(html.matches("<image ").count(), 3 * 2);
+    // Four gates; one of them is what is carried over.
+    assert_eq!(html.matches("aria-label=\"Histograms of").count(), 4);
+}
+
+#[test]
+fn names_from_the_data_are_text_and_nothing_else() {
+    let evil = ["<script>alert(1)</script>", "a & b", "\"quoted\" 'name'"];
+    let dataset =
+        table(Task::Classification, |id| format!("\"{}\"", evil[id % 3].replace('"', "\"\"")));
+    let html = report(&config(series(), |_| ()), dataset);
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert!(html.contains("a &amp; b"));
+    assert!(html.contains("&lt;b&gt;y&lt;/b&gt;"), "a feature's name");
+    assert!(!html.contains("<script>") && !html.contains("<b>y"));
+}
+
+#[test]
+fn a_report_of_numbers_has_residuals() {
+    let dataset = table(Task::Regression, |id| format!("{}", id % 3));
+    let config = config(series(), |model| model.head = Regression::new(1).into());
+    let html = report(&config, dataset);
+    for part in ["Test MAE", "Residuals", "Predicted − true", "Variance explained", "RMSE"] {
+        assert!(html.contains(part), "no {part:?}");
+    }
+    assert!(!html.contains("Confusion matrix") && !html.contains("Accuracy (%)"));
+    assert!(html.contains("<circle"));
+}
+
+#[test]
+fn what_a_cell_does_not_have_is_left_out_with_a_word() {
+    let more = ["model.recurrent.cell.name=rnn", "training.epochs=1"];
+    let html = report(&testing::load(&more).unwrap(), testing::dataset());
+    assert_eq!(html.matches("The model (rnn) has no gates.").count(), 3);
+    let more = ["report.gate_samples=0", "training.epochs=1", "data.validation=0"];
+    let html = report(&testing::load(&more).unwrap(), testing::dataset());
+    assert_eq!(html.matches("has no gates.jsonl").count(), 2);
+    assert!(html.contains("The forgetting gate φ"), "that is looked at anew");
+}
+
+#[test]
+fn stacks_pixels_and_other_cells_are_shown() {
+    let pixels = |permutation_seed| -> InputConfig {
+        ImagePixels { height: 6, width: 4, permutation_seed }.into()
+    };
+    for (cell, input) in [
+        (AnyCell::GRU, pixels(None)),
+        (AnyCell::LSTM, pixels(Some(3))),
+        (AnyCell::MIN_GRU, ImageRows { height: 6, width: 4 }.into()),
+    ] {
+        let config = config(input, |model| {
+            let two = RecurrentConfig { layers: 2, bidirectional: true, ..model.recurrent.clone() };
+            model.recurrent = RecurrentConfig { cell, ..two };
+        });
+        let html = report(&config, testing::dataset());
+        assert!(html.contains("The effective forget gate of each unit"));
+        for place in ["layer 1<", "layer 1, reverse", "layer 2, reverse"] {
+            assert!(html.contains(place), "no {place:?} of {cell}");
+        }
+        // Pixels are shown on the axis of time, in the order in which they are seen.
+        assert_eq!(html.contains("Forgetting over time"), cell != AnyCell::MIN_GRU);
+    }
+}
+
+/// Sequences of tokens, each of which is to be predicted.
+#[derive(Debug)]
+struct Echo {
+    schema: Schema,
+}
+
+impl Samples for Echo {
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn len(&self) -> usize {
+        12
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+        let lengths: Vec<usize> = indices.iter().map(|&index| 2 + index as usize % 4).collect();
+        let steps = lengths.iter().max().copied().unwrap_or(0);
+        let of = |(&index, &length): (&u32, &usize)| {
+            (0..steps).map(move |step| if step < length { (index + step as u32) % 3 } else { 0 })
+        };
+        let tokens: Vec<u32> = indices.iter().zip(&lengths).flat_map(of).collect();
+        let tokens = Tensor::from_vec(tokens, (indices.len(), steps), device)?;
+        let tokens = Padded::with_lengths(tokens, lengths)?;
+        Ok(Batch::new(tokens.clone(), tokens))
+    }
+}
+
+#[test]
+fn per_step_predictions_count_by_step() {
+    let echo = || {
+        let names = ["one", "two", "three"].map(String::from).to_vec();
+        let target = TargetSchema::Class { names, per_step: true };
+        Echo { schema: Schema::new(InputSchema::Tokens { vocabulary: 3 }, target) }
+    };
+    let dataset = Dataset { train: echo(), valid: Some(echo()), test: echo() }.shared();
+    let input = Embedding { num_embeddings: 3, embedding_dim: 2 };
+    let config = config(input, |model| {
+        let mut head = Classification::new(3);
+        head.per_step = true;
+        model.head = HeadConfig::from(head);
+    });
+    let html = report(&config, dataset);
+    // Of twelve sequences with 2, 3, 4 and 5 steps.
+    assert!(html.contains("of 42 test steps"), "the steps are counted");
+    assert!(html.contains("<code class=\"tokens\">"));
+    assert!(html.contains(", step "));
+}
+
+#[test]
+fn many_classes_are_listed_by_their_confusions() {
+    let input = ImageRows { height: 6, width: 4 };
+    let html = report(
+        &config(input, |model| model.head = Classification::new(40).into()),
+        testing::dataset(),
+    );
+    assert!(html.contains("40 classes are too many for a table of all"));
+}
+
+/// A model of one's own has a report like any other: without metrics and gates these parts say so.
+#[test]
+fn a_model_of_ones_own_has_a_report() {
+    struct Own(Model);
+    impl Learner for Own {
+        fn parameters(&self) -> &[(String, candle_core::Var)] {
+            self.0.parameters()
+        }
+
+        fn forward(
+            &self,
+            batch: &Batch,
+            pass: fgn_train::Pass<'_>,
+        ) -> fgn_train::Result<fgn_train::Scored> {
+            Learner::forward(&self.0, batch, pass)
+        }
+    }
+    let (config, dataset) = (testing::config(), testing::dataset());
+    let folder = tempfile::tempdir().unwrap();
+    let model = Own(Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap());
+    let file = write_report(folder.path(), &config, &model, &dataset).unwrap();
+    let html = fs::read_to_string(file).unwrap();
+    check(&html);
+    assert!(html.contains("Confusion matrix") && html.contains("The model (model) has no gates."));
+}

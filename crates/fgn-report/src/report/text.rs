@@ -1,0 +1,71 @@
+//! Numbers as people read them.
+
+use fgn_train::{MetricInfo, Unit};
+
+/// `98.87 %`.
+pub(super) fn percent(share: f64) -> String {
+    if share.is_finite() { format!("{:.2} %", 100.0 * share) } else { "–".into() }
+}
+
+/// A number to four digits, without zeros behind them: `0.0371`, `12.5`, `1.5e9`.
+pub(super) fn short(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 {
+        return "0".into();
+    }
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    if !(1e-4..1e6).contains(&size) {
+        let text = format!("{value:.3e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        return format!("{}e{power}", trimmed(digits));
+    }
+    let whole = size.log10().floor() as i32;
+    trimmed(&format!("{value:.*}", (3 - whole).max(0) as usize)).to_owned()
+}
+
+/// The value of a metric.
+pub(super) fn value(info: &MetricInfo, value: f64) -> String {
+    match info.unit {
+        Unit::Share => percent(value),
+        _ if value.is_nan() => "–".into(),
+        _ => short(value),
+    }
+}
+
+fn trimmed(digits: &str) -> &str {
+    match digits.contains('.') {
+        true => digits.trim_end_matches('0').trim_end_matches('.'),
+        false => digits,
+    }
+}
+
+/// `42 s`, `3 min 20 s`, `2 h 5 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.round().max(0.0) as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_they_need() {
+        let numbers = [0.0, 0.03712, 12.5, 100.0, -3.24159, 123_456.7, 1.5e9, 2e-7, f64::INFINITY];
+        let expected = ["0", "0.03712", "12.5", "100", "-3.242", "123457", "1.5e9", "2e-7", "inf"];
+        assert_eq!(numbers.map(short), expected);
+        assert_eq!(percent(0.98765), "98.77 %");
+        assert_eq!(percent(f64::NAN), "–");
+        assert_eq!(
+            [0.84, 42.4, 200.0, 7500.0].map(duration),
+            ["0.8 s", "42 s", "3 min 20 s", "2 h 5 min"]
+        );
+    }
+}

@@ -1,0 +1,125 @@
+//! What can be trained.
+
+use std::path::Path;
+
+use candle_core::{Tensor, Var};
+use fgn_nn::{LayerTrace, Mode};
+use fgn_schema::{Batch, Prediction};
+
+use crate::durable::replace_file;
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::optimizer::groups::NamedRows;
+
+/// A model that a [`Trainer`](crate::Trainer) trains: some parameters, and a loss for a batch.
+///
+/// [`Model`](crate::Model) is one; the example `own_model` of `fgn-cli` shows a model of one's own. Only
+/// [`parameters`](Self::parameters) and [`forward`](Self::forward) are required. What a model adds of the rest,
+/// the trainer, [`evaluate`](crate::evaluate()), the gate recorder and the report make use of.
+pub trait Learner {
+    /// The parameters by name, in a fixed order.
+    fn parameters(&self) -> &[(String, Var)];
+
+    /// Computes the loss of a batch, and what is predicted for it.
+    ///
+    /// # Errors
+    /// A batch that the model cannot read.
+    fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Scored>;
+
+    /// New metrics of those names; without names, the ones that suit the model. By default there are none.
+    ///
+    /// # Errors
+    /// A name that the model does not know.
+    fn metrics(&self, names: &[String]) -> Result<Metrics> {
+        match names.first() {
+            None => Ok(Metrics::none()),
+            Some(name) => Err(Error::Metric {
+                name: name.clone(),
+                problem: "but this model names no metrics".into(),
+                expected: "none".into(),
+                nearest: None,
+            }),
+        }
+    }
+
+    /// The same model, outside the computation graph and faster on many batches, where there is such a form.
+    ///
+    /// # Errors
+    /// Memory that is not there.
+    fn frozen(&self) -> Result<Option<Self>>
+    where
+        Self: Sized,
+    {
+        Ok(None)
+    }
+
+    /// Whether a batch can continue from the states that the batch before left, as `training.carry_state`
+    /// asks for.
+    fn carries_state(&self) -> bool {
+        false
+    }
+
+    /// Rows of the parameters that have a name of their own, for [`ParameterGroup`](crate::ParameterGroup)s.
+    fn named_rows(&self) -> Vec<NamedRows> {
+        Vec::new()
+    }
+
+    /// How many units with gates the model has in all its layers and directions; 0 if it has no gates to show.
+    fn gated_units(&self) -> usize {
+        0
+    }
+
+    /// Every gate of every unit at each of the first `steps` steps of a batch, layer by layer.
+    ///
+    /// # Errors
+    /// A batch that the model cannot read.
+    fn trace(&self, batch: &Batch, steps: usize) -> Result<Vec<LayerTrace>> {
+        let _ = (batch, steps);
+        Ok(Vec::new())
+    }
+
+    /// The features `[T, B, I]` of a batch's steps that the recurrent layers read, where they are worth a picture.
+    ///
+    /// # Errors
+    /// A batch that the model cannot read.
+    fn features(&self, batch: &Batch) -> Result<Option<Tensor>> {
+        let _ = batch;
+        Ok(None)
+    }
+
+    /// Writes the model to a file; by default all parameters, as safetensors.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    fn save(&self, path: &Path) -> Result<()> {
+        let tensors = self.parameters().iter().map(|(name, var)| (name, var.as_tensor()));
+        let bytes = safetensors::serialize(tensors, None);
+        replace_file(path, &bytes.map_err(|error| Error::Tensor(error.into()))?)
+    }
+
+    /// What it is, in a word or two, for people.
+    fn summary(&self) -> String {
+        "model".into()
+    }
+}
+
+/// How a model runs on a batch.
+pub struct Pass<'a> {
+    /// Training, with a generator for dropout, or evaluation.
+    pub mode: Mode<'a>,
+    /// The states that the batch before left, outside the graph. It is empty at the beginning of an epoch, and
+    /// always where `training.carry_state` is off. What the model leaves here is what the next batch finds.
+    pub carried: &'a mut Vec<Tensor>,
+    /// The share of a target's weight that is given to all classes alike; 0 in evaluation.
+    pub label_smoothing: f64,
+}
+
+/// The loss of a batch, and what was predicted for it.
+pub struct Scored {
+    /// The mean loss, a scalar.
+    pub loss: Tensor,
+    /// How many targets it is the mean of.
+    pub targets: usize,
+    /// What metrics compare with the batch's first target; none for a model without such metrics.
+    pub prediction: Option<Prediction>,
+}

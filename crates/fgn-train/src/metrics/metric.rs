@@ -1,0 +1,189 @@
+//! What a metric is.
+
+use fgn_schema::{Padded, Prediction};
+use serde_json::Value;
+
+use crate::error::Result;
+
+/// A number that says how good predictions are: a sum over batches, and a value at the end.
+///
+/// A metric is made for a data set's targets, updated with each batch, and asked for its value once all are
+/// seen. Its state can be saved and restored, so that an interrupted epoch goes on with the same sums.
+///
+/// A metric of one's own is an implementation of this trait:
+///
+/// ```
+/// use fgn_schema::{Padded, Prediction};
+/// use fgn_train::{Direction, Metric, MetricInfo, Result, Unit};
+/// use serde_json::{Value, json};
+///
+/// /// The share of values that are off by less than `TOLERANCE`.
+/// #[derive(Default)]
+/// struct Close {
+///     close: u64,
+///     count: u64,
+/// }
+/// const TOLERANCE: f32 = 0.04;
+///
+/// impl Metric for Close {
+///     fn info(&self) -> MetricInfo {
+///         MetricInfo::new("close", "within 0.04", Direction::Higher, Unit::Share)
+///     }
+///
+///     fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
+///         let (predicted, target) = prediction.rows(target)?;
+///         let error = (predicted - target)?.abs()?.flatten_all()?.to_vec1::<f32>()?;
+///         self.close += error.iter().filter(|&&error| error < TOLERANCE).count() as u64;
+///         self.count += error.len() as u64;
+///         Ok(())
+///     }
+///
+///     fn value(&self) -> f64 {
+///         self.close as f64 / self.count as f64
+///     }
+///
+///     fn save(&self) -> Value {
+///         json!([self.close, self.count])
+///     }
+///
+///     fn restore(&mut self, saved: &Value) -> Result<()> {
+///         [self.close, self.count] = fgn_train::restored(saved)?;
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Metric: Send {
+    /// What it is called, and how its value reads.
+    fn info(&self) -> MetricInfo;
+
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// A prediction of another kind than the metric is for, or a target that does not fit.
+    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()>;
+
+    /// The value over all batches since it was made; NaN where there is none.
+    fn value(&self) -> f64;
+
+    /// The value part by part, class by class say; none by default.
+    fn breakdown(&self) -> Option<Breakdown> {
+        None
+    }
+
+    /// Its state, which [`restore`](Self::restore) reads.
+    fn save(&self) -> Value;
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// [`Error::MetricState`](crate::Error::MetricState) for what no metric of this kind has saved.
+    fn restore(&mut self, saved: &Value) -> Result<()>;
+}
+
+/// What a metric is called, and how its value reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MetricInfo {
+    /// Its key in recipes and in `metrics.jsonl`: lower case letters, digits and `_`.
+    pub name: String,
+    /// Its name for people.
+    pub label: String,
+    /// Which values are better.
+    pub direction: Direction,
+    /// What its value counts.
+    pub unit: Unit,
+}
+
+/// Which values of a metric are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Larger ones.
+    Higher,
+    /// Smaller ones.
+    Lower,
+}
+
+/// What the value of a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unit {
+    /// A share from 0 to 1, shown in percent.
+    Share,
+    /// A number, shown as it is.
+    Number,
+}
+
+/// The value of a metric part by part: a table with a row for each class, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breakdown {
+    /// What a row is: `class`.
+    pub row: &'static str,
+    /// The name of each row.
+    pub names: Vec<String>,
+    /// The columns, one cell a row each.
+    pub columns: Vec<Column>,
+}
+
+/// A column of a [`Breakdown`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub name: String,
+    /// What stands in each row.
+    pub cells: Vec<String>,
+}
+
+impl MetricInfo {
+    /// A metric of that name.
+    pub fn new(name: &str, label: &str, direction: Direction, unit: Unit) -> MetricInfo {
+        MetricInfo { name: name.to_owned(), label: label.to_owned(), direction, unit }
+    }
+
+    /// A value for people: `97.61 %`, `0.0123`, or `-` for NaN.
+    pub fn format(&self, value: f64) -> String {
+        match self.unit {
+            _ if value.is_nan() => "-".into(),
+            Unit::Share => format!("{:.2} %", 100.0 * value),
+            Unit::Number => number(value),
+        }
+    }
+}
+
+impl Direction {
+    /// Whether `value` is better than `other`.
+    pub fn is_better(self, value: f64, other: f64) -> bool {
+        match self {
+            Direction::Higher => value > other,
+            Direction::Lower => value < other,
+        }
+    }
+}
+
+/// Five significant digits, and all digits before the point.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e7).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let before = if size == 0.0 { 0 } else { size.log10().floor() as i32 };
+    let digits = (4 - before).max(0) as usize;
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_well() {
+        let share = MetricInfo::new("accuracy", "accuracy", Direction::Higher, Unit::Share);
+        let plain = MetricInfo::new("mae", "MAE", Direction::Lower, Unit::Number);
+        assert_eq!(share.format(0.976_14), "97.61 %");
+        assert_eq!(share.format(f64::NAN), "-");
+        let values = [0.0, 0.012_345_67, 0.994_3, 12.345_678, -123_456.7, 1.5e-7, 2.5e9];
+        let found = values.map(|x| plain.format(x));
+        let expected =
+            ["0.0000", "0.012346", "0.99430", "12.346", "-123457", "1.500e-7", "2.500e9"];
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,184 @@
+//! Several metrics over the same predictions.
+
+use std::collections::BTreeMap;
+
+use fgn_schema::{Padded, Prediction, TargetSchema};
+use serde_json::Value;
+
+use super::measures::{LOSS, Measures};
+use super::metric::{Breakdown, Metric, MetricInfo};
+use super::{find, metric_names};
+use crate::error::{Error, Result};
+use crate::nearest::nearest;
+
+/// Some metrics, in order.
+#[derive(Default)]
+pub struct Metrics {
+    all: Vec<Box<dyn Metric>>,
+}
+
+impl Metrics {
+    /// No metrics.
+    pub fn none() -> Metrics {
+        Metrics::default()
+    }
+
+    /// Metrics by their names, for a data set's targets. [`metric_names`] lists the names.
+    ///
+    /// ```
+    /// use fgn_schema::TargetSchema;
+    /// use fgn_train::Metrics;
+    ///
+    /// let target = TargetSchema::Value { names: vec!["price".into()], per_step: false };
+    /// assert_eq!(Metrics::named(&["mae", "r2"], &target)?.infos()[1].label, "R²");
+    /// let error = Metrics::named(&["accuracy"], &target).err().unwrap().to_string();
+    /// assert_eq!(error, "metrics has \"accuracy\", which is not for 1 value: expected some of mae, rmse, r2");
+    /// # Ok::<(), fgn_train::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Metric`] for an unknown or repeated name, or a metric that is for other targets.
+    pub fn named(names: &[impl AsRef<str>], target: &TargetSchema) -> Result<Metrics> {
+        let mut metrics = Metrics::none();
+        for name in names {
+            let name = name.as_ref();
+            let problem = match find(name, target) {
+                Some(Some(_)) if metrics.infos().iter().any(|info| info.name == name) => {
+                    "which is there already".into()
+                }
+                Some(Some(metric)) => {
+                    metrics.push(metric);
+                    continue;
+                }
+                Some(None) => format!("which is not for {target}"),
+                None => "which is unknown".into(),
+            };
+            let fitting = || metric_names().filter(|&name| find(name, target).flatten().is_some());
+            return Err(Error::Metric {
+                name: name.to_owned(),
+                problem,
+                expected: fitting().collect::<Vec<_>>().join(", "),
+                nearest: nearest(name, fitting()).filter(|near| near != name),
+            });
+        }
+        Ok(metrics)
+    }
+
+    /// Adds a metric, one of your own say.
+    pub fn push(&mut self, metric: Box<dyn Metric>) {
+        self.all.push(metric);
+    }
+
+    /// What they are called.
+    pub fn infos(&self) -> Vec<MetricInfo> {
+        self.all.iter().map(|metric| metric.info()).collect()
+    }
+
+    /// Adds a batch to all of them.
+    ///
+    /// # Errors
+    /// Those of [`Metric::update`].
+    pub fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
+        self.all.iter_mut().try_for_each(|metric| metric.update(prediction, target))
+    }
+
+    /// The loss and the values of all of them.
+    pub fn measures(&self, loss: f64) -> Measures {
+        let values = self.all.iter().map(|metric| (metric.info().name, metric.value()));
+        Measures::from_values([(LOSS.to_owned(), loss)].into_iter().chain(values).collect())
+    }
+
+    /// Their tables; those with the same rows are one.
+    pub fn breakdowns(&self) -> Vec<Breakdown> {
+        let mut tables: Vec<Breakdown> = Vec::new();
+        for breakdown in self.all.iter().filter_map(|metric| metric.breakdown()) {
+            let same = |table: &&mut Breakdown| {
+                (table.row, &table.names) == (breakdown.row, &breakdown.names)
+            };
+            match tables.iter_mut().find(same) {
+                Some(table) => table.columns.extend(breakdown.columns),
+                None => tables.push(breakdown),
+            }
+        }
+        tables
+    }
+
+    /// The states of all of them, by name.
+    pub(crate) fn save(&self) -> BTreeMap<String, Value> {
+        self.all.iter().map(|metric| (metric.info().name, metric.save())).collect()
+    }
+
+    /// Goes on from saved states.
+    ///
+    /// # Errors
+    /// A state that is missing or of another metric.
+    pub(crate) fn restore(&mut self, saved: &BTreeMap<String, Value>) -> Result<()> {
+        for metric in &mut self.all {
+            let name = metric.info().name;
+            match saved.get(&name) {
+                Some(saved) => metric.restore(saved)?,
+                None => return Err(Error::MetricState(format!("nothing is saved of {name}"))),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    fn tensor(rows: &[[f64; 2]]) -> Padded {
+        let shape = (rows.len(), 2);
+        Tensor::from_slice(rows.as_flattened(), shape, &Device::Cpu).unwrap().into()
+    }
+
+    #[test]
+    fn errors_of_values_are_in_their_own_unit_and_go_on_from_a_saved_state() {
+        let names = vec!["x".to_owned(), "y".to_owned()];
+        let target = TargetSchema::Value { names, per_step: false };
+        let metrics = || Metrics::named(&["mae", "rmse", "r2"], &target).unwrap();
+        let predicted = [[1.0, 7.0], [2.0, 7.0], [6.0, 7.0]];
+        let targets = [[1.0, 7.0], [4.0, 7.0], [7.0, 7.0]];
+        let mut first = metrics();
+        first.update(&Prediction::Values(tensor(&predicted[..1])), &tensor(&targets[..1])).unwrap();
+        let mut second = metrics();
+        second.restore(&first.save()).unwrap();
+        second
+            .update(&Prediction::Values(tensor(&predicted[1..])), &tensor(&targets[1..]))
+            .unwrap();
+
+        // Differences 0, 2, 1 of x; the targets' squared differences from their mean, 4, sum up to 18.
+        let measures = second.measures(1.5);
+        assert_eq!(measures.loss(), 1.5);
+        let close = |name: &str, expected: f64| {
+            let found = measures.get(name).unwrap();
+            assert!((found - expected).abs() < 1e-12, "{name}: {found}");
+        };
+        close("mae", 0.5);
+        close("rmse", (5.0_f64 / 3.0).sqrt() / 2.0);
+        assert!(measures.get("r2").unwrap().is_nan(), "all targets of y are the same");
+        let [table] = &second.breakdowns()[..] else { panic!("one table of all three") };
+        assert_eq!((table.row, &table.names[..]), ("value", &["x".to_owned(), "y".into()][..]));
+        let column = |at: usize| table.columns[at].cells.join(" ");
+        assert_eq!(column(0), "1.0000 0.0000");
+        assert_eq!(column(2), "0.72222 -");
+    }
+
+    #[test]
+    fn names_that_do_not_fit_are_refused() {
+        let target = TargetSchema::Class { names: vec!["a".into()], per_step: false };
+        for (names, expected) in [
+            (&["acuracy"][..], "did you mean \"accuracy\"?"),
+            (&["mae"], "not for 1 classes"),
+            (&["accuracy", "accuracy"], "there already"),
+        ] {
+            let message = Metrics::named(names, &target).err().unwrap().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        let mut metrics = Metrics::named(&["accuracy"], &target).unwrap();
+        assert!(metrics.restore(&BTreeMap::new()).is_err());
+    }
+}

@@ -1,0 +1,111 @@
+//! The models of `fgn-nn`, as what a trainer trains.
+
+use std::path::Path;
+
+use candle_core::{Tensor, Var};
+use fgn_nn::{HeadConfig, LayerTrace, LossOptions, Model, ModelInput, State};
+use fgn_schema::Batch;
+
+use crate::error::Result;
+use crate::learner::{Learner, Pass, Scored};
+use crate::metrics::Metrics;
+use crate::optimizer::groups::NamedRows;
+
+impl Learner for Model {
+    fn parameters(&self) -> &[(String, Var)] {
+        self.parameters()
+    }
+
+    fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Scored> {
+        let carried = std::mem::take(pass.carried);
+        let before = (!carried.is_empty()).then(|| State::new(carried, false));
+        let mut input = ModelInput::new(batch.input()).with_target(batch.target());
+        if let Some(state) = &before {
+            input = input.with_state(state);
+        }
+        let output = self.forward(input, pass.mode)?;
+        *pass.carried = output.state.detach().tensors().to_vec();
+        let options = LossOptions::default().with_label_smoothing(pass.label_smoothing);
+        let loss = self.loss(&output.prediction, batch.target(), &options)?;
+        let prediction = Some(output.prediction.detach());
+        Ok(Scored { loss: loss.mean, targets: loss.targets, prediction })
+    }
+
+    fn metrics(&self, names: &[String]) -> Result<Metrics> {
+        head_metrics(&self.config().head, names)
+    }
+
+    fn frozen(&self) -> Result<Option<Model>> {
+        Ok(Some(self.frozen()?))
+    }
+
+    /// A reverse direction has no state to continue from.
+    fn carries_state(&self) -> bool {
+        !self.config().recurrent.bidirectional
+    }
+
+    fn save(&self, path: &Path) -> Result<()> {
+        Ok(self.save(path)?)
+    }
+
+    /// The gates' rows of the recurrent layers' packed parameters, by the gates' names: `phi` and so on.
+    fn named_rows(&self) -> Vec<NamedRows> {
+        let spec = self.config().recurrent.cell.spec();
+        let mut all = Vec::new();
+        for (name, var) in self.parameters() {
+            let Some(slot) =
+                name.strip_prefix("recurrent.").and_then(|rest| rest.split("_l").next())
+            else {
+                continue;
+            };
+            // Which blocks a tensor has rows for does not depend on the sizes.
+            let layout = fgn_core::Layout::new(spec, 1, 1);
+            let blocks = layout.tensors().iter().find(|known| known.name == slot);
+            let blocks = blocks.map_or(&[][..], |known| &known.blocks);
+            let rows = var.dims()[0] / blocks.len().max(1);
+            all.extend(blocks.iter().enumerate().map(|(at, &block)| NamedRows {
+                parameter: name.clone(),
+                name: spec.blocks[block].name.to_owned(),
+                rows: at * rows..(at + 1) * rows,
+            }));
+        }
+        all
+    }
+
+    fn gated_units(&self) -> usize {
+        let recurrent = &self.config().recurrent;
+        let spec = recurrent.cell.spec();
+        match spec.has_gated_memory() || spec.blocks.iter().any(fgn_core::Block::is_gate) {
+            true => {
+                recurrent.layers
+                    * (1 + usize::from(recurrent.bidirectional))
+                    * recurrent.hidden_size
+            }
+            false => 0,
+        }
+    }
+
+    fn trace(&self, batch: &Batch, steps: usize) -> Result<Vec<LayerTrace>> {
+        Ok(self.trace(batch.input(), Some(steps))?.1)
+    }
+
+    /// Those of the input layer; a dense layer's units have no order to show.
+    fn features(&self, batch: &Batch) -> Result<Option<Tensor>> {
+        match self.config().dense {
+            Some(_) => Ok(None),
+            None => Ok(Some(self.features(batch.input())?.tensor().clone())),
+        }
+    }
+
+    fn summary(&self) -> String {
+        self.config().recurrent.cell.to_string()
+    }
+}
+
+/// The metrics of those names for a head; without names, those that suit it.
+pub(crate) fn head_metrics(head: &HeadConfig, names: &[String]) -> Result<Metrics> {
+    match names {
+        [] => Metrics::named(head.metrics(), &head.target()),
+        names => Metrics::named(names, &head.target()),
+    }
+}

@@ -1,0 +1,112 @@
+//! The gradients of a model's parameters, and their limits.
+
+use candle_core::backprop::GradStore;
+use candle_core::{Tensor, Var};
+use serde::{Deserialize, Serialize};
+
+use super::update::square_sum;
+use crate::error::Result;
+use crate::ranges::positive;
+
+/// Limits for the gradients of a step; none if left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clip {
+    /// The largest norm that all gradients together may have, above 0; larger ones are scaled down to
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<f64>,
+    /// The largest size that each number of a gradient may have, above 0; larger ones are set to it,
+    /// before the norm is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+}
+
+/// The gradients of a model's parameters: in their order, none where there is none.
+#[derive(Clone, Debug)]
+pub struct Gradients(pub(super) Vec<Option<Tensor>>);
+
+impl Clip {
+    /// Checks the limits.
+    ///
+    /// # Errors
+    /// A limit that is not above 0.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (key, limit) in [("clip.norm", self.norm), ("clip.value", self.value)] {
+            if let Some(limit) = limit {
+                positive(key, limit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The largest size of a gradient's numbers; infinite without a limit.
+    pub(super) fn limit(&self) -> f64 {
+        self.value.unwrap_or(f64::INFINITY)
+    }
+}
+
+impl Gradients {
+    /// Those that a backward pass gave.
+    ///
+    /// # Errors
+    /// None that is known; those of Candle.
+    pub fn new(parameters: &[(String, Var)], store: &GradStore) -> Result<Gradients> {
+        let gradient =
+            |(_, var): &(String, Var)| store.get(var).map(Tensor::contiguous).transpose();
+        Ok(Gradients(parameters.iter().map(gradient).collect::<candle_core::Result<_>>()?))
+    }
+
+    /// Adds those of another backward pass for the same parameters.
+    ///
+    /// # Errors
+    /// Gradients of other shapes.
+    pub fn add(&mut self, others: Gradients) -> Result<()> {
+        for (sum, other) in self.0.iter_mut().zip(others.0) {
+            *sum = match (sum.take(), other) {
+                (Some(one), Some(other)) => Some((one + other)?),
+                (one, other) => one.or(other),
+            };
+        }
+        Ok(())
+    }
+
+    /// Multiplies them all.
+    ///
+    /// # Errors
+    /// None that is known; those of Candle.
+    pub fn scale(&mut self, factor: f64) -> Result<()> {
+        for gradient in self.0.iter_mut().flatten() {
+            *gradient = (&*gradient * factor)?;
+        }
+        Ok(())
+    }
+
+    /// Their Euclidean norm together, after `clip.value`, before `clip.norm`.
+    ///
+    /// # Errors
+    /// A gradient that is neither f32 nor f64.
+    pub fn norm(&self, clip: Clip) -> Result<f64> {
+        let mut sum = 0.0;
+        for gradient in self.0.iter().flatten() {
+            sum += square_sum(gradient, clip.limit())?;
+        }
+        Ok(sum.sqrt())
+    }
+
+    /// Which of them hold a number that is not finite.
+    ///
+    /// # Errors
+    /// As [`norm`](Self::norm).
+    pub fn not_finite(&self) -> Result<Vec<usize>> {
+        let mut indices = Vec::new();
+        for (index, gradient) in self.0.iter().enumerate() {
+            if let Some(gradient) = gradient
+                && !square_sum(gradient, f64::INFINITY)?.is_finite()
+            {
+                indices.push(index);
+            }
+        }
+        Ok(indices)
+    }
+}

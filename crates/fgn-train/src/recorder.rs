@@ -1,0 +1,258 @@
+//! The observer that writes a run folder.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use fgn_data::DataConfig;
+use fgn_nn::ModelConfig;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::warn;
+
+use crate::checkpoint::files::Checkpoint;
+use crate::checkpoint::store::{CheckpointStore, steps};
+use crate::config::Config;
+use crate::durable::replace_file;
+use crate::epoch_metrics::EpochMetrics;
+use crate::error::{Error, Result};
+use crate::learner::Learner;
+use crate::observer::{Finished, Observer, TrainingPlan};
+use crate::run::check_version;
+use crate::run_files::{self, CHECKPOINTS, CONFIG, METRICS, MODEL};
+
+/// Where runs are kept if nobody says otherwise.
+const RUNS: &str = "runs";
+
+/// An observer that writes a run folder:
+/// - `config.toml`: the configuration, a recipe that repeats the run;
+/// - `metrics.jsonl`: an [`EpochMetrics`] a line, and at last
+///   `{"final": true, "test_loss": …}` with the metrics on the test part;
+/// - `model.safetensors`: the model after the last finished epoch;
+/// - `checkpoints`: what an interrupted run resumes from.
+pub struct Recorder {
+    folder: PathBuf,
+    store: CheckpointStore,
+}
+
+/// An interrupted run, ready to be resumed.
+pub struct Resumed<M = ModelConfig, D = DataConfig> {
+    /// Writes to the same folder.
+    pub recorder: Recorder,
+    /// What the run was begun with.
+    pub config: Config<M, D>,
+    /// What it resumes from; none if none was saved, and it begins anew.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl Recorder {
+    /// Begins a run in `folder`, or in the first of `runs/<name>-1`, `runs/<name>-2`, … that is free.
+    ///
+    /// # Errors
+    /// A folder that holds a run already, which stays as it is, or that cannot be written.
+    pub fn create<M: Serialize, D: Serialize>(
+        folder: Option<&Path>,
+        config: &Config<M, D>,
+    ) -> Result<Recorder> {
+        let text = config.to_toml()?;
+        let folder = match folder {
+            Some(folder) => claim(folder)?,
+            None => first_free(Path::new(RUNS), &config.name)?,
+        };
+        let store = CheckpointStore::open(&folder.join(CHECKPOINTS), config.checkpoint.keep)?;
+        replace_file(&folder.join(CONFIG), text.as_bytes())?;
+        Ok(Recorder { folder, store })
+    }
+
+    /// Resumes the run in `folder`, from its last checkpoint; with `last_good`, from the last that is
+    /// not damaged.
+    ///
+    /// # Errors
+    /// A folder without a run, or with one that another process is writing; a damaged checkpoint; a
+    /// `config.toml` that was changed.
+    pub fn resume<M: DeserializeOwned, D: DeserializeOwned>(
+        folder: &Path,
+        last_good: bool,
+    ) -> Result<Resumed<M, D>> {
+        let (file, checkpoints) = (folder.join(CONFIG), folder.join(CHECKPOINTS));
+        if !file.is_file() && !checkpoints.is_dir() {
+            return Err(Error::NoRun { folder: folder.to_owned(), file: CONFIG });
+        }
+        let mut store = CheckpointStore::open(&checkpoints, 1)?;
+        let checkpoint = store.last(last_good)?;
+        let text = match (fs::read_to_string(&file), &checkpoint) {
+            (Ok(text), Some(saved)) if text != saved.config => {
+                return Err(Error::ConfigChanged { file });
+            }
+            (Ok(text), _) => text,
+            // It was lost; the checkpoint has it.
+            (Err(error), Some(saved)) if error.kind() == ErrorKind::NotFound => {
+                replace_file(&file, saved.config.as_bytes())?;
+                saved.config.clone()
+            }
+            (Err(error), None) if error.kind() == ErrorKind::NotFound => {
+                return Err(Error::NoRun { folder: folder.to_owned(), file: CONFIG });
+            }
+            (Err(error), _) => return Err(Error::io("read", file)(error)),
+        };
+        check_version(&text, &file)?;
+        let config = Config::<M, D>::parse(&text, &file.to_string_lossy(), &[])?;
+        config.check_settings()?;
+        store.keep(config.checkpoint.keep);
+        let recorder = Recorder { folder: folder.to_owned(), store };
+        Ok(Resumed { recorder, config, checkpoint })
+    }
+
+    /// The run folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> Result<()> {
+        let path = self.folder.join(METRICS);
+        let written = serde_json::to_string(value).map_err(std::io::Error::from).and_then(|line| {
+            // In one piece, so that whoever reads meets whole lines.
+            let mut file = OpenOptions::new().append(true).create(true).open(&path)?;
+            file.write_all((line + "\n").as_bytes())
+        });
+        written.map_err(Error::io("write", path))
+    }
+}
+
+impl<M: Learner> Observer<M> for Recorder {
+    /// What was written after the checkpoint that the training resumes from is written again.
+    fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
+        let lines = plan.history.iter().map(serde_json::to_string);
+        let lines = lines.map(|line| Ok(line? + "\n")).collect::<serde_json::Result<String>>();
+        let path = self.folder.join(METRICS);
+        let lines = lines.map_err(|error| Error::io("write", &path)(error.into()))?;
+        replace_file(&path, lines.as_bytes())
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics, model: &M) -> Result<()> {
+        self.line(metrics)?;
+        model.save(&self.folder.join(MODEL))
+    }
+
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.store.save(checkpoint).map(drop)
+    }
+
+    fn finish(&mut self, finished: &Finished<'_, M>) -> Result<()> {
+        let Finished { model, test, .. } = finished;
+        model.save(&self.folder.join(MODEL))?;
+        let values = test.measures.iter().map(|(name, value)| {
+            // JSON has no NaN and no infinity.
+            (format!("test_{name}"), serde_json::Number::from_f64(value).into())
+        });
+        let mut line: serde_json::Map<String, serde_json::Value> = values.collect();
+        line.insert("final".into(), true.into());
+        self.line(&line)
+    }
+}
+
+/// The epochs in the `metrics.jsonl` of the run folder `folder`; none if there is no such file.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read_metrics(folder: &Path) -> Result<Vec<EpochMetrics>> {
+    let file = folder.join(METRICS);
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Error::io("read", file)(error)),
+    };
+    let mut history = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        match serde_json::from_str(line) {
+            Ok(metrics) => history.push(metrics),
+            // The last line holds the evaluation on the test set.
+            Err(_) if line.contains("\"final\":true") => {}
+            Err(error) => warn!("{}:{number} is left out: {error}", file.display()),
+        }
+    }
+    Ok(history)
+}
+
+fn claim(folder: &Path) -> Result<PathBuf> {
+    let there = |file: &&str| folder.join(file).exists();
+    // Without a checkpoint in it, that folder is what is left of a run killed as it began.
+    let saved = steps(&folder.join(CHECKPOINTS)).is_ok_and(|steps| !steps.is_empty());
+    let saved = saved.then_some(CHECKPOINTS);
+    if let Some(file) = run_files::ALL.into_iter().find(there).or(saved) {
+        return Err(Error::RunExists { folder: folder.to_owned(), file });
+    }
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    Ok(folder.to_owned())
+}
+
+fn first_free(parent: &Path, name: &str) -> Result<PathBuf> {
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    let mut number = 1;
+    loop {
+        let folder = parent.join(format!("{name}-{number}"));
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(Error::io("create", folder)(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::evaluate;
+    use crate::run::TrainedRun;
+    use crate::testing;
+    use crate::train::train;
+
+    #[test]
+    fn a_run_comes_back_as_it_was() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("deep/run");
+        let (config, dataset) = (testing::config(), testing::dataset());
+        let mut recorder = Recorder::create(Some(&folder), &config).unwrap();
+        let trained = train(&config, &dataset, &mut recorder).unwrap();
+        drop(recorder);
+
+        let run = TrainedRun::open(&folder, &candle_core::Device::Cpu).unwrap();
+        assert_eq!(run.config, config);
+        assert_eq!(evaluate(&run.model, &dataset.test).unwrap(), trained.test);
+        let metrics = fs::read_to_string(folder.join(METRICS)).unwrap();
+        let (epochs, last) = metrics.trim_end().rsplit_once('\n').unwrap();
+        assert_eq!(read_metrics(&folder).unwrap(), trained.history);
+        let expected = trained.history.iter().map(|epoch| serde_json::to_string(epoch).unwrap());
+        assert!(epochs.lines().eq(expected), "{epochs}");
+        let last: serde_json::Value = serde_json::from_str(last).unwrap();
+        assert_eq!(last["final"], true);
+        assert_eq!(last["test_accuracy"].as_f64(), trained.test.get("accuracy"));
+        let mut files: Vec<_> =
+            fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, [CHECKPOINTS, CONFIG, METRICS, MODEL]);
+    }
+
+    #[test]
+    fn the_first_free_number_is_taken() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join("a-2")).unwrap();
+        let taken: Vec<_> = (0..3).map(|_| first_free(parent.path(), "a").unwrap()).collect();
+        assert_eq!(taken, ["a-1", "a-3", "a-4"].map(|name| parent.path().join(name)));
+    }
+
+    #[test]
+    fn a_folder_with_any_part_of_a_run_is_left_alone() {
+        for file in run_files::ALL {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(file), "precious").unwrap();
+            let error = Recorder::create(Some(folder.path()), &testing::config()).err().unwrap();
+            assert!(matches!(error, Error::RunExists { .. }), "{error}");
+            assert_eq!(fs::read_to_string(folder.path().join(file)).unwrap(), "precious");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), "harmless").unwrap();
+        Recorder::create(Some(folder.path()), &testing::config()).unwrap();
+    }
+}
