@@ -26,7 +26,7 @@ use crate::step_metrics::StepMetrics;
 ///     }
 ///
 ///     fn finish(&mut self, finished: &Finished<'_, M>) -> Result<()> {
-///         println!("best loss {}, test loss {}", self.0, finished.test.loss);
+///         println!("best loss {}, test loss {}", self.0, finished.test.loss());
 ///         Ok(())
 ///     }
 /// }
