@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::loss::LossOptions;
 use crate::parameters::Parameters;
 
-/// Declares the files of the kinds and writes [`HeadConfig`] from them: for each its type and its name in configurations. Where a
-/// recipe names no kind, the first one that fits is taken.
+/// Declares the files of the kinds, and writes [`HeadConfig`]: for each kind its type and its name in
+/// configurations. Where a recipe names no kind, the first one that fits is taken.
 macro_rules! registry {
     ($($file:ident::$kind:ident $name:literal)*) => {
         $(mod $file;)*

@@ -15,8 +15,8 @@ use crate::completion::{self, Kind};
 use crate::error::Result;
 use crate::parameters::Parameters;
 
-/// Declares the files of the kinds and writes [`InputConfig`] from them: for each its type and its name in configurations. Where
-/// a recipe names no kind, the first one that fits is taken.
+/// Declares the files of the kinds, and writes [`InputConfig`]: for each kind its type and its name in
+/// configurations. Where a recipe names no kind, the first one that fits is taken.
 macro_rules! registry {
     ($($file:ident::$kind:ident $name:literal)*) => {
         $(mod $file;)*

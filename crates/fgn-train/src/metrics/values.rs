@@ -3,7 +3,7 @@
 use candle_core::DType;
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::metric::{Breakdown, Column, MetricInfo};
 use crate::error::{Error, Result};
@@ -46,6 +46,56 @@ pub(super) fn for_each_value(
         }
     }
     Ok(())
+}
+
+/// The sums of a metric that is a mean over the errors of each value.
+pub(super) struct ErrorSums {
+    names: Vec<String>,
+    /// Of each value: how many targets, and the sum over their errors.
+    sums: Vec<(u64, f64)>,
+}
+
+impl ErrorSums {
+    /// `None` where the targets are not values.
+    pub(super) fn new(target: &TargetSchema) -> Option<ErrorSums> {
+        let names = value_names(target)?;
+        Some(ErrorSums { sums: vec![(0, 0.0); names.len()], names })
+    }
+
+    /// Adds `of(prediction - target)` for each value of each row.
+    pub(super) fn update(
+        &mut self,
+        metric: &'static str,
+        prediction: &Prediction,
+        target: &Padded,
+        of: impl Fn(f64) -> f64,
+    ) -> Result<()> {
+        for_each_value(metric, prediction, target, |index, predicted, target| {
+            if let Some((count, sum)) = self.sums.get_mut(index) {
+                *count += 1;
+                *sum += of(predicted - target);
+            }
+        })
+    }
+
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The mean for each value.
+    pub(super) fn means(&self) -> impl ExactSizeIterator<Item = f64> {
+        self.sums.iter().map(|&(count, sum)| sum / count as f64)
+    }
+
+    pub(super) fn save(&self) -> Value {
+        json!(self.sums)
+    }
+
+    pub(super) fn restore(&mut self, saved: &Value) -> Result<()> {
+        self.sums = restored(saved)?;
+        self.sums.resize(self.names.len(), (0, 0.0));
+        Ok(())
+    }
 }
 
 /// The mean of some values: a metric over all of them. It is NaN if one of them is.
