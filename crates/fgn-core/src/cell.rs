@@ -74,6 +74,12 @@ pub trait Cell: Copy + Send + Sync + 'static {
     /// returns it with respect to the step's input.
     fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L>;
 
+    /// Whether the step compares the pre-activation of block `block` with a threshold. A rounding error can then
+    /// change the output by its whole range, so a stream holds the weights of such a block in full precision.
+    fn has_threshold(&self, _block: usize) -> bool {
+        false
+    }
+
     /// The values of the blocks that are gates, in `0 ..= 1`. The other entries are zero.
     fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
         let mut gates = [L::zero(); MAX_BLOCKS];

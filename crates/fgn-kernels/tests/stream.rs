@@ -19,6 +19,8 @@ const OPTIONS_TOLERANCE: f32 = 5e-5;
 /// The largest difference to the run in `f32`, relative to its largest output: what the page of
 /// [`Precision`] says.
 const LOSSES: [(Precision, f32); 2] = [(Precision::Bf16, 0.003), (Precision::Int8, 0.006)];
+/// The same for the cell that loses most.
+const LARGEST_LOSSES: [(Precision, f32); 2] = [(Precision::Bf16, 0.004), (Precision::Int8, 0.009)];
 
 fn draw(rng: &mut ChaCha8Rng, count: usize, bound: f32) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-bound..bound)).collect()
@@ -193,7 +195,11 @@ fn options_of_whole_sequences_are_refused() {
 
 #[test]
 fn rounded_weights_lose_no_more_than_is_said() {
-    for cell in [AnyCell::LSTM, AnyCell::FGN, AnyCell::FGN_SCAN] {
+    for cell in AnyCell::all() {
+        let losses = match cell {
+            AnyCell::LSTM | AnyCell::FGN | AnyCell::FGN_SCAN => LOSSES,
+            _ => LARGEST_LOSSES,
+        };
         for size in [128, 512] {
             let x = draw(&mut ChaCha8Rng::seed_from_u64(3), 1000 * size, 1.0);
             let output = |precision| {
@@ -202,9 +208,8 @@ fn rounded_weights_lose_no_more_than_is_said() {
             };
             let exact = output(Precision::F32);
             let largest = exact.iter().fold(0.0, |largest: f32, y| largest.max(y.abs()));
-            for (precision, bound) in LOSSES {
+            for (precision, bound) in losses {
                 let loss = largest_difference(&output(precision), &exact) / largest;
-                println!("{cell} {size} {precision:?}: {loss:.5}");
                 assert!(loss <= bound, "{cell} {size} {precision:?}: {loss}");
                 assert!(loss > 0.0, "{cell} {size} {precision:?} rounds nothing");
             }

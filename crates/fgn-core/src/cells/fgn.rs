@@ -127,6 +127,10 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
         grad
     }
 
+    fn has_threshold(&self, block: usize) -> bool {
+        block == PHI && self.forgetting == Forgetting::Binary
+    }
+
     fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
         let mut gates = Lstm.gates(input);
         gates[PHI] = self.phi(input.pre[PHI]);

@@ -138,6 +138,18 @@ impl AnyCell {
         }
         self.visit(SpecOf)
     }
+
+    /// See [`Cell::has_threshold`].
+    pub fn has_threshold(&self, block: usize) -> bool {
+        struct HasThreshold(usize);
+        impl CellVisitor for HasThreshold {
+            type Output = bool;
+            fn visit<C: Cell>(self, cell: C) -> bool {
+                cell.has_threshold(self.0)
+            }
+        }
+        self.visit(HasThreshold(block))
+    }
 }
 
 impl std::fmt::Display for AnyCell {

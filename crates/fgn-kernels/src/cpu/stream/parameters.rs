@@ -6,7 +6,7 @@ use crate::cpu::cell::units::{Units, bias_sum};
 use crate::cpu::memory::buffer::Buffer;
 use crate::cpu::memory::geometry::Geometry;
 use crate::cpu::stream::format::{Bf16, F32, Format, Int8, VECTORS};
-use crate::cpu::stream::product::{StreamFeed, StreamPanels};
+use crate::cpu::stream::product::{StreamBlock, StreamFeed, StreamPanels};
 use crate::run::plan::Plan;
 use crate::run::precision::Precision;
 use crate::simd::isa::Isa;
@@ -36,36 +36,45 @@ pub(crate) enum Weights {
 /// The panels of the pre-activations and of the projection, if there is one.
 pub(crate) struct Matrices<F: Format> {
     pub(crate) pre: StreamPanels<F>,
+    /// Those of the pre-activations that are compared with a threshold.
+    pub(crate) thresholds: StreamPanels<F32>,
     pub(crate) projection: Option<StreamPanels<F>>,
 }
 
 impl<F: Format> Matrices<F> {
-    fn new(g: &Geometry, parameters: &[f32]) -> Self {
+    fn new(cell: AnyCell, g: &Geometry, parameters: &[f32]) -> Self {
         let SequenceShape { input, hidden, .. } = g.shape;
         let feed = |name, of: &[usize], depth: usize, block| {
             let place = of.iter().position(|&b| b == block)?;
             let rows = &g.tensor(name, parameters)[place * hidden * depth..][..hidden * depth];
             Some(StreamFeed { rows, depth })
         };
-        let blocks: Vec<_> = (0..g.spec.blocks.len())
-            .map(|block| {
-                [
-                    feed("weight_ih", &g.input_blocks, input, block),
-                    feed("weight_hh", &g.hidden_blocks, g.output, block),
-                ]
-            })
-            .collect();
+        let block = |block| StreamBlock {
+            index: block,
+            feeds: [
+                feed("weight_ih", &g.input_blocks, input, block),
+                feed("weight_hh", &g.hidden_blocks, g.output, block),
+            ],
+        };
+        let (thresholds, others): (Vec<_>, Vec<_>) =
+            (0..g.spec.blocks.len()).partition(|&block| cell.has_threshold(block));
+        let blocks = |of: Vec<usize>| of.into_iter().map(block).collect::<Vec<_>>();
         let projection = g.states.unprojected.map(|_| {
             let feed = StreamFeed { rows: g.tensor("weight_hr", parameters), depth: hidden };
-            StreamPanels::new(g.width, g.output, &[[Some(feed), None]])
+            let block = StreamBlock { index: 0, feeds: [Some(feed), None] };
+            StreamPanels::new(g.width, g.output, &[block], 1)
         });
-        Self { pre: StreamPanels::new(g.width, hidden, &blocks), projection }
+        let count = g.spec.blocks.len();
+        Self {
+            pre: StreamPanels::new(g.width, hidden, &blocks(others), count),
+            thresholds: StreamPanels::new(g.width, hidden, &blocks(thresholds), count),
+            projection,
+        }
     }
 
     fn bytes(&self) -> usize {
-        let of =
-            |panels: &StreamPanels<F>| size_of_val(&*panels.data) + size_of_val(&*panels.scales);
-        of(&self.pre) + self.projection.as_ref().map_or(0, of)
+        let projection = self.projection.as_ref().map_or(0, StreamPanels::bytes);
+        self.pre.bytes() + self.thresholds.bytes() + projection
     }
 }
 
@@ -82,9 +91,9 @@ impl StreamParameters {
         let shape = SequenceShape { steps: 1, batch: 1, input, hidden };
         let g = Geometry::new(cell.spec(), shape, &plan, VECTORS * isa.width::<f32>());
         let weights = match precision {
-            Precision::F32 => Weights::F32(Matrices::new(&g, parameters)),
-            Precision::Bf16 => Weights::Bf16(Matrices::new(&g, parameters)),
-            Precision::Int8 => Weights::Int8(Matrices::new(&g, parameters)),
+            Precision::F32 => Weights::F32(Matrices::new(cell, &g, parameters)),
+            Precision::Bf16 => Weights::Bf16(Matrices::new(cell, &g, parameters)),
+            Precision::Int8 => Weights::Int8(Matrices::new(cell, &g, parameters)),
         };
         let units = Units::new(&g, parameters);
         let start = match units.norm {

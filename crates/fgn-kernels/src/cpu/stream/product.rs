@@ -16,13 +16,22 @@ pub(crate) struct StreamFeed<'a> {
     pub(crate) depth: usize,
 }
 
-/// The panels of all slabs, one after the other.
+/// One block of pre-activations: its index among those of the cell, and its weights.
+pub(crate) struct StreamBlock<'a> {
+    pub(crate) index: usize,
+    pub(crate) feeds: [Option<StreamFeed<'a>>; 2],
+}
+
+/// The panels of all slabs, one after the other; of all blocks of a cell, or of some.
 pub(crate) struct StreamPanels<F: Format> {
-    pub(crate) data: Buffer<F::Stored>,
-    /// The scales of each block's feeds, `[2, G, padded]`; empty if the format has none.
-    pub(crate) scales: Buffer<f32>,
-    /// For each block the depths of its feeds' panels, rounded up to [`ROWS`]; zero where it has none.
-    depths: Vec<[usize; 2]>,
+    data: Buffer<F::Stored>,
+    /// The scales of each block's feeds, `[2, blocks, padded]`; empty if the format has none.
+    scales: Buffer<f32>,
+    /// For each block its index, and the depths of its feeds' panels, rounded up to [`ROWS`]; zero where it has
+    /// none.
+    blocks: Vec<(usize, [usize; 2])>,
+    /// `G`: how many blocks the cell has.
+    count: usize,
     /// From one slab to the next.
     slab: usize,
     /// The units, padded to whole slabs.
@@ -30,36 +39,52 @@ pub(crate) struct StreamPanels<F: Format> {
 }
 
 impl<F: Format> StreamPanels<F> {
-    /// Of so many `units`, in slabs of `width`.
-    pub(crate) fn new(width: usize, units: usize, blocks: &[[Option<StreamFeed<'_>>; 2]]) -> Self {
+    /// Of so many `units`, in slabs of `width`; `count` is how many blocks the cell has.
+    pub(crate) fn new(
+        width: usize,
+        units: usize,
+        blocks: &[StreamBlock<'_>],
+        count: usize,
+    ) -> Self {
         let padded = units.next_multiple_of(width);
-        let depth = |feed: &Option<StreamFeed<'_>>| feed.map_or(0, |feed| feed.depth);
+        let depth = |feed: Option<StreamFeed<'_>>| feed.map_or(0, |feed| feed.depth);
         let depths: Vec<[usize; 2]> = blocks
             .iter()
-            .map(|feeds| feeds.each_ref().map(|feed| depth(feed).next_multiple_of(ROWS)))
+            .map(|block| block.feeds.map(|feed| depth(feed).next_multiple_of(ROWS)))
             .collect();
         let slab = depths.as_flattened().iter().sum::<usize>() * width;
         let mut data = Buffer::zeroed(slab * padded / width);
         let mut scales = Buffer::zeroed(if F::SCALED { 2 * blocks.len() * padded } else { 0 });
         for unit in 0..units {
             let mut panel = unit / width * slab;
-            for (block, feeds) in blocks.iter().enumerate() {
-                for (part, feed) in feeds.iter().enumerate() {
+            for (n, block) in blocks.iter().enumerate() {
+                for (part, feed) in block.feeds.iter().enumerate() {
                     let Some(StreamFeed { rows, depth }) = *feed else { continue };
                     let row = &rows[unit * depth..][..depth];
                     let scale = F::scale(row);
                     if F::SCALED {
-                        scales[(part * blocks.len() + block) * padded + unit] = scale;
+                        scales[(part * blocks.len() + n) * padded + unit] = scale;
                     }
                     for (k, &weight) in row.iter().enumerate() {
                         let place = F::place(k, unit % width, width);
                         data[panel + place] = F::store(weight, scale);
                     }
-                    panel += depths[block][part] * width;
+                    panel += depths[n][part] * width;
                 }
             }
         }
-        Self { data, scales, depths, slab, padded }
+        let blocks = blocks.iter().map(|block| block.index).zip(depths).collect();
+        Self { data, scales, blocks, count, slab, padded }
+    }
+
+    /// How many bytes a step reads.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.data) + size_of_val(&*self.scales)
+    }
+
+    /// Whether there are no blocks.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
     }
 }
 
@@ -83,7 +108,7 @@ impl<F: Format> Task<f32> for StreamProduct<'_, F> {
     fn run<S: Simd<Elem = f32>>(self) {
         for slab in self.slabs.iter() {
             let mut panel = slab * self.panels.slab;
-            for block in 0..self.panels.depths.len() {
+            for block in 0..self.panels.blocks.len() {
                 let mut row = 0;
                 while row < self.batch {
                     row += match self.batch - row {
@@ -92,14 +117,15 @@ impl<F: Format> Task<f32> for StreamProduct<'_, F> {
                         _ => self.tile::<S, 4, 1>(row, block, slab, panel),
                     };
                 }
-                panel += self.panels.depths[block].iter().sum::<usize>() * VECTORS * S::WIDTH;
+                panel += self.panels.blocks[block].1.iter().sum::<usize>() * VECTORS * S::WIDTH;
             }
         }
     }
 }
 
 impl<F: Format> StreamProduct<'_, F> {
-    /// One block of one slab for `R` sequences from `row` on; gives `R`. The sums are `C` chains of additions.
+    /// One block of these of one slab for `R` sequences from `row` on; gives `R`. The sums are `C` chains of
+    /// additions.
     #[inline(always)]
     fn tile<S: Simd<Elem = f32>, const R: usize, const C: usize>(
         &self,
@@ -108,16 +134,17 @@ impl<F: Format> StreamProduct<'_, F> {
         slab: usize,
         mut panel: usize,
     ) -> usize {
-        let (padded, blocks) = (self.panels.padded, self.panels.depths.len());
+        let StreamPanels { padded, count, ref blocks, .. } = *self.panels;
+        let (index, depths) = blocks[block];
         let unit = slab * VECTORS * S::WIDTH;
         let load = |from: &[f32], place: usize| {
             let from = &from[place..][..VECTORS * S::WIDTH];
             // SAFETY: the slice is as long.
             [0, 1].map(|v| unsafe { S::load(from.as_ptr().add(v * S::WIDTH)) })
         };
-        let mut sums = [load(self.start, block * padded + unit); R];
+        let mut sums = [load(self.start, index * padded + unit); R];
         for part in 0..2 {
-            let depth = self.panels.depths[block][part];
+            let depth = depths[part];
             if depth == 0 {
                 continue;
             }
@@ -131,7 +158,7 @@ impl<F: Format> StreamProduct<'_, F> {
             for r in 0..R {
                 for v in 0..VECTORS {
                     sums[r][v] = if F::SCALED {
-                        let scales = (part * blocks + block) * padded + unit;
+                        let scales = (part * blocks.len() + block) * padded + unit;
                         let scale = load(&self.panels.scales, scales)[v];
                         let left_scale = S::broadcast(self.left_scales[part][row + r]);
                         found[r][v].mul_add(scale * left_scale, sums[r][v])
@@ -143,7 +170,7 @@ impl<F: Format> StreamProduct<'_, F> {
         }
         for r in 0..R {
             for v in 0..VECTORS {
-                let place = ((row + r) * blocks + block) * padded + unit + v * S::WIDTH;
+                let place = ((row + r) * count + index) * padded + unit + v * S::WIDTH;
                 // SAFETY: the thread's own units.
                 unsafe { sums[r][v].store(self.out.at(place)) };
             }

@@ -105,13 +105,9 @@ impl StreamStep<'_> {
             lines.for_each(|line| prefetch(line.as_ptr()));
             let slabs = Slabs::new(packed.slabs(), part, threads, self.backwards);
             let depths = [g.shape.input, g.output];
-            self.multiply(
-                part,
-                &slabs,
-                &matrices.pre,
-                (&packed.start, self.left, depths),
-                self.rows.pre,
-            );
+            let rows = (&packed.start[..], self.left, depths);
+            self.multiply(part, &slabs, &matrices.pre, rows, self.rows.pre);
+            self.multiply(part, &slabs, &matrices.thresholds, rows, self.rows.pre);
             if !whole_rows {
                 let units = slabs.units(g.width, g.shape.hidden);
                 (self.equations)(&self.rows, 0..batch, units, Stage::Whole);
@@ -175,6 +171,9 @@ impl StreamStep<'_> {
         (start, left, depths): (&[f32], [&[f32]; 2], [usize; 2]),
         out: Shared<f32>,
     ) {
+        if panels.is_empty() {
+            return;
+        }
         let (batch, isa) = (self.rows.batch, self.rows.packed.isa);
         // SAFETY: nobody else does this part, and its memory outlives the step.
         let own = unsafe { self.rounded.of(part) };
