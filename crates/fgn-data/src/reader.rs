@@ -73,6 +73,7 @@ pub trait Reader {
     const READS: &'static str;
 
     /// The endings of the files that it reads, in lower case, without the point; none if it reads folders only.
+    /// A file's ending may be in upper case too.
     const ENDINGS: &'static [&'static str];
 
     /// Whether it reads what is at `path`, which may be there or not. It looks at names, and at most lists a
@@ -98,13 +99,19 @@ pub trait Reader {
     ) -> Result<Arc<dyn Samples>>;
 
     /// The parts that are side by side in a folder, if there are any: `train`, `test` and perhaps `valid`, each a
-    /// folder, or a file with one of the [endings](Self::ENDINGS), that the reader accepts.
+    /// folder, or a file with one of the [endings](Self::ENDINGS), in upper or lower case, that the reader accepts.
     fn parts(path: &Path) -> Option<Parts> {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|file| has_ending(file, Self::ENDINGS) && file.is_file())
+            .collect();
+        files.sort();
         let part = |name: &str| {
-            let files = Self::ENDINGS.iter().map(|end| path.join(format!("{name}.{end}")));
-            let files = files.filter(|file| file.is_file());
+            let is_named = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);
             let folder = Some(path.join(name)).filter(|folder| folder.is_dir());
-            folder.into_iter().chain(files).find(|path| Self::accepts(path))
+            let mut found = folder.into_iter().chain(files.iter().filter(is_named).cloned());
+            found.find(|path| Self::accepts(path))
         };
         Some(Parts { train: part("train")?, valid: part("valid"), test: part("test") })
     }

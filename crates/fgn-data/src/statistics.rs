@@ -1,19 +1,22 @@
 //! Means and standard deviations of the numbers of a data set, by which a model scales them.
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use fgn_schema::{InputSchema, Moments, Padded, Statistics, TargetSchema};
 
 use crate::batches::Batches;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::samples::Samples;
 use crate::sampling::Order;
 
 /// The statistics of `samples`, in one pass over all of them: of the features where they are
-/// [`InputSchema::Series`], of the targets where they are [`TargetSchema::Value`]s. Padding does not count. The
-/// standard deviation of a number that never changes is given as 1, so that one can divide by it.
+/// [`InputSchema::Series`], of the targets where they are [`TargetSchema::Value`]s. Padding does not count. They
+/// are computed in `f64` by Welford's update, which large offsets do not hurt. The standard deviation of a number
+/// that never changes is given as 1, so that one can divide by it, and the number is named among the
+/// [constants](Statistics::constant).
 ///
 /// # Errors
-/// Whatever [`Samples::batch`] gives.
+/// Whatever [`Samples::batch`] gives; [`Error::Table`] for numbers whose squared differences leave the range of
+/// an `f64`.
 ///
 /// ```
 /// use fgn_data::{Reader, SeriesOptions, Tables, statistics};
@@ -53,7 +56,22 @@ pub fn statistics(samples: &dyn Samples) -> Result<Statistics> {
             target.add(batch.target(), schema.target.is_per_step())?;
         }
     }
-    Ok(Statistics::new(input.map(Sums::moments), target.map(Sums::moments)))
+    let mut constant = Vec::new();
+    let mut moments = |sums: Option<Sums>, what: &str, names: &[String]| {
+        let moments = sums.map(|sums| {
+            let name = |at: usize| names.get(at).cloned().unwrap_or_else(|| format!("{what} {at}"));
+            constant.extend(sums.constants().map(name));
+            sums.moments().map_err(|at| Error::Table {
+                at: format!("{}, {:?}", samples.name(), name(at)),
+                found: format!("numbers from {:e} to {:e}", sums.least[at], sums.largest[at]),
+                expected: "numbers whose differences are between 1e-150 and 1e150".into(),
+            })
+        });
+        moments.transpose()
+    };
+    let input = moments(input, "feature", samples.features())?;
+    let target = moments(target, "target", schema.target.names())?;
+    Ok(Statistics::new(input, target).with_constant(constant))
 }
 
 /// Running means and sums of squared differences from them (Welford 1962).
@@ -61,32 +79,54 @@ struct Sums {
     count: f64,
     mean: Vec<f64>,
     squares: Vec<f64>,
+    least: Vec<f64>,
+    largest: Vec<f64>,
 }
 
 impl Sums {
     fn new(width: usize) -> Sums {
-        Sums { count: 0.0, mean: vec![0.0; width], squares: vec![0.0; width] }
+        Sums {
+            count: 0.0,
+            mean: vec![0.0; width],
+            squares: vec![0.0; width],
+            least: vec![f64::INFINITY; width],
+            largest: vec![f64::NEG_INFINITY; width],
+        }
     }
 
     /// Adds `[B, N]`, or the steps of `[B, T, N]` that are not padding.
     fn add(&mut self, numbers: &Padded, per_step: bool) -> Result<()> {
         let rows = if per_step { numbers.steps()? } else { numbers.tensor().clone() };
-        for row in rows.to_vec2::<f32>()? {
+        for row in rows.to_dtype(DType::F64)?.to_vec2::<f64>()? {
             self.count += 1.0;
-            let all = self.mean.iter_mut().zip(&mut self.squares).zip(row);
-            for ((mean, squares), number) in all {
-                let before = f64::from(number) - *mean;
-                *mean += before / self.count;
-                *squares += before * (f64::from(number) - *mean);
+            for (at, &number) in row.iter().enumerate() {
+                let before = number - self.mean[at];
+                self.mean[at] += before / self.count;
+                self.squares[at] += before * (number - self.mean[at]);
+                self.least[at] = self.least[at].min(number);
+                self.largest[at] = self.largest[at].max(number);
             }
         }
         Ok(())
     }
 
-    fn moments(self) -> Moments {
-        let std = self.squares.iter().map(|squares| (squares / self.count).sqrt());
-        let usable = |std: f64| if std > 0.0 { std } else { 1.0 };
-        Moments { mean: self.mean, std: std.map(usable).collect() }
+    /// The indices of the numbers that never change.
+    fn constants(&self) -> impl Iterator<Item = usize> {
+        (0..self.mean.len()).filter(|&at| self.least[at] == self.largest[at])
+    }
+
+    /// The moments.
+    ///
+    /// # Errors
+    /// The index of a number whose standard deviation is not an `f64`.
+    fn moments(&self) -> std::result::Result<Moments, usize> {
+        let std = |at: usize| match (self.squares[at] / self.count).sqrt() {
+            _ if self.least[at] == self.largest[at] => Ok(1.0),
+            std if std > 0.0 && std.is_finite() => Ok(std),
+            _ => Err(at),
+        };
+        let std = (0..self.mean.len()).map(std).collect::<std::result::Result<_, _>>()?;
+        Ok(Moments { mean: self.mean.clone(), std })
     }
 }
 
@@ -108,7 +148,8 @@ mod tests {
         let mut sums = Sums::new(3);
         sums.add(&padded(&rows[..8], vec![3, 1]), true).unwrap();
         sums.add(&padded(&rows[8..], vec![4]), true).unwrap();
-        let found = sums.moments();
+        assert_eq!(sums.constants().collect::<Vec<_>>(), [2]);
+        let found = sums.moments().unwrap();
         let counted: Vec<usize> = vec![0, 1, 2, 4, 8, 9, 10, 11];
         for (column, &std) in found.std.iter().enumerate() {
             let numbers = || counted.iter().map(|&row| f64::from(rows[row][column]));
@@ -118,5 +159,22 @@ mod tests {
             assert!((found.mean[column] - mean).abs() < 1e-9, "{found:?}");
             assert!((std - expected).abs() < 1e-9, "{found:?}");
         }
+    }
+
+    #[test]
+    fn an_offset_does_not_hurt_and_a_spread_out_of_range_is_found() {
+        let of = |numbers: &[f64]| {
+            let tensor = Tensor::from_slice(numbers, (numbers.len(), 1), &Device::Cpu).unwrap();
+            let mut sums = Sums::new(1);
+            sums.add(&tensor.into(), false).unwrap();
+            sums.moments()
+        };
+        let found = of(&[1.7e9, 1.7e9 + 1.0, 1.7e9 + 2.0, 1.7e9 + 3.0]).unwrap();
+        assert_eq!((found.mean[0], found.std[0]), (1.7e9 + 1.5, 1.25_f64.sqrt()));
+        let tiny = of(&[1e-46, 3e-46]).unwrap();
+        assert!((tiny.std[0] / 1e-46 - 1.0).abs() < 1e-12, "{tiny:?}");
+        assert_eq!(of(&[1e200; 3]).unwrap().std, [1.0]);
+        assert_eq!(of(&[1e200, -1e200]), Err(0));
+        assert_eq!(of(&[1e-200, 2e-200]), Err(0));
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::Device;
 use clap::Args;
-use fgn_data::{Batches, DataConfig, Dataset, Order, Samples, TargetSchema};
+use fgn_data::{Batches, DataConfig, Dataset, Order, Samples, TargetSchema, statistics};
 use fgn_report::grouped;
 use fgn_train::{open_data, override_data};
 
@@ -59,6 +59,11 @@ fn described(dataset: &Dataset) -> Result<String> {
     text += "\n";
     if !train.features().is_empty() {
         text += &format!("features  {}\n", train.features().join(", "));
+    }
+    let constant = statistics(&**train)?.constant;
+    if !constant.is_empty() {
+        let names = constant.join(", ");
+        text += &format!("constant  {names} (the same number everywhere: nothing to learn from)\n");
     }
     let parts =
         [("train", Some(train)), ("valid", dataset.valid.as_ref()), ("test", Some(&dataset.test))];

@@ -32,10 +32,10 @@ pub(super) struct Rows<'a> {
     /// The class of each sequence, for classification.
     labels: Vec<u32>,
     /// The values of each sequence, for regression.
-    values: Vec<f32>,
+    values: Vec<f64>,
     /// The last row of each sequence, where a missing number is read as the previous one.
-    last: Vec<Vec<f32>>,
-    row: Vec<f32>,
+    last: Vec<Vec<f64>>,
+    row: Vec<f64>,
 }
 
 impl<'a> Rows<'a> {
@@ -193,11 +193,11 @@ impl<'a> Rows<'a> {
         Ok((sequence, true))
     }
 
-    fn feature(&self, table: &dyn Table, at: usize, sequence: usize) -> Result<f32> {
+    fn feature(&self, table: &dyn Table, at: usize, sequence: usize) -> Result<f64> {
         let (column, _) = self.columns.features[at];
         let number = table.field(column)?.number();
         match number.map_err(|found| {
-            let expected = "a finite number (or the column in data.series.ignore)";
+            let expected = "a finite number in decimal digits (or the column in data.series.ignore)";
             self.wrong(table, column, Some(found), expected)
         })? {
             Some(number) => Ok(number),
@@ -244,7 +244,7 @@ impl<'a> Rows<'a> {
             let (column, _) = self.columns.target[at];
             let number = table.field(column)?.number();
             let number = number
-                .map_err(|found| self.wrong(table, column, Some(found), "a finite number"))?;
+                .map_err(|found| self.wrong(table, column, Some(found), "a finite number in decimal digits"))?;
             let number = number.ok_or_else(|| self.wrong(table, column, None, "a number"))?;
             if is_new {
                 self.values.push(number);
