@@ -101,18 +101,7 @@ pub trait Reader {
     /// The parts that are side by side in a folder, if there are any: `train`, `test` and perhaps `valid`, each a
     /// folder, or a file with one of the [endings](Self::ENDINGS), in upper or lower case, that the reader accepts.
     fn parts(path: &Path) -> Option<Parts> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
-            .ok()?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|file| has_ending(file, Self::ENDINGS) && file.is_file())
-            .collect();
-        files.sort();
-        let part = |name: &str| {
-            let is_named = |file: &&PathBuf| file.file_stem().is_some_and(|stem| stem == name);
-            let folder = Some(path.join(name)).filter(|folder| folder.is_dir());
-            let mut found = folder.into_iter().chain(files.iter().filter(is_named).cloned());
-            found.find(|path| Self::accepts(path))
-        };
+        let part = |name: &str| candidates::<Self>(path, name).into_iter().next();
         Some(Parts { train: part("train")?, valid: part("valid"), test: part("test") })
     }
 
@@ -120,7 +109,8 @@ pub trait Reader {
     /// no test part, `split` holds one out.
     ///
     /// # Errors
-    /// Whatever [`read`](Self::read) and the split give, and parts that differ in their schemas.
+    /// Whatever [`read`](Self::read) and the split give, two files for one part, and parts that differ in their
+    /// schemas.
     fn open(
         path: &Path,
         options: &Self::Options,
@@ -130,6 +120,7 @@ pub trait Reader {
         let Some(parts) = Self::parts(path) else {
             return split.hold_out(&Self::read(path, options, None, progress)?);
         };
+        check_parts::<Self>(path)?;
         let train = Self::read(&parts.train, options, None, progress)?;
         let like = Like::of(&*train);
         let mut part = |path: Option<PathBuf>| -> Result<Option<Arc<dyn Samples>>> {
@@ -151,6 +142,35 @@ pub trait Reader {
     fn settle(options: &mut Self::Options, dataset: &Dataset) {
         let _ = (options, dataset);
     }
+}
+
+/// What can be the part `name` of the data in `folder`: the folder of that name, or else the files.
+fn candidates<R: Reader + ?Sized>(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let part = folder.join(name);
+    if part.is_dir() && R::accepts(&part) {
+        return vec![part];
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_part = |file: &PathBuf| {
+        let is_named = file.file_stem().is_some_and(|stem| stem == name);
+        is_named && has_ending(file, R::ENDINGS) && file.is_file() && R::accepts(file)
+    };
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(is_part).collect();
+    files.sort();
+    files
+}
+
+/// # Errors
+/// [`Error::Folder`] for two files that can be the same part.
+pub(crate) fn check_parts<R: Reader + ?Sized>(folder: &Path) -> Result<()> {
+    for name in ["train", "valid", "test"] {
+        if let [one, other, ..] = &candidates::<R>(folder, name)[..] {
+            let found = format!("{} and {}", one.display(), other.display());
+            let expected = format!("one file for the part {name:?}");
+            return Err(Error::Folder { path: folder.to_owned(), found, expected });
+        }
+    }
+    Ok(())
 }
 
 /// How far reading has come.

@@ -59,10 +59,9 @@ pub fn statistics(samples: &dyn Samples) -> Result<Statistics> {
     let mut constant = Vec::new();
     let mut moments = |sums: Option<Sums>, what: &str, names: &[String]| {
         let moments = sums.map(|sums| {
-            let name = |at: usize| names.get(at).cloned().unwrap_or_else(|| format!("{what} {at}"));
-            constant.extend(sums.constants().map(name));
+            constant.extend(sums.constants().map(|at| name(names, at, what)));
             sums.moments().map_err(|at| Error::Table {
-                at: format!("{}, {:?}", samples.name(), name(at)),
+                at: format!("{}, {:?}", samples.name(), name(names, at, what)),
                 found: format!("numbers from {:e} to {:e}", sums.least[at], sums.largest[at]),
                 expected: "numbers whose differences are between 1e-150 and 1e150".into(),
             })
@@ -72,6 +71,70 @@ pub fn statistics(samples: &dyn Samples) -> Result<Statistics> {
     let input = moments(input, "feature", samples.features())?;
     let target = moments(target, "target", schema.target.names())?;
     Ok(Statistics::new(input, target).with_constant(constant))
+}
+
+/// The names of the features whose numbers an `f32` hardly distinguishes once they are standardised by `scale`:
+/// where they change from one step to the next, most changes are lost. A scale that is not theirs does that, and so
+/// do a few numbers that are far from all others. It makes one pass over `samples`.
+///
+/// # Errors
+/// Whatever [`Samples::batch`] gives.
+///
+/// ```
+/// use fgn_data::{Moments, Reader, SeriesOptions, Tables, indistinct, statistics};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("steps.csv");
+/// std::fs::write(&file, "id,t,kind\na,1700000000,k\na,1700000001,k\nb,1700000002,l\n")?;
+/// let (id, target) = (Some("id".into()), vec!["kind".into()]);
+/// let options = SeriesOptions { id, target, ..SeriesOptions::default() };
+/// let series = Tables::read(&file, &options, None, &mut |_| ())?;
+///
+/// assert_eq!(indistinct(&*series, None)?, ["t"]);
+/// assert!(indistinct(&*series, statistics(&*series)?.input.as_ref())?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn indistinct(samples: &dyn Samples, scale: Option<&Moments>) -> Result<Vec<String>> {
+    let InputSchema::Series { features } = samples.schema().input else {
+        return Ok(Vec::new());
+    };
+    let scaled = |at: usize, number: f64| {
+        let moments = scale.and_then(|scale| Some((scale.mean.get(at)?, scale.std.get(at)?)));
+        moments.map_or(number, |(mean, std)| (number - mean) / std)
+    };
+    let mut columns = vec![Changes::default(); features];
+    let size = samples.len().min(64);
+    for batch in Batches::new(samples, Order::AsGiven, size, &Device::Cpu)? {
+        for row in batch?.input().steps()?.to_dtype(DType::F64)?.to_vec2::<f64>()? {
+            for (at, (column, &number)) in columns.iter_mut().zip(&row).enumerate() {
+                column.add(number, scaled(at, number) as f32);
+            }
+        }
+    }
+    let lost = columns.iter().enumerate().filter(|(_, column)| 2 * column.kept < column.all);
+    Ok(lost.map(|(at, _)| name(samples.features(), at, "feature")).collect())
+}
+
+/// How often a number changes from one step to the next, and how often an `f32` of it does.
+#[derive(Clone, Default)]
+struct Changes {
+    last: Option<(f64, f32)>,
+    all: u64,
+    kept: u64,
+}
+
+impl Changes {
+    fn add(&mut self, number: f64, narrow: f32) {
+        if let Some((last, last_narrow)) = self.last.replace((number, narrow)) {
+            self.all += u64::from(number != last);
+            self.kept += u64::from(narrow != last_narrow);
+        }
+    }
+}
+
+/// The name at an index, or what stands for it.
+fn name(names: &[String], at: usize, what: &str) -> String {
+    names.get(at).cloned().unwrap_or_else(|| format!("{what} {at}"))
 }
 
 /// Running means and sums of squared differences from them (Welford 1962).

@@ -35,18 +35,31 @@ fn write(path: &Path, columns: &[(&str, Column)]) {
     for (_, column) in columns {
         let mut writer = group.next_column().unwrap().unwrap();
         let written = match (writer.untyped(), column) {
-            (ColumnWriter::BoolColumnWriter(to), Column::Bool(all)) => to.write_batch(all, None, None),
-            (ColumnWriter::Int32ColumnWriter(to), Column::Int32(all)) => to.write_batch(all, None, None),
-            (ColumnWriter::Int64ColumnWriter(to), Column::Int64(all)) => to.write_batch(all, None, None),
-            (ColumnWriter::Int96ColumnWriter(to), Column::Int96(all)) => to.write_batch(all, None, None),
-            (ColumnWriter::FloatColumnWriter(to), Column::Float(all)) => to.write_batch(all, None, None),
-            (ColumnWriter::DoubleColumnWriter(to), Column::Double(all)) => to.write_batch(all, None, None),
+            (ColumnWriter::BoolColumnWriter(to), Column::Bool(all)) => {
+                to.write_batch(all, None, None)
+            }
+            (ColumnWriter::Int32ColumnWriter(to), Column::Int32(all)) => {
+                to.write_batch(all, None, None)
+            }
+            (ColumnWriter::Int64ColumnWriter(to), Column::Int64(all)) => {
+                to.write_batch(all, None, None)
+            }
+            (ColumnWriter::Int96ColumnWriter(to), Column::Int96(all)) => {
+                to.write_batch(all, None, None)
+            }
+            (ColumnWriter::FloatColumnWriter(to), Column::Float(all)) => {
+                to.write_batch(all, None, None)
+            }
+            (ColumnWriter::DoubleColumnWriter(to), Column::Double(all)) => {
+                to.write_batch(all, None, None)
+            }
             (ColumnWriter::ByteArrayColumnWriter(to), Column::Text(all)) => {
                 let all: Vec<_> = all.iter().map(|&text| ByteArray::from(text)).collect();
                 to.write_batch(&all, None, None)
             }
             (ColumnWriter::FixedLenByteArrayColumnWriter(to), Column::Fixed(all)) => {
-                let bytes = |bytes: &Vec<u8>| FixedLenByteArray::from(ByteArray::from(bytes.clone()));
+                let bytes =
+                    |bytes: &Vec<u8>| FixedLenByteArray::from(ByteArray::from(bytes.clone()));
                 to.write_batch(&all.iter().map(bytes).collect::<Vec<_>>(), None, None)
             }
             _ => panic!("a column of another type"),
@@ -63,7 +76,12 @@ fn read(task: Task, columns: &[(&str, Column)]) -> Result<Arc<dyn Samples>> {
     let path = folder.path().join("a.PARQUET");
     write(&path, columns);
     let (id, target) = (Some("id".into()), vec!["target".into()]);
-    Tables::read(&path, &SeriesOptions { task, id, target, ..SeriesOptions::default() }, None, &mut |_| ())
+    Tables::read(
+        &path,
+        &SeriesOptions { task, id, target, ..SeriesOptions::default() },
+        None,
+        &mut |_| (),
+    )
 }
 
 fn names(id: (&'static str, Column)) -> Vec<String> {
@@ -92,6 +110,9 @@ fn ids_are_exact_whatever_their_type() {
     let micros = Column::Int64(vec![0, 1, 0, 1]);
     let expected = ["1970-01-01 00:00:00.000000 +00:00", "1970-01-01 00:00:00.000001 +00:00"];
     assert_eq!(names(("INT64 id (TIMESTAMP_MICROS)", micros)), expected);
+    let nanos = Column::Int64(vec![1_700_000_000_123_456_789, 1_700_000_000_123_456_788, 1, 1]);
+    let expected = ["1700000000123456789", "1700000000123456788", "1"];
+    assert_eq!(names(("INT64 id (TIMESTAMP(NANOS,true))", nanos)), expected);
     let decimals = Column::Int64(vec![9_007_199_254_740_993, 9_007_199_254_740_992, 5, 5]);
     let expected = ["90071992547409.93", "90071992547409.92", "0.05"];
     assert_eq!(names(("INT64 id (DECIMAL(18,2))", decimals)), expected);
@@ -126,16 +147,29 @@ fn numbers_are_the_nearest_f64_of_their_type() {
         ("FLOAT single", Column::Float(vec![0.1, f32::MAX])),
         ("DOUBLE double", Column::Double(vec![0.1, 1e-46])),
         ("INT32 decimal (DECIMAL(9,2))", Column::Int32(vec![10, -125])),
+        (
+            "FIXED_LEN_BYTE_ARRAY(2) half (FLOAT16)",
+            Column::Fixed(vec![vec![0, 0x3c], vec![0, 0xc1]]),
+        ),
         ("BYTE_ARRAY text (UTF8)", Column::Text(vec!["1700000000.25", " 5"])),
         target,
     ];
     let series = read(Task::Regression, &columns).unwrap();
     let batch = series.batch(&[0, 1], &Device::Cpu).unwrap();
     let rows: Vec<f64> = batch.input().tensor().flatten_all().unwrap().to_vec1().unwrap();
-    let first = [20_240_101_000_042.0, 18_446_744_073_709_551_616.0, 1.0, f64::from(0.1_f32), 0.1, 0.1];
-    assert_eq!(rows[..7], [&first[..], &[1_700_000_000.25]].concat());
-    let second = [9_223_372_036_854_775_808.0, 3.0, 0.0, f64::from(f32::MAX), 1e-46, -1.25, 5.0];
-    assert_eq!(rows[7..], second);
+    let first = [
+        20_240_101_000_042.0,
+        18_446_744_073_709_551_616.0,
+        1.0,
+        f64::from(0.1_f32),
+        0.1,
+        0.1,
+        1.0,
+    ];
+    assert_eq!(rows[..8], [&first[..], &[1_700_000_000.25]].concat());
+    let second =
+        [9_223_372_036_854_775_808.0, 3.0, 0.0, f64::from(f32::MAX), 1e-46, -1.25, -2.5, 5.0];
+    assert_eq!(rows[8..], second);
     let targets = batch.target().tensor().to_vec2::<f64>().unwrap();
     assert_eq!(targets, [[1_700_000_000.0], [1_700_000_001.0]]);
     assert_eq!(statistics(&*series).unwrap().target.unwrap().std, [0.5]);
@@ -154,13 +188,18 @@ fn what_is_no_number_is_refused_with_row_and_column() {
     refused("INT96 x", Column::Int96(vec![Int96::new()]), "a time stamp of the type INT96");
     refused("DOUBLE x", Column::Double(vec![f64::INFINITY]), "inf, expected a finite number");
     refused("DOUBLE x", Column::Double(vec![f64::NAN]), "nothing, expected a number");
-    refused("FIXED_LEN_BYTE_ARRAY(2) x", Column::Fixed(vec![vec![1, 2]]), "\"[1, 2]\", expected a number or text");
+    refused(
+        "FIXED_LEN_BYTE_ARRAY(2) x",
+        Column::Fixed(vec![vec![1, 2]]),
+        "\"[1, 2]\", expected a number or text",
+    );
 }
 
 #[test]
 fn a_date_out_of_range_is_an_error() {
     let id = ("INT64 id (TIMESTAMP_MILLIS)", Column::Int64(vec![i64::MAX]));
-    let (x, target) = (("INT32 x", Column::Int32(vec![1])), ("INT32 target", Column::Int32(vec![1])));
+    let (x, target) =
+        (("INT32 x", Column::Int32(vec![1])), ("INT32 target", Column::Int32(vec![1])));
     let error = read(Task::Regression, &[id, x, target]).unwrap_err().to_string();
     assert!(error.contains("values that make its reader panic"), "{error}");
 }

@@ -64,7 +64,9 @@ impl Prediction {
         };
         match self {
             Prediction::Logits(_) => Ok((output, target)),
-            Prediction::Values(_) => Ok((output.to_dtype(DType::F64)?, target.to_dtype(DType::F64)?)),
+            Prediction::Values(_) => {
+                Ok((output.to_dtype(DType::F64)?, target.to_dtype(DType::F64)?))
+            }
         }
     }
 }

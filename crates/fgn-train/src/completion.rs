@@ -1,8 +1,8 @@
 //! What a recipe leaves out of its model, completed from the data: sizes, classes and scales.
 
-use fgn_data::{Dataset, Samples as _, statistics};
+use fgn_data::{Dataset, Samples as _, indistinct, statistics};
 use fgn_nn::ModelConfig;
-use fgn_schema::{Moments, Schema, Statistics};
+use fgn_schema::{Schema, Statistics};
 use serde::Deserialize as _;
 use toml::Table;
 use tracing::warn;
@@ -28,37 +28,20 @@ pub(crate) fn complete(recipe: &Config<Table>, origin: &str) -> Result<(Config, 
     let found = statistics(&train)?;
     if !found.constant.is_empty() {
         let names = found.constant.join(", ");
-        warn!("the same number in all of the training part, from which nothing is learned: {names}");
+        warn!(
+            "the same number in all of the training part, from which nothing is learned: {names}"
+        );
     }
     let config = completed(recipe, train.schema(), &found, origin)?;
-    let (input, head) = (&config.model.input, &config.model.head);
-    for (what, scale, found, names) in [
-        ("model.input.scale", input.scale(), &found.input, train.features()),
-        ("model.head.scale", head.scale(), &found.target, train.schema().target.names()),
-    ] {
-        for at in found.as_ref().map_or_else(Vec::new, |found| lost(found, scale)) {
-            let name = names.get(at).map_or("", |name| &name[..]);
-            warn!(
-                "in f32, in which the model computes, the numbers of {name:?} can hardly be told apart: {what} is \
-                 missing, or is not that of the data"
-            );
-        }
+    let alike = indistinct(&train, config.model.input.scale())?;
+    if !alike.is_empty() {
+        let names = alike.join(", ");
+        warn!(
+            "most differences between the numbers of one column are lost in f32, in which the model computes: \
+             {names}. A few that are far from the others do that, or a model.input.scale that is not of this data"
+        );
     }
     Ok((config, dataset))
-}
-
-/// The indices of numbers with the moments `found` of which an `f32` keeps less than three digits of their
-/// differences once they are scaled: those whose mean is far from that of the scale.
-fn lost(found: &Moments, scale: Option<&Moments>) -> Vec<usize> {
-    const LEAST: f64 = 1e3 * f32::EPSILON as f64;
-    let is_lost = |&at: &usize| {
-        let of = |moments: &[f64], at: usize| moments.get(at).copied();
-        let mean = scale.and_then(|scale| of(&scale.mean, at)).unwrap_or(0.0);
-        let std = scale.and_then(|scale| of(&scale.std, at)).unwrap_or(1.0);
-        let smallest = std * f64::from(f32::MIN_POSITIVE);
-        found.std[at] < (LEAST * (found.mean[at] - mean).abs()).max(smallest)
-    };
-    (0..found.mean.len()).filter(is_lost).collect()
 }
 
 fn completed(
@@ -179,18 +162,5 @@ mod tests {
         let config = Config::load(file.to_str().unwrap(), &[]).unwrap();
         assert_eq!(config.model.head, fgn_nn::Classification::new(10).into());
         assert_eq!(config.model.input, ImageRows { height: 28, width: 28 }.into());
-    }
-
-    #[test]
-    fn numbers_that_a_scale_leaves_too_close_for_an_f32_are_found() {
-        let of = |mean: f64, std: f64| Moments { mean: vec![0.0, mean], std: vec![1.0, std] };
-        let stamps = of(1.7e9, 17.0);
-        assert_eq!(lost(&stamps, None), [1]);
-        assert_eq!(lost(&stamps, Some(&of(0.0, 1.0))), [1]);
-        assert_eq!(lost(&stamps, Some(&of(1.7e9 + 40.0, 10.0))), [] as [usize; 0]);
-        assert_eq!(lost(&stamps, Some(&stamps)), [] as [usize; 0]);
-        assert_eq!(lost(&of(0.0, 1e-46), None), [1]);
-        assert_eq!(lost(&of(0.3, 0.1), None), [] as [usize; 0]);
-        assert_eq!(lost(&stamps, Some(&Moments::default())), [1], "a scale too short is refused elsewhere");
     }
 }

@@ -105,7 +105,8 @@ impl Table for Parquet {
                 Stored::Decimal(digits.trim_end_matches('.').to_owned())
             }
             Some(_) if self.nanoseconds[column] => {
-                let found = "a time stamp of the type INT96, of which the nanoseconds would be lost";
+                let found =
+                    "a time stamp of the type INT96, of which the nanoseconds would be lost";
                 return Err(wrong(found.into()));
             }
             Some(

@@ -27,7 +27,10 @@ pub(crate) enum Field<'a> {
     /// Nothing, or a word for it: `NA`, say.
     Missing,
     Text(&'a str),
-    #[cfg_attr(not(any(feature = "parquet", test)), expect(dead_code, reason = "text files hold text"))]
+    #[cfg_attr(
+        not(any(feature = "parquet", test)),
+        expect(dead_code, reason = "text files hold text")
+    )]
     Stored(Stored),
 }
 
@@ -138,13 +141,19 @@ mod tests {
         assert_eq!(name(Stored::Single(0.1)), "0.1", "not 0.10000000149011612");
         assert_eq!([name(Stored::Double(1.0)), name(Stored::Double(-0.0))], ["1", "0"]);
         assert_eq!(name(Stored::Bool(true)), "true");
-        assert_eq!(name(Stored::Decimal("12345678901234567890.10".into())), "12345678901234567890.10");
+        assert_eq!(
+            name(Stored::Decimal("12345678901234567890.10".into())),
+            "12345678901234567890.10"
+        );
     }
 
     #[test]
     fn numbers_are_the_nearest_f64() {
         let number = |stored| Field::Stored(stored).number();
-        assert_eq!(number(Stored::Integer(9_007_199_254_740_993)), Ok(Some(9_007_199_254_740_992.0)));
+        assert_eq!(
+            number(Stored::Integer(9_007_199_254_740_993)),
+            Ok(Some(9_007_199_254_740_992.0))
+        );
         assert_eq!(number(Stored::Decimal("0.1".into())), Ok(Some(0.1)));
         assert_eq!(number(Stored::Bool(true)), Ok(Some(1.0)));
         assert_eq!(number(Stored::Double(f64::INFINITY)), Err("inf".into()));
@@ -166,8 +175,25 @@ mod tests {
             assert_eq!(Field::of_text(text).number(), Ok(Some(expected)), "{text}");
         }
         let refused = [
-            "1e400", "-1e400", "1e-400", "0x10", "1_000", "1,5", "1.000,5", "1'000", "1 000", "inf",
-            "-Infinity", "NAN", "\u{661}", "\u{ff11}", "true", "5 %", "--1", "1e", "e1",
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x10",
+            "1_000",
+            "1,5",
+            "1.000,5",
+            "1'000",
+            "1 000",
+            "inf",
+            "-Infinity",
+            "NAN",
+            "\u{661}",
+            "\u{ff11}",
+            "true",
+            "5 %",
+            "--1",
+            "1e",
+            "e1",
         ];
         for text in refused {
             assert_eq!(Field::of_text(text).number(), Err(format!("{text:?}")), "{text}");

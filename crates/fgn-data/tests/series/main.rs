@@ -194,11 +194,7 @@ fn what_is_wrong_is_reported_with_line_and_column() {
         &all,
         "a.csv, line 3, column \"x\": found \"red\", expected a finite number",
     );
-    refused(
-        "id,x,kind\na,1e400,k\n",
-        &all,
-        "a.csv, line 2, column \"x\": found \"1e400\"",
-    );
+    refused("id,x,kind\na,1e400,k\n", &all, "a.csv, line 2, column \"x\": found \"1e400\"");
     refused("id,x,kind\na,inf,k\n", &all, "a.csv, line 2, column \"x\": found \"inf\"");
     refused(
         "id,x,kind\n,1,k\n",

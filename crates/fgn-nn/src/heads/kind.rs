@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use candle_core::Tensor;
 use fgn_kernels::Emit;
-use fgn_schema::{Moments, Padded, Prediction, Statistics, TargetSchema};
+use fgn_schema::{Padded, Prediction, Statistics, TargetSchema};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
@@ -60,11 +60,6 @@ pub trait HeadKind: Debug {
     /// [`Error::Config`](crate::Error::Config) for an option that it lacks or a value out of range.
     fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
         options.without_label_smoothing()
-    }
-
-    /// The mean and standard deviation of targets by which the head scales its predictions back, if it does.
-    fn scale(&self) -> Option<&Moments> {
-        None
     }
 
     /// The head over `inputs` features, its parameters named `{name}.` and so on.

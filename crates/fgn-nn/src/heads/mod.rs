@@ -7,7 +7,7 @@ mod kind;
 mod outputs;
 
 pub use answer::Answer;
-use fgn_schema::{Moments, Statistics, TargetSchema};
+use fgn_schema::{Statistics, TargetSchema};
 pub use kind::{Encoded, Head, HeadKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -130,11 +130,6 @@ impl HeadConfig {
     /// [`Error::Mismatch`](crate::Error::Mismatch) with the targets that it is for.
     pub fn accepts(&self, targets: &TargetSchema) -> Result<()> {
         self.as_kind().accepts(targets)
-    }
-
-    /// The mean and standard deviation of targets by which it scales its predictions back, if it does.
-    pub fn scale(&self) -> Option<&Moments> {
-        self.as_kind().scale()
     }
 
     /// Checks that its loss has these options.

@@ -100,10 +100,6 @@ impl HeadKind for Regression {
         }
     }
 
-    fn scale(&self) -> Option<&Moments> {
-        self.scale.as_ref()
-    }
-
     fn build(
         &self,
         parameters: &mut Parameters,

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use fgn_kernels::Emit;
-use fgn_schema::{Padded, Prediction};
+use fgn_schema::{Moments, Padded, Prediction};
 use serde_json::json;
 
 use super::*;

@@ -152,11 +152,15 @@ mod tests {
     #[test]
     fn a_number_too_large_for_the_model_is_an_error() {
         let error = read(None, &[0.0, 1e39]).unwrap_err().to_string();
-        let expected = "feature 0 is 1e39, which does not fit F32, the model's type: give model.input.scale";
+        let expected =
+            "feature 0 is 1e39, which does not fit F32, the model's type: give model.input.scale";
         assert!(error.starts_with(expected), "{error}");
         let scale = Moments { mean: vec![0.0], std: vec![0.25] };
         let error = read(Some(scale), &[3e38]).unwrap_err().to_string();
-        assert!(error.starts_with("feature 0 is 1.2e39 after scaling, which does not fit F32"), "{error}");
+        assert!(
+            error.starts_with("feature 0 is 1.2e39 after scaling, which does not fit F32"),
+            "{error}"
+        );
         assert_eq!(read(None, &[3e38]).unwrap(), [3e38]);
     }
 

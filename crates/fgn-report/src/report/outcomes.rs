@@ -69,7 +69,7 @@ pub(super) struct Mistake {
 }
 
 impl Predicted {
-    /// The first values of a sample, as text.
+    /// The values of a sample as text, of many a few.
     pub(super) fn values(&self, values: &[f64]) -> String {
         const MOST: usize = 4;
         let spread = |at: usize| match self {
