@@ -310,7 +310,7 @@ fn draw_lines(mut chart: Linear<'_, '_>, seen: &Seen, steps: usize) -> Drawn {
         return Ok(());
     };
     for (feature, colour) in LINES.iter().enumerate().take(rows.first().map_or(0, Vec::len)) {
-        let values: Vec<f64> = rows.iter().take(steps).map(|row| row[feature].into()).collect();
+        let values: Vec<f64> = rows.iter().take(steps).map(|row| row[feature]).collect();
         let points = thinned(&scaled(&values));
         let points = points.into_iter().map(|(at, value)| (at as f64 + 0.5, 0.05 + 0.9 * value));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
