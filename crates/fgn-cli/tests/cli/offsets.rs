@@ -155,3 +155,28 @@ fn a_scale_that_leaves_numbers_alike_is_reported_and_numbers_beyond_it_are_refus
     let error = "error: feature 0 is 1.700000007e39 after scaling, which does not fit F32";
     assert!(done.err.contains(error), "{}", done.err);
 }
+
+#[test]
+fn a_forecast_with_an_offset_is_as_good_as_one_without() {
+    let explained = |offset: f64| {
+        let place = Place::new();
+        let wave = |at: usize| offset + (at as f64 * 0.3).sin();
+        let rows: String = (0..400).map(|at| format!("{:.5}\n", wave(at))).collect();
+        fs::write(place.path("wave.csv"), format!("height\n{rows}")).unwrap();
+        let recipe = "name = \"wave\"\n[data]\nsource = \"wave.csv\"\nvalidation = 0.1\n[data.series]\n\
+                      target = \"height\"\ntask = { forecast = { window = 12 } }\n[training]\n\
+                      epochs = 8\nbatch_size = 16\n[optimizer]\nname = \"adam\"\n\
+                      learning_rate = 0.01\n[model.recurrent]\nhidden_size = 12\n\
+                      cell = { name = \"gru\" }\n";
+        fs::write(place.path("wave.toml"), recipe).unwrap();
+        place.fgn(&["train", "wave.toml", "--out", "run"]).succeeds();
+        let found = evaluated(&place, &[]);
+        (found["r2"].as_f64().unwrap(), found["mae"].as_f64().unwrap())
+    };
+    let ((plain, plain_mae), (found, mae)) = (explained(0.0), explained(1_700_000_000.0));
+    assert!(
+        plain > 0.9 && (found - plain).abs() < 1e-3,
+        "{found} with the offset, {plain} without"
+    );
+    assert!((mae / plain_mae - 1.0).abs() < 0.02, "{mae} with the offset, {plain_mae} without");
+}

@@ -225,6 +225,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn small_numbers_keep_their_digits() {
+        let text = |numbers: &[f64]| mean_and_std(numbers, |value| decimals(value, 4));
+        assert_eq!(text(&[1e-7, 3e-7]), "2.000e-7 ± 1.414e-7");
+        assert_eq!(text(&[0.25]), "0.2500");
+    }
+
+    #[test]
     fn rows_are_sorted_and_have_their_std() {
         let trial = |rate: f64| vec![("rate".to_owned(), toml::Value::Float(rate))];
         let (slow, fast, wild) = (trial(1e-4), trial(0.01), trial(10.0));
