@@ -9,13 +9,14 @@ use anyhow::{Result, bail};
 
 use crate::{formatting, invariants, process};
 
-const STEPS: [(&str, Step); 6] = [
+const STEPS: [(&str, Step); 7] = [
     ("format", format),
     ("invariants", invariants),
     ("dependencies", dependencies),
     ("clippy", clippy),
     ("docs", docs),
     ("tests", tests),
+    ("parquet", parquet),
 ];
 
 type Step = fn() -> Result<Outcome>;
@@ -87,6 +88,11 @@ fn docs() -> Result<Outcome> {
 
 fn tests() -> Result<Outcome> {
     passed("test --workspace")
+}
+
+/// The tests of the feature that the workspace's build leaves out.
+fn parquet() -> Result<Outcome> {
+    passed("test --workspace --features fgn-cli/parquet --test parquet")
 }
 
 /// Runs cargo at the root of the workspace.

@@ -107,7 +107,7 @@ struct Close {
 }
 
 /// A smaller error counts as right, as usual for this problem.
-const TOLERANCE: f32 = 0.04;
+const TOLERANCE: f64 = 0.04;
 
 impl Metric for Close {
     fn info(&self) -> MetricInfo {
@@ -116,7 +116,7 @@ impl Metric for Close {
 
     fn update(&mut self, prediction: &Prediction, target: &Padded) -> fgn_train::Result<()> {
         let (predicted, target) = prediction.rows(target)?;
-        let errors = (predicted - target)?.abs()?.flatten_all()?.to_vec1::<f32>()?;
+        let errors = (predicted - target)?.abs()?.flatten_all()?.to_vec1::<f64>()?;
         self.close += errors.iter().filter(|&&error| error < TOLERANCE).count() as u64;
         self.count += errors.len() as u64;
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use fgn_report::grouped;
+use fgn_schema::decimals;
 use fgn_train::{EpochMetrics, MetricInfo, Observer, Result, StepMetrics, TrainingPlan};
 use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
 
@@ -78,7 +79,8 @@ impl<M: ?Sized> Observer<M> for Console {
                 }
                 if is_first || step.total.is_multiple_of(BETWEEN_BARS) {
                     let (rate, left) = pace(plan, step, self.begun.elapsed());
-                    bar.set_message(format!("loss {loss:.3}  {rate} samples/s  {left} left"));
+                    let loss = decimals(loss, 3);
+                    bar.set_message(format!("loss {loss}  {rate} samples/s  {left} left"));
                 }
                 bar.set_position(step.samples as u64);
             }
@@ -86,8 +88,11 @@ impl<M: ?Sized> Observer<M> for Console {
                 self.last_line = Instant::now();
                 let (rate, left) = pace(plan, step, self.begun.elapsed());
                 eprintln!(
-                    "  epoch {}: step {} of {}, loss {loss:.3}, {rate} samples/s, {left} left",
-                    step.epoch, step.step, plan.steps
+                    "  epoch {}: step {} of {}, loss {}, {rate} samples/s, {left} left",
+                    step.epoch,
+                    step.step,
+                    plan.steps,
+                    decimals(loss, 3)
                 );
             }
             None => {}
@@ -149,13 +154,13 @@ fn epoch_line(epoch: &EpochMetrics, metric: Option<&MetricInfo>) -> String {
             Some((metric, value)) => {
                 format!("validation {} = {}  ", metric.label, metric.format(value))
             }
-            None => format!("validation cost = {:.3}  ", valid.loss()),
+            None => format!("validation cost = {}  ", decimals(valid.loss(), 3)),
         }
     });
     format!(
-        "Epoch: {} cost = {:.3}  {}{} samples/s",
+        "Epoch: {} cost = {}  {}{} samples/s",
         epoch.epoch,
-        epoch.train.loss(),
+        decimals(epoch.train.loss(), 3),
         valid.unwrap_or_default(),
         grouped(epoch.samples_per_second.round() as usize),
     )
@@ -186,6 +191,14 @@ mod tests {
         assert_eq!(epoch_line(&measured, None), line);
         let line = "Epoch: 1 cost = 0.495  12,346 samples/s";
         assert_eq!(epoch_line(&epoch(""), Some(&accuracy)), line);
+    }
+
+    #[test]
+    fn an_epoch_line_shows_a_small_loss() {
+        let mut small = epoch(r#""valid_loss":1e-7,"#);
+        small.train = fgn_train::Measures::new(2e-7);
+        let line = "Epoch: 1 cost = 2.000e-7  validation cost = 1.000e-7  12,346 samples/s";
+        assert_eq!(epoch_line(&small, None), line);
     }
 
     #[test]

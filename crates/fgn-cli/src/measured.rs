@@ -2,6 +2,7 @@
 
 use fgn_nn::ModelConfig;
 use fgn_report::grouped;
+use fgn_schema::decimals;
 use fgn_train::Evaluation;
 
 /// The first metric, or without metrics the loss: `accuracy = 99.32 %`.
@@ -9,7 +10,7 @@ pub(crate) fn main_measure(found: &Evaluation) -> String {
     let first = found.metrics.first();
     match first.and_then(|info| Some((info, found.get(&info.name)?))) {
         Some((info, value)) => format!("{} = {}", info.label, info.format(value)),
-        None => format!("loss = {:.4}", found.loss()),
+        None => format!("loss = {}", decimals(found.loss(), 4)),
     }
 }
 

@@ -90,5 +90,5 @@ pub use registry::{names, open};
 pub use samples::Samples;
 pub use sampling::{Order, split};
 pub use share::Share;
-pub use statistics::statistics;
+pub use statistics::{indistinct, statistics};
 pub use subset::Subset;

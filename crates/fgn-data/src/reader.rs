@@ -73,6 +73,7 @@ pub trait Reader {
     const READS: &'static str;
 
     /// The endings of the files that it reads, in lower case, without the point; none if it reads folders only.
+    /// A file's ending may be in upper case too.
     const ENDINGS: &'static [&'static str];
 
     /// Whether it reads what is at `path`, which may be there or not. It looks at names, and at most lists a
@@ -98,14 +99,9 @@ pub trait Reader {
     ) -> Result<Arc<dyn Samples>>;
 
     /// The parts that are side by side in a folder, if there are any: `train`, `test` and perhaps `valid`, each a
-    /// folder, or a file with one of the [endings](Self::ENDINGS), that the reader accepts.
+    /// folder, or a file with one of the [endings](Self::ENDINGS), in upper or lower case, that the reader accepts.
     fn parts(path: &Path) -> Option<Parts> {
-        let part = |name: &str| {
-            let files = Self::ENDINGS.iter().map(|end| path.join(format!("{name}.{end}")));
-            let files = files.filter(|file| file.is_file());
-            let folder = Some(path.join(name)).filter(|folder| folder.is_dir());
-            folder.into_iter().chain(files).find(|path| Self::accepts(path))
-        };
+        let part = |name: &str| candidates::<Self>(path, name).into_iter().next();
         Some(Parts { train: part("train")?, valid: part("valid"), test: part("test") })
     }
 
@@ -113,7 +109,8 @@ pub trait Reader {
     /// no test part, `split` holds one out.
     ///
     /// # Errors
-    /// Whatever [`read`](Self::read) and the split give, and parts that differ in their schemas.
+    /// Whatever [`read`](Self::read) and the split give, two files for one part, and parts that differ in their
+    /// schemas.
     fn open(
         path: &Path,
         options: &Self::Options,
@@ -123,6 +120,7 @@ pub trait Reader {
         let Some(parts) = Self::parts(path) else {
             return split.hold_out(&Self::read(path, options, None, progress)?);
         };
+        check_parts::<Self>(path)?;
         let train = Self::read(&parts.train, options, None, progress)?;
         let like = Like::of(&*train);
         let mut part = |path: Option<PathBuf>| -> Result<Option<Arc<dyn Samples>>> {
@@ -144,6 +142,35 @@ pub trait Reader {
     fn settle(options: &mut Self::Options, dataset: &Dataset) {
         let _ = (options, dataset);
     }
+}
+
+/// What can be the part `name` of the data in `folder`: the folder of that name, or else the files.
+fn candidates<R: Reader + ?Sized>(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let part = folder.join(name);
+    if part.is_dir() && R::accepts(&part) {
+        return vec![part];
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_part = |file: &PathBuf| {
+        let is_named = file.file_stem().is_some_and(|stem| stem == name);
+        is_named && has_ending(file, R::ENDINGS) && file.is_file() && R::accepts(file)
+    };
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(is_part).collect();
+    files.sort();
+    files
+}
+
+/// # Errors
+/// [`Error::Folder`] for two files that can be the same part.
+pub(crate) fn check_parts<R: Reader + ?Sized>(folder: &Path) -> Result<()> {
+    for name in ["train", "valid", "test"] {
+        if let [one, other, ..] = &candidates::<R>(folder, name)[..] {
+            let found = format!("{} and {}", one.display(), other.display());
+            let expected = format!("one file for the part {name:?}");
+            return Err(Error::Folder { path: folder.to_owned(), found, expected });
+        }
+    }
+    Ok(())
 }
 
 /// How far reading has come.

@@ -36,8 +36,8 @@ use crate::error::{Error, Result};
 ///     fn batch(&self, indices: &[u32], device: &Device) -> Result<Batch> {
 ///         let lengths: Vec<usize> = indices.iter().map(|&index| index as usize + 1).collect();
 ///         let steps = lengths.iter().max().copied().unwrap_or(0);
-///         let input = Tensor::ones((indices.len(), steps, 1), DType::F32, device)?;
-///         let sums: Vec<f32> = lengths.iter().map(|&length| length as f32).collect();
+///         let input = Tensor::ones((indices.len(), steps, 1), DType::F64, device)?;
+///         let sums: Vec<f64> = lengths.iter().map(|&length| length as f64).collect();
 ///         let target = Tensor::from_vec(sums, (indices.len(), 1), device)?;
 ///         Ok(Batch::new(Padded::with_lengths(input, lengths)?, target))
 ///     }
@@ -84,6 +84,8 @@ pub trait Samples: Debug + Send + Sync {
     }
 
     /// The samples at `indices`, each less than [`len`](Self::len), in that order.
+    /// [`InputSchema`](fgn_schema::InputSchema) and [`TargetSchema`](fgn_schema::TargetSchema) say what the
+    /// tensors hold, and in which data type.
     ///
     /// # Errors
     /// [`Error::Index`] for an index out of range; whatever reading the data gives.

@@ -49,6 +49,23 @@ pub enum Error {
         /// The expected type.
         expected: &'static str,
     },
+    /// A number of a series is finite, but not in the model's data type.
+    #[error(
+        "feature {feature} is {found:e}{}, which does not fit {dtype:?}, the model's type: {}",
+        if *.scaled { " after scaling" } else { "" },
+        if *.scaled { "its scale (model.input.scale) is not that of these numbers" }
+        else { "give model.input.scale a mean and a standard deviation for it" }
+    )]
+    Range {
+        /// The feature, counted from 0.
+        feature: usize,
+        /// The size of the number.
+        found: f64,
+        /// Whether it was scaled already.
+        scaled: bool,
+        /// The model's type.
+        dtype: DType,
+    },
     /// A state of a recurrent layer is NaN, the first one in the order of computation.
     #[error(
         "state {state} of unit {unit} is NaN for the first time {when} of sequence {sequence}, in layer \

@@ -93,8 +93,8 @@ pub fn smoothed_cross_entropy(logits: &Tensor, target: &Tensor, smoothing: f64) 
     Ok((right - logarithms.mean_all()?.affine(smoothing, 0.0)?)?)
 }
 
-/// The mean squared error of `output` and `target`, both `[B, V]`, a scalar. The target may have another
-/// data type.
+/// The mean squared error of `output` and `target`, both `[B, V]`, a scalar. It is computed in the wider of
+/// their data types, so that a target in `F64` loses nothing to an output in `F32`.
 ///
 /// # Errors
 /// [`Error::Shape`] for shapes that differ, or an empty tensor.
@@ -102,5 +102,9 @@ pub fn mean_squared_error(output: &Tensor, target: &Tensor) -> Result<Tensor> {
     if output.dims() != target.dims() || output.elem_count() == 0 {
         return Err(wrong_shape("targets", target, format!("{:?}, neither zero", output.dims())));
     }
-    Ok((output - target.to_dtype(output.dtype())?)?.sqr()?.mean_all()?)
+    let dtype = match (output.dtype(), target.dtype()) {
+        (DType::F64, _) | (_, DType::F64) => DType::F64,
+        (dtype, _) => dtype,
+    };
+    Ok((output.to_dtype(dtype)? - target.to_dtype(dtype)?)?.sqr()?.mean_all()?)
 }

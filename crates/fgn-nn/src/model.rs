@@ -113,8 +113,9 @@ impl Model {
         &self.config
     }
 
-    /// Predicts for samples of the model's data type (tokens in `U32`). With [`Mode::Eval`] the results are
-    /// outside the computation graph.
+    /// Predicts for samples of the data type that the input layer [says](crate::InputConfig::dtype): images
+    /// in the model's, series in `F64`, tokens in `U32`. `F32` is widened where `F64` is expected. With
+    /// [`Mode::Eval`] the results are outside the computation graph.
     ///
     /// # Errors
     /// [`Error::Shape`] for samples of another shape or an empty batch, [`Error::DType`] for another data
@@ -165,13 +166,19 @@ impl Model {
     }
 
     fn sequences(&self, input: &ModelInput<'_>, mode: &mut Mode<'_>) -> Result<Sequences> {
-        let (expected, found) =
-            (self.config.input.dtype(self.dtype), input.samples.tensor().dtype());
-        if found != expected {
-            let what = "the model's inputs";
-            return Err(Error::DType { what, found, expected: expected.as_str() });
-        }
-        let x = self.input.forward(&input.samples)?;
+        let samples = &input.samples;
+        let (expected, found) = (self.config.input.dtype(self.dtype), samples.tensor().dtype());
+        let x = match (found, expected) {
+            _ if found == expected => self.input.forward(samples)?,
+            (DType::F32, DType::F64) => {
+                let wide = samples.tensor().to_dtype(DType::F64)?;
+                self.input.forward(&samples.with_tensor(wide)?)?
+            }
+            _ => {
+                let what = "the model's inputs";
+                return Err(Error::DType { what, found, expected: expected.as_str() });
+            }
+        };
         match &self.dense {
             Some(dense) => {
                 let features = dense.forward(x.tensor(), mode)?;

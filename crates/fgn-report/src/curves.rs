@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use fgn_schema::decimals;
 use fgn_train::run_files::CURVES;
 use fgn_train::{
     Direction, EpochMetrics, Measures, MetricInfo, Observer, TrainingPlan, Unit, replace_file,
@@ -187,7 +188,10 @@ fn draw_panel(
 
 /// A number with the digits it needs.
 fn short(value: &f64) -> String {
-    let text = format!("{value:.4}");
+    let text = decimals(*value, 4);
+    if text.contains('e') {
+        return text;
+    }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -261,8 +265,8 @@ mod tests {
     #[test]
     fn labels_are_short() {
         assert_eq!(
-            [0.0, 0.5, 0.30000000000000004, 100.0].map(|x| short(&x)),
-            ["0", "0.5", "0.3", "100"]
+            [0.0, 0.5, 0.30000000000000004, 100.0, 2e-7].map(|x| short(&x)),
+            ["0", "0.5", "0.3", "100", "2.000e-7"]
         );
     }
 }

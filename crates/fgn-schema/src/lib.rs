@@ -8,6 +8,7 @@
 //!   to the longest. Inputs and targets have lengths of their own.
 //! - [`Prediction`]: what a model's head computes for a batch, which metrics compare with the targets.
 //! - [`Statistics`]: means and standard deviations of a data set, from which a model takes its scales.
+//! - [`significant`]: how values of any size are written for people.
 //!
 //! ```
 //! use candle_core::{Device, Tensor};
@@ -21,7 +22,7 @@
 //!
 //! // Two of them, of 3 and 1 steps.
 //! let device = &Device::Cpu;
-//! let input = Tensor::zeros((2, 3, 2), candle_core::DType::F32, device)?;
+//! let input = Tensor::zeros((2, 3, 2), candle_core::DType::F64, device)?;
 //! let target = Tensor::new(&[[0u32, 1, 1], [2, 0, 0]], device)?;
 //! let input = Padded::with_lengths(input, vec![3, 1])?;
 //! let batch = Batch::new(input, Padded::with_lengths(target, vec![3, 1])?);
@@ -37,6 +38,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod digits;
 mod error;
 mod padded;
 mod prediction;
@@ -45,6 +47,7 @@ mod statistics;
 
 pub use batch::Batch;
 pub use candle_core;
+pub use digits::{decimals, significant, significant_among};
 pub use error::{Error, Result};
 pub use padded::Padded;
 pub use prediction::Prediction;

@@ -1,6 +1,6 @@
 //! What a model's head computes for a batch.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 use crate::padded::Padded;
@@ -13,8 +13,8 @@ pub enum Prediction {
     /// Unnormalised log-probabilities of `C` classes: `[B, C]`, or `[B, T, C]` for each step. The target is
     /// `[B]` or `[B, T]` in `U32`.
     Logits(Padded),
-    /// `V` values in the targets' own units: `[B, V]`, or `[B, T, V]` for each step. The target has the same
-    /// shape.
+    /// `V` values in the targets' own units: `[B, V]`, or `[B, T, V]` for each step, in `F64` or `F32`. The
+    /// target has the same shape.
     Values(Padded),
 }
 
@@ -40,7 +40,8 @@ impl Prediction {
     }
 
     /// The predictions and their targets, one row each: `[N, ..]` both. `N` counts the samples, or, where each
-    /// step has a prediction, the steps that are not padding.
+    /// step has a prediction, the steps that are not padding. Values and their targets are both in `F64`, so that
+    /// their differences are those of the targets as they were read.
     ///
     /// # Errors
     /// [`Error::Target`] for a target of another shape.
@@ -57,16 +58,22 @@ impl Prediction {
             let expected = format!("{expected:?}{lengths}");
             return Err(Error::Target { found: found.to_vec(), expected });
         }
-        match self.is_per_step() {
-            true => Ok((self.output().steps()?, target.steps()?)),
-            false => Ok((output.clone(), target.tensor().clone())),
+        let (output, target) = match self.is_per_step() {
+            true => (self.output().steps()?, target.steps()?),
+            false => (output.clone(), target.tensor().clone()),
+        };
+        match self {
+            Prediction::Logits(_) => Ok((output, target)),
+            Prediction::Values(_) => {
+                Ok((output.to_dtype(DType::F64)?, target.to_dtype(DType::F64)?))
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
 
     use super::*;
 
@@ -87,5 +94,15 @@ mod tests {
         assert!(per_step.rows(&zeros(&[2, 4], DType::U32).into()).is_ok());
         let padded = Padded::with_lengths(zeros(&[2, 4], DType::U32), vec![4, 2]);
         assert!(padded.is_ok_and(|padded| per_step.rows(&padded).is_err()));
+    }
+
+    #[test]
+    fn values_are_compared_in_f64() {
+        let predicted = Tensor::new(&[[0.5f32]], &Device::Cpu).unwrap();
+        let target = Tensor::new(&[[1_700_000_000.25f64]], &Device::Cpu).unwrap();
+        let prediction = Prediction::Values(predicted.into());
+        let (predicted, target) = prediction.rows(&target.into()).unwrap();
+        let error = (target - predicted).unwrap().to_vec2::<f64>().unwrap();
+        assert_eq!(error, [[1_699_999_999.75]]);
     }
 }

@@ -33,7 +33,9 @@ pub enum InputSchema {
         /// 1 for grey, 3 for red, green and blue.
         channels: usize,
     },
-    /// A sequence of steps of several numbers: `[B, T, features]` in `F32`, padded with zeros.
+    /// A sequence of steps of several numbers: `[B, T, features]`, padded with zeros. A data set gives them in
+    /// `F64`, so that large offsets, as those of time stamps, keep the digits behind them until a model has
+    /// scaled them. `F32` is read too, for numbers that need no more.
     Series {
         /// Numbers a step.
         features: usize,
@@ -56,7 +58,8 @@ pub enum TargetSchema {
         /// Whether each step has a target, rather than each sample.
         per_step: bool,
     },
-    /// These numbers: `[B, V]`, or `[B, T, V]` with some for each step, in `F32`.
+    /// These numbers: `[B, V]`, or `[B, T, V]` with some for each step, in `F64`; or in `F32`, for numbers that
+    /// need no more.
     Value {
         /// What the numbers are called.
         names: Vec<String>,

@@ -21,11 +21,20 @@ pub struct Statistics {
     pub input: Option<Moments>,
     /// Of the targets, where they are [`Value`](crate::TargetSchema::Value)s.
     pub target: Option<Moments>,
+    /// The names of the features and targets that are the same number everywhere: there is nothing to learn from
+    /// them, or of them. Their standard deviation is given as 1.
+    pub constant: Vec<String>,
 }
 
 impl Statistics {
     /// Those moments.
     pub fn new(input: Option<Moments>, target: Option<Moments>) -> Statistics {
-        Statistics { input, target }
+        Statistics { input, target, constant: Vec::new() }
+    }
+
+    /// With features and targets of those names that are the same number everywhere.
+    pub fn with_constant(mut self, names: Vec<String>) -> Statistics {
+        self.constant = names;
+        self
     }
 }

@@ -1,10 +1,11 @@
 //! What a recipe leaves out of its model, completed from the data: sizes, classes and scales.
 
-use fgn_data::{Dataset, Samples as _, statistics};
+use fgn_data::{Dataset, Samples as _, indistinct, statistics};
 use fgn_nn::ModelConfig;
 use fgn_schema::{Schema, Statistics};
 use serde::Deserialize as _;
 use toml::Table;
+use tracing::warn;
 
 use crate::config::Config;
 use crate::data::open_data;
@@ -24,7 +25,22 @@ pub(crate) fn complete(recipe: &Config<Table>, origin: &str) -> Result<(Config, 
     let dataset = open_data(&recipe.data)?;
     // The validation part must not be used, not even its mean.
     let train = recipe.data.divide(dataset.clone(), recipe.training.seed)?.train;
-    let config = completed(recipe, train.schema(), &statistics(&train)?, origin)?;
+    let found = statistics(&train)?;
+    if !found.constant.is_empty() {
+        let names = found.constant.join(", ");
+        warn!(
+            "the same number in all of the training part, from which nothing is learned: {names}"
+        );
+    }
+    let config = completed(recipe, train.schema(), &found, origin)?;
+    let alike = indistinct(&train, config.model.input.scale())?;
+    if !alike.is_empty() {
+        let names = alike.join(", ");
+        warn!(
+            "most differences between the numbers of one column are lost in f32, in which the model computes: \
+             {names}. A few that are far from the others do that, or a model.input.scale that is not of this data"
+        );
+    }
     Ok((config, dataset))
 }
 

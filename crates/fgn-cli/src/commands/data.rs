@@ -4,7 +4,9 @@ use std::path::Path;
 
 use candle_core::Device;
 use clap::Args;
-use fgn_data::{Batches, DataConfig, Dataset, Order, Samples, TargetSchema};
+use fgn_data::{
+    Batches, DataConfig, Dataset, Order, Samples, TargetSchema, indistinct, statistics,
+};
 use fgn_report::grouped;
 use fgn_train::{open_data, override_data};
 
@@ -59,6 +61,18 @@ fn described(dataset: &Dataset) -> Result<String> {
     text += "\n";
     if !train.features().is_empty() {
         text += &format!("features  {}\n", train.features().join(", "));
+    }
+    let found = statistics(&**train)?;
+    if !found.constant.is_empty() {
+        let names = found.constant.join(", ");
+        text += &format!("constant  {names} (the same number everywhere: nothing to learn from)\n");
+    }
+    let alike = indistinct(&**train, found.input.as_ref())?;
+    if !alike.is_empty() {
+        let names = alike.join(", ");
+        text += &format!(
+            "alike     {names} (most differences are lost in f32: a few numbers are far from all others)\n"
+        );
     }
     let parts =
         [("train", Some(train)), ("valid", dataset.valid.as_ref()), ("test", Some(&dataset.test))];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use candle_core::Device;
 use clap::Args;
 use fgn_nn::ModelConfig;
+use fgn_schema::decimals;
 use fgn_train::{
     Breakdown, Evaluation, Learner as _, TrainedRun, check_samples, evaluate_with, like,
     log_progress, open_data,
@@ -56,7 +57,7 @@ fn text(model: &ModelConfig, found: &Evaluation) -> String {
     let (main, targets) = (main_measure(found), targets(found, model));
     let mut text = match found.metrics.is_empty() {
         true => format!("Test {main}  ({targets})\n"),
-        false => format!("Test {main}  ({targets}), loss {:.4}\n", found.loss()),
+        false => format!("Test {main}  ({targets}), loss {}\n", decimals(found.loss(), 4)),
     };
     for info in found.metrics.iter().skip(1) {
         let value = info.format(found.get(&info.name).unwrap_or(f64::NAN));

@@ -6,6 +6,7 @@ use candle_core::Device;
 use clap::Args;
 use fgn_nn::{Model, ModelConfig};
 use fgn_report::grouped;
+use fgn_schema::decimals;
 use fgn_train::{
     GateRecord, LayerGates, Learner as _, ParameterSummary, Spread, TrainedRun, check_dataset,
     open_data, record_gates, summarize_parameters,
@@ -159,7 +160,7 @@ fn row(found: &ParameterSummary) -> Vec<String> {
     let numbers = [found.mean, found.std, found.min, found.max, found.norm];
     let numbers = numbers.map(|number| match number.is_nan() {
         true => "-".into(),
-        false => format!("{number:.4}"),
+        false => decimals(number, 4),
     });
     [vec![found.name.clone(), shape.join(" x "), dtype, count], numbers.to_vec()].concat()
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Args;
 use fgn_report::{grouped, observers};
+use fgn_schema::decimals;
 use fgn_train::{
     Config, DataConfig, End, Override, RECIPES, Session, SessionOutcome, Trained, open_data,
 };
@@ -138,7 +139,7 @@ fn summary(folder: &Path, end: End, monitor: &str, trained: &Trained) -> String 
     let (main, targets) = (main_measure(test), targets(test, trained.model.config()));
     let measured = match test.metrics.is_empty() {
         true => format!("Test {main}  ({targets})"),
-        false => format!("Test {main}  (loss {:.4}, {targets})", test.loss()),
+        false => format!("Test {main}  (loss {}, {targets})", decimals(test.loss(), 4)),
     };
     let by = match test.breakdowns.first() {
         Some(table) => format!("evaluate it {row} by {row}", row = table.row),

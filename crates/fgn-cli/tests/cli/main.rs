@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod interruptions;
+mod offsets;
 mod own_data;
 mod place;
 mod runs;

@@ -56,6 +56,12 @@ fn classes_of_series_of_many_lengths() {
     assert!(found.starts_with("Test accuracy = 100.00 %  (40 samples)"), "{found}");
     assert!(found.contains("\nrises ") && found.contains("\nfalls "), "{found}");
 
+    // A table is one whatever the case of its ending, and measured whole.
+    fs::copy(place.path("steps.csv"), place.path("STEPS.CSV")).unwrap();
+    let eval = |file| place.fgn(&["eval", "run", "--data", file]).succeeds().out;
+    assert_eq!(eval("STEPS.CSV"), eval("steps.csv"));
+    assert!(eval("STEPS.CSV").contains("(200 samples)"), "{}", eval("STEPS.CSV"));
+
     // Another table of the same, measured whole; its columns stand in another order.
     fs::write(place.path("later.csv"), "kind,level,noise,who,x\nrises,0,3,a,1\nrises,0,3,a,4\n")
         .unwrap();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::{Error, Result};
-use crate::reader::{Like, ReadProgress, Reader};
+use crate::reader::{Like, ReadProgress, Reader, check_parts};
 use crate::samples::Samples;
 use crate::share::Share;
 
@@ -156,7 +156,11 @@ fn read_like<R: Reader>(
     like: &Like,
     progress: &mut dyn FnMut(ReadProgress<'_>),
 ) -> Result<Arc<dyn Samples>> {
-    let test = R::parts(path).and_then(|parts| parts.test).filter(|_| like.labelled);
+    let parts = R::parts(path).filter(|_| like.labelled);
+    if parts.is_some() {
+        check_parts::<R>(path)?;
+    }
+    let test = parts.and_then(|parts| parts.test);
     let samples = R::read(test.as_deref().unwrap_or(path), options, Some(like), progress)?;
     like.check(&*samples)?;
     Ok(samples)

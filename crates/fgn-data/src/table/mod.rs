@@ -11,7 +11,7 @@ use self::row::Table;
 use crate::error::Result;
 use crate::reader::has_ending;
 
-/// The endings of files that hold a table, in lower case.
+/// What a table is: a file with one of these endings, in upper or lower case. Nothing else decides it.
 pub(crate) const ENDINGS: &[&str] = &["csv", "tsv", "parquet"];
 
 /// How a text file is written.
@@ -21,7 +21,7 @@ pub(crate) struct TextFormat {
     pub(crate) header: bool,
 }
 
-/// The table in the file: Parquet if it ends in `.parquet`, else text.
+/// The table in the file: Parquet if it ends in `.parquet`, in upper or lower case, else text.
 pub(crate) fn open(path: &Path, format: TextFormat) -> Result<Box<dyn Table>> {
     if has_ending(path, &["parquet"]) {
         return open_parquet(path);

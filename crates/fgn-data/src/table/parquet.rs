@@ -4,20 +4,24 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::record::Field as Stored;
+use parquet::record::Field as Value;
 use parquet::record::reader::RowIter;
 
-use super::row::{Field, Table, check_columns};
+use super::row::{Field, Stored, Table, check_columns};
 use crate::error::{Error, Result};
+use crate::names::shortened;
 
 /// A Parquet file of flat columns.
 pub(super) struct Parquet {
     name: String,
     columns: Vec<String>,
+    /// Of each column, whether it is of the type INT96, of which the library reads milliseconds alone.
+    nanoseconds: Vec<bool>,
     rows: RowIter<'static>,
-    row: Vec<(String, Stored)>,
+    row: Vec<(String, Value)>,
     done: u64,
     total: u64,
 }
@@ -38,9 +42,16 @@ impl Parquet {
         }
         let columns: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
         check_columns(&name, &columns)?;
+        let nanoseconds =
+            fields.iter().map(|field| field.get_physical_type() == Physical::INT96).collect();
         let total = u64::try_from(about.num_rows()).unwrap_or(0);
         let rows = caught(&name, 0, || Ok(RowIter::from_file_into(Box::new(reader))))?;
-        Ok(Parquet { name, columns, rows, row: Vec::new(), done: 0, total })
+        Ok(Parquet { name, columns, nanoseconds, rows, row: Vec::new(), done: 0, total })
+    }
+
+    /// A value as the library writes it, which panics for dates out of its range.
+    fn text_of(&self, value: &Value) -> Result<String> {
+        caught(&self.name, self.done, || Ok(value.to_string()))
     }
 }
 
@@ -66,29 +77,48 @@ impl Table for Parquet {
     }
 
     fn field(&self, column: usize) -> Result<Field<'_>> {
-        let number =
-            |number: f64| Ok(if number.is_nan() { Field::Missing } else { Field::Number(number) });
-        match self.row.get(column).map(|(_, field)| field) {
-            None | Some(Stored::Null) => Ok(Field::Missing),
-            Some(Stored::Bool(value)) => number(f64::from(u8::from(*value))),
-            Some(Stored::Byte(value)) => number(f64::from(*value)),
-            Some(Stored::Short(value)) => number(f64::from(*value)),
-            Some(Stored::Int(value)) => number(f64::from(*value)),
-            Some(Stored::Long(value)) => number(*value as f64),
-            Some(Stored::UByte(value)) => number(f64::from(*value)),
-            Some(Stored::UShort(value)) => number(f64::from(*value)),
-            Some(Stored::UInt(value)) => number(f64::from(*value)),
-            Some(Stored::ULong(value)) => number(*value as f64),
-            Some(Stored::Float16(value)) => number(f64::from(*value)),
-            Some(Stored::Float(value)) => number(f64::from(*value)),
-            Some(Stored::Double(value)) => number(*value),
-            Some(Stored::Str(text)) => Ok(Field::of_text(text)),
-            Some(other) => Err(Error::Table {
-                at: format!("{}, row {}, column {:?}", self.name, self.done, self.columns[column]),
-                found: other.to_string(),
-                expected: "a number or text (or name the column in ignore)".into(),
-            }),
-        }
+        let wrong = |found: String| Error::Table {
+            at: format!("{}, row {}, column {:?}", self.name, self.done, self.columns[column]),
+            found,
+            expected: "a number or text (or the column in data.series.ignore)".into(),
+        };
+        let stored = match self.row.get(column).map(|(_, value)| value) {
+            None | Some(Value::Null) => return Ok(Field::Missing),
+            Some(Value::Str(text)) => return Ok(Field::of_text(text)),
+            Some(Value::Float16(value)) if value.is_nan() => return Ok(Field::Missing),
+            Some(Value::Float(value)) if value.is_nan() => return Ok(Field::Missing),
+            Some(Value::Double(value)) if value.is_nan() => return Ok(Field::Missing),
+            Some(Value::Bool(value)) => Stored::Bool(*value),
+            Some(Value::Byte(value)) => Stored::Integer((*value).into()),
+            Some(Value::Short(value)) => Stored::Integer((*value).into()),
+            Some(Value::Int(value)) => Stored::Integer((*value).into()),
+            Some(Value::Long(value)) => Stored::Integer((*value).into()),
+            Some(Value::UByte(value)) => Stored::Integer((*value).into()),
+            Some(Value::UShort(value)) => Stored::Integer((*value).into()),
+            Some(Value::UInt(value)) => Stored::Integer((*value).into()),
+            Some(Value::ULong(value)) => Stored::Integer((*value).into()),
+            Some(Value::Float16(value)) => Stored::Single((*value).into()),
+            Some(Value::Float(value)) => Stored::Single(*value),
+            Some(Value::Double(value)) => Stored::Double(*value),
+            Some(decimal @ Value::Decimal(_)) => {
+                let digits = self.text_of(decimal)?;
+                Stored::Decimal(digits.trim_end_matches('.').to_owned())
+            }
+            Some(_) if self.nanoseconds[column] => {
+                let found =
+                    "a time stamp of the type INT96, of which the nanoseconds would be lost";
+                return Err(wrong(found.into()));
+            }
+            Some(
+                time @ (Value::Date(_)
+                | Value::TimeMillis(_)
+                | Value::TimeMicros(_)
+                | Value::TimestampMillis(_)
+                | Value::TimestampMicros(_)),
+            ) => Stored::Time(self.text_of(time)?),
+            Some(other) => return Err(wrong(shortened(&self.text_of(other)?))),
+        };
+        Ok(Field::Stored(stored))
     }
 
     fn position(&self) -> String {

@@ -22,13 +22,31 @@ pub(crate) trait Table {
 }
 
 /// The content of a field.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Field<'a> {
     /// Nothing, or a word for it: `NA`, say.
     Missing,
     Text(&'a str),
-    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "text files hold text"))]
-    Number(f64),
+    #[cfg_attr(
+        not(any(feature = "parquet", test)),
+        expect(dead_code, reason = "text files hold text")
+    )]
+    Stored(Stored),
+}
+
+/// The content of a field that is not text. Its name is made from the value as it is stored: two values have
+/// two names.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(not(any(feature = "parquet", test)), expect(dead_code, reason = "text files hold text"))]
+pub(crate) enum Stored {
+    Bool(bool),
+    Integer(i128),
+    Single(f32),
+    Double(f64),
+    /// The digits of a decimal number.
+    Decimal(String),
+    /// A date or a time of day, which is no number: whether days or milliseconds is not for a reader to guess.
+    Time(String),
 }
 
 /// # Errors
@@ -62,20 +80,24 @@ impl Field<'_> {
         }
     }
 
-    /// As a finite number; none where it is missing.
+    /// As a finite number, the `f64` nearest to it; none where it is missing.
     ///
     /// # Errors
     /// What is there instead.
-    pub(crate) fn number(self) -> std::result::Result<Option<f32>, String> {
+    pub(crate) fn number(self) -> std::result::Result<Option<f64>, String> {
         let number = match self {
             Field::Missing => return Ok(None),
-            Field::Text(text) => text.parse().map_err(|_| shortened(text))?,
-            Field::Number(number) => number,
+            Field::Text(text) => return parsed(text).map(Some),
+            Field::Stored(stored) => match stored {
+                Stored::Bool(is_so) => f64::from(u8::from(is_so)),
+                Stored::Integer(integer) => integer as f64,
+                Stored::Single(number) => f64::from(number),
+                Stored::Double(number) => number,
+                Stored::Decimal(text) => return parsed(&text).map(Some),
+                Stored::Time(text) => return Err(text),
+            },
         };
-        match number as f32 {
-            finite if finite.is_finite() => Ok(Some(finite)),
-            _ => Err(number.to_string()),
-        }
+        if number.is_finite() { Ok(Some(number)) } else { Err(number.to_string()) }
     }
 
     /// As a name; none where it is missing.
@@ -83,7 +105,100 @@ impl Field<'_> {
         match self {
             Field::Missing => None,
             Field::Text(text) => Some(text.to_owned()),
-            Field::Number(number) => Some(number.to_string()),
+            Field::Stored(stored) => Some(match stored {
+                Stored::Bool(is_so) => is_so.to_string(),
+                Stored::Integer(integer) => integer.to_string(),
+                // The shortest digits that are read back as the same number; 0 and -0 are one.
+                Stored::Single(number) => (number + 0.0).to_string(),
+                Stored::Double(number) => (number + 0.0).to_string(),
+                Stored::Decimal(text) | Stored::Time(text) => text,
+            }),
         }
+    }
+}
+
+/// The finite number that a text is, in decimal digits: `-1.5e3`.
+///
+/// # Errors
+/// The text: of no number, of one too large for an `f64`, and of one so small that it would be 0.
+fn parsed(text: &str) -> std::result::Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| shortened(text))?;
+    let digits = text.split(['e', 'E']).next().unwrap_or_default();
+    let vanishes = number == 0.0 && digits.contains(|digit| matches!(digit, '1'..='9'));
+    if number.is_finite() && !vanishes { Ok(number) } else { Err(shortened(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_what_a_number_would_round() {
+        let name = |stored| Field::Stored(stored).name().unwrap();
+        for integer in [9_007_199_254_740_992, 9_007_199_254_740_993, i128::from(u64::MAX), -1] {
+            assert_eq!(name(Stored::Integer(integer)), integer.to_string());
+        }
+        assert_eq!(name(Stored::Single(0.1)), "0.1", "not 0.10000000149011612");
+        assert_eq!([name(Stored::Double(1.0)), name(Stored::Double(-0.0))], ["1", "0"]);
+        assert_eq!(name(Stored::Bool(true)), "true");
+        assert_eq!(
+            name(Stored::Decimal("12345678901234567890.10".into())),
+            "12345678901234567890.10"
+        );
+    }
+
+    #[test]
+    fn numbers_are_the_nearest_f64() {
+        let number = |stored| Field::Stored(stored).number();
+        assert_eq!(
+            number(Stored::Integer(9_007_199_254_740_993)),
+            Ok(Some(9_007_199_254_740_992.0))
+        );
+        assert_eq!(number(Stored::Decimal("0.1".into())), Ok(Some(0.1)));
+        assert_eq!(number(Stored::Bool(true)), Ok(Some(1.0)));
+        assert_eq!(number(Stored::Double(f64::INFINITY)), Err("inf".into()));
+        assert_eq!(number(Stored::Time("2024-01-31".into())), Err("2024-01-31".into()));
+    }
+
+    #[test]
+    fn a_text_is_a_number_in_decimal_digits_or_nothing() {
+        for (text, expected) in [
+            ("1700000000.25", 1_700_000_000.25),
+            (" +5 ", 5.0),
+            ("-.5", -0.5),
+            ("5.", 5.0),
+            ("1E-46", 1e-46),
+            ("0e-999", 0.0),
+            ("5e-324", 5e-324),
+            ("1e300", 1e300),
+        ] {
+            assert_eq!(Field::of_text(text).number(), Ok(Some(expected)), "{text}");
+        }
+        let refused = [
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x10",
+            "1_000",
+            "1,5",
+            "1.000,5",
+            "1'000",
+            "1 000",
+            "inf",
+            "-Infinity",
+            "NAN",
+            "\u{661}",
+            "\u{ff11}",
+            "true",
+            "5 %",
+            "--1",
+            "1e",
+            "e1",
+        ];
+        for text in refused {
+            assert_eq!(Field::of_text(text).number(), Err(format!("{text:?}")), "{text}");
+        }
+        assert_eq!(Field::of_text(" \u{a0}").number(), Ok(None));
+        assert_eq!(Field::of_text("  a b ").name().as_deref(), Some("a b"));
     }
 }

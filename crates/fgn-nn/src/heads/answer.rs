@@ -55,10 +55,10 @@ impl Serialize for Answer {
     }
 }
 
-/// Named values on one line: `x: 1.000  y: 2.000`. Of many, the first.
-pub(super) fn line(values: impl ExactSizeIterator<Item = (String, f32)>) -> String {
+/// Names and values on one line: `x: 1.0000  y: 2.0000`. Of many, the first.
+pub(super) fn line(values: impl ExactSizeIterator<Item = (String, String)>) -> String {
     let count = values.len();
-    let shown = values.take(SHOWN).map(|(name, value)| format!("{name}: {value:.3}"));
+    let shown = values.take(SHOWN).map(|(name, value)| format!("{name}: {value}"));
     let mut shown: Vec<_> = shown.collect();
     if count > SHOWN {
         shown.push(format!("… {} more", count - SHOWN));
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn texts_are_bounded() {
-        let values = (0..1000).map(|at| (at.to_string(), 0.5));
+        let values = (0..1000).map(|at| (at.to_string(), "0.500".to_owned()));
         let text = line(values);
         assert!(text.starts_with("0: 0.500  1: 0.500"), "{text}");
         assert!(text.ends_with("19: 0.500  … 980 more"), "{text}");

@@ -139,7 +139,7 @@ impl Head for ClassificationHead {
     }
 
     fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
-        let samples = outputs::rows(logits(prediction)?)?;
+        let samples = outputs::rows::<f32>(logits(prediction)?)?;
         Ok(samples.iter().map(|rows| self.answer(rows)).collect())
     }
 }
@@ -154,7 +154,8 @@ impl ClassificationHead {
             let all: Vec<_> = probabilities.iter().copied().map(answer::number).collect();
             keys.insert("probabilities".into(), all.into());
             let named = probabilities.iter().enumerate();
-            let line = answer::line(named.map(|(class, &p)| (self.name(class).into_owned(), p)));
+            let named = named.map(|(class, p)| (self.name(class).into_owned(), format!("{p:.3}")));
+            let line = answer::line(named);
             return Answer::new(format!("{}\n  {line}", self.name(class)), keys);
         }
         let (mut texts, mut steps) = (Vec::new(), Vec::new());

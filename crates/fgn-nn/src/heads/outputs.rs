@@ -1,6 +1,6 @@
 //! What heads with a fixed number of outputs have in common: names, steps, and rows of values.
 
-use candle_core::{DType, Tensor};
+use candle_core::{Tensor, WithDType};
 use fgn_kernels::Emit;
 use fgn_schema::{Padded, TargetSchema};
 use serde_json::{Map, Value, json};
@@ -66,8 +66,8 @@ pub(super) fn batch(outputs: Tensor, per_step: bool, encoded: &Encoded<'_>) -> R
 }
 
 /// The outputs of each sample: one row, or one for each step that is not padding.
-pub(super) fn rows(outputs: &Padded) -> Result<Vec<Vec<Vec<f32>>>> {
-    let tensor = outputs.tensor().to_dtype(DType::F32)?;
+pub(super) fn rows<T: WithDType>(outputs: &Padded) -> Result<Vec<Vec<Vec<T>>>> {
+    let tensor = outputs.tensor().to_dtype(T::DTYPE)?;
     if tensor.rank() == 2 {
         return Ok(tensor.to_vec2()?.into_iter().map(|row| vec![row]).collect());
     }

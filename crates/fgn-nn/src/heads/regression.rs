@@ -2,7 +2,9 @@
 
 use candle_core::Tensor;
 use fgn_kernels::Emit;
-use fgn_schema::{Moments, Padded, Prediction, Statistics, TargetSchema};
+use fgn_schema::{
+    Moments, Padded, Prediction, Statistics, TargetSchema, significant, significant_among,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -32,7 +34,7 @@ pub struct Regression {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub per_step: bool,
     /// The mean and standard deviation of each value. The linear layer predicts standardised values, which
-    /// are scaled back to the targets' units; the loss is that of standardised values.
+    /// are scaled back to the targets' units in `F64`; the loss is that of standardised values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Moments>,
 }
@@ -106,10 +108,11 @@ impl HeadKind for Regression {
     ) -> Result<Box<dyn Head>> {
         self.validate()?;
         let linear = Linear::new(parameters, name, inputs, self.values)?;
-        let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters));
+        let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters.device()));
         Ok(Box::new(RegressionHead {
             linear,
             scale: scale.transpose()?,
+            spread: self.scale.as_ref().map_or_else(Vec::new, |scale| scale.std.clone()),
             count: self.values,
             names: self.names.clone(),
             per_step: self.per_step,
@@ -121,6 +124,8 @@ impl HeadKind for Regression {
 struct RegressionHead {
     linear: Linear,
     scale: Option<Scaling>,
+    /// The standard deviations of the scale; without one, empty.
+    spread: Vec<f64>,
     count: usize,
     names: Vec<String>,
     per_step: bool,
@@ -158,7 +163,7 @@ impl Head for RegressionHead {
     }
 
     fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
-        let samples = outputs::rows(values(prediction)?)?;
+        let samples = outputs::rows::<f64>(values(prediction)?)?;
         Ok(samples.iter().map(|rows| self.answer(rows)).collect())
     }
 }
@@ -167,21 +172,22 @@ impl RegressionHead {
     /// The mean squared error of standardised values.
     fn error(&self, predicted: &Tensor, target: &Tensor) -> Result<Tensor> {
         match &self.scale {
-            Some(scale) => {
-                let target = target.to_dtype(predicted.dtype())?;
-                mean_squared_error(&scale.remove(predicted)?, &scale.remove(&target)?)
-            }
+            Some(scale) => mean_squared_error(&scale.remove(predicted)?, &scale.remove(target)?),
             None => mean_squared_error(predicted, target),
         }
     }
 
     /// The answer for a sample, from the values of the sample or of its steps.
-    fn answer(&self, rows: &[Vec<f32>]) -> Answer {
+    fn answer(&self, rows: &[Vec<f64>]) -> Answer {
         let names = outputs::names(&self.names, self.count);
-        let line = |values: &[f32]| answer::line(names.iter().cloned().zip(values.iter().copied()));
-        let list = |values: &[f32]| -> Value {
-            values.iter().copied().map(answer::number).collect::<Vec<_>>().into()
+        let text = |(index, &value): (usize, &f64)| match self.spread.get(index) {
+            Some(&spread) => significant_among(value, spread),
+            None => significant(value),
         };
+        let line = |values: &[f64]| {
+            answer::line(names.iter().cloned().zip(values.iter().enumerate().map(text)))
+        };
+        let list = |values: &[f64]| Value::from(values.to_vec());
         let mut keys = Map::new();
         if !self.names.is_empty() {
             keys.insert("names".into(), json!(self.names));

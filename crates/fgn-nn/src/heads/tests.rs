@@ -156,18 +156,18 @@ fn values_are_read_with_their_names() {
     let (head, _) = built(&config.clone().into());
     let values = tensor(&[1.0, 2.5], &[1, 2]);
     let answers = head.decode(&Prediction::Values(values.clone().into())).unwrap();
-    assert_eq!(answers[0].text(), "x: 1.000  y: 2.500");
+    assert_eq!(answers[0].text(), "x: 1.0000  y: 2.5000");
     let expected = r#"{"names":["x","y"],"values":[1.0,2.5]}"#;
     assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
     let (unnamed, _) = built(&Regression::new(2).into());
     let answers = unnamed.decode(&Prediction::Values(values.clone().into())).unwrap();
-    assert_eq!(answers[0].text(), "0: 1.000  1: 2.500");
+    assert_eq!(answers[0].text(), "0: 1.0000  1: 2.5000");
     assert_eq!(serde_json::to_string(&answers[0]).unwrap(), r#"{"values":[1.0,2.5]}"#);
 
     let (head, _) = built(&Regression { per_step: true, ..config }.into());
     let steps = Tensor::stack(&[&values, &values], 1).unwrap();
     let answers = head.decode(&Prediction::Values(steps.into())).unwrap();
-    let expected = "2 steps\n  0: x: 1.000  y: 2.500\n  1: x: 1.000  y: 2.500";
+    let expected = "2 steps\n  0: x: 1.0000  y: 2.5000\n  1: x: 1.0000  y: 2.5000";
     assert_eq!(answers[0].text(), expected);
     let error = head.decode(&Prediction::Logits(values.into())).unwrap_err().to_string();
     assert_eq!(error, "a prediction of logits, expected values");
@@ -209,4 +209,36 @@ fn losses_count_their_targets_and_leave_padding_out() {
     let values = Prediction::Values(tensor(&[1.0], &[1, 1]).into());
     let wrong = head.loss(&values, &target, &LossOptions::default());
     assert!(matches!(wrong, Err(Error::Prediction { .. })), "{wrong:?}");
+}
+
+/// A head of a model in `F32` whose layer gives 0, then 1: the targets' mean, and a standard deviation above it.
+#[test]
+fn values_with_an_offset_are_predicted_compared_and_shown_in_f64() {
+    let scale = Some(Moments { mean: vec![1_700_000_029.5], std: vec![16.0] });
+    let config = HeadConfig::from(Regression { scale, ..Regression::new(1) });
+    let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+    let head = config.build(&mut parameters, "head", 1).unwrap();
+    for (_, var) in parameters.list() {
+        let value = if var.rank() == 2 { var.ones_like() } else { var.zeros_like() };
+        var.set(&value.unwrap()).unwrap();
+    }
+    let output = Tensor::new(&[[0f32], [1.0]], &Device::Cpu).unwrap();
+    let state = State::new(Vec::new(), false);
+    let prediction =
+        head.forward(&Encoded::new(&output, None, &state), None, &mut Mode::Eval).unwrap();
+    let values = prediction.output().tensor().to_vec2::<f64>().unwrap();
+    assert_eq!(values, [[1_700_000_029.5], [1_700_000_045.5]]);
+    let target = tensor(&[1_700_000_037.5, 1_700_000_045.5], &[2, 1]);
+    let loss = head.loss(&prediction, &target.into(), &LossOptions::default()).unwrap();
+    assert_eq!(loss.mean.to_scalar::<f64>().unwrap(), 0.125, "half a standard deviation, and none");
+    let gradients = loss.mean.backward().unwrap();
+    let bias = &parameters.list().iter().find(|(name, _)| name == "head.bias").unwrap().1;
+    assert_eq!(gradients.get(bias).unwrap().to_vec1::<f32>().unwrap(), [-0.5]);
+
+    let answers = head.decode(&prediction).unwrap();
+    assert_eq!(answers[0].text(), "0: 1700000029.50");
+    assert_eq!(serde_json::to_string(&answers[1]).unwrap(), r#"{"values":[1700000045.5]}"#);
+    let small = Prediction::Values(tensor(&[1e-7], &[1, 1]).into());
+    let (head, _) = built(&Regression::new(1).into());
+    assert_eq!(head.decode(&small).unwrap()[0].text(), "0: 1.000e-7");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use candle_core::DType;
-use fgn_schema::{InputSchema, Padded, Statistics};
+use fgn_schema::{InputSchema, Moments, Padded, Statistics};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -62,9 +62,15 @@ pub trait InputKind: Debug {
         None
     }
 
-    /// The data type of the samples, for a model that computes in `model`.
+    /// The data type of the samples, for a model that computes in `model`. Where it is `F64`, samples of `F32`
+    /// are read too: they are widened.
     fn dtype(&self, model: DType) -> DType {
         model
+    }
+
+    /// The mean and standard deviation of features by which the layer standardises them, if it does.
+    fn scale(&self) -> Option<&Moments> {
+        None
     }
 
     /// The layer, its parameters named `{name}.` and so on.

@@ -6,7 +6,7 @@ mod images;
 mod kind;
 
 use candle_core::DType;
-use fgn_schema::{InputSchema, Statistics};
+use fgn_schema::{InputSchema, Moments, Statistics};
 pub use kind::{InputKind, InputLayer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -149,9 +149,15 @@ impl InputConfig {
         self.as_kind().steps()
     }
 
-    /// The data type of the samples, for a model that computes in `model`.
+    /// The data type of the samples, for a model that computes in `model`. Where it is `F64`, samples of `F32`
+    /// are read too: they are widened.
     pub fn dtype(&self, model: DType) -> DType {
         self.as_kind().dtype(model)
+    }
+
+    /// The mean and standard deviation of features by which it standardises them, if it does.
+    pub fn scale(&self) -> Option<&Moments> {
+        self.as_kind().scale()
     }
 
     /// The layer, its parameters named `{name}.` and so on.

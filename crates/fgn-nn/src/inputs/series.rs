@@ -1,5 +1,6 @@
 //! Sequences of numbers.
 
+use candle_core::{DType, Tensor};
 use fgn_schema::{InputSchema, Moments, Padded, Statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -7,13 +8,17 @@ use serde_json::{Map, Value, json};
 use super::kind::{InputKind, InputLayer};
 use crate::check::{moments, size, wrong_shape};
 use crate::completion;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parameters::Parameters;
 use crate::scaling::Scaling;
 use crate::sequences::Sequences;
 
-/// Samples that are sequences of numbers already: `[B, T, features]` becomes `[T, B, I]` with
-/// `I = features`, standardised if a scale is given.
+/// Samples that are sequences of numbers already: `[B, T, features]`, in `F64` or `F32`, becomes `[T, B, I]`
+/// with `I = features`, standardised if a scale is given. Scaling is done in `F64`; its result is converted to
+/// the model's type. A number that is too large for that type is an error.
+///
+/// Without a scale, a model of `F32` reads numbers as they are: of numbers with a large offset, as time stamps
+/// have, it sees no differences.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Series {
@@ -59,16 +64,28 @@ impl InputKind for Series {
         self.features
     }
 
+    fn scale(&self) -> Option<&Moments> {
+        self.scale.as_ref()
+    }
+
+    /// Numbers come as they are in a file, and are scaled before they are narrowed.
+    fn dtype(&self, _: DType) -> DType {
+        DType::F64
+    }
+
     fn build(&self, parameters: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters));
-        Ok(Box::new(Steps { features: self.features, scale: scale.transpose()? }))
+        let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters.device()));
+        let (features, dtype) = (self.features, parameters.dtype());
+        Ok(Box::new(Steps { features, dtype, scale: scale.transpose()? }))
     }
 }
 
 #[derive(Debug)]
 struct Steps {
     features: usize,
+    /// The model's type.
+    dtype: DType,
     scale: Option<Scaling>,
 }
 
@@ -81,16 +98,71 @@ impl InputLayer for Steps {
             return Err(wrong_shape("sequences", x, expected));
         }
         let x = match &self.scale {
-            Some(scale) => scale.remove(x)?.transpose(0, 1)?,
-            None => x.transpose(0, 1)?,
+            Some(scale) => self.narrow(&scale.remove(x)?)?,
+            None => self.narrow(x)?,
         };
-        Sequences::new(x.contiguous()?, samples.lengths().map(<[_]>::to_vec))
+        Sequences::new(x.transpose(0, 1)?.contiguous()?, samples.lengths().map(<[_]>::to_vec))
+    }
+}
+
+impl Steps {
+    /// The numbers in the model's type.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a number that is finite, but not in that type.
+    fn narrow(&self, x: &Tensor) -> Result<Tensor> {
+        let narrow = x.to_dtype(self.dtype)?;
+        if x.dtype() != DType::F64 || self.dtype == DType::F64 {
+            return Ok(narrow);
+        }
+        let largest = x.detach().abs()?.max_all()?.to_scalar::<f64>()?;
+        if !largest.is_finite() || largest <= f64::from(f32::MAX) {
+            return Ok(narrow);
+        }
+        let features = x.detach().flatten_to(1)?.abs()?.max(0)?.to_vec1::<f64>()?;
+        let feature = features.iter().position(|&found| found == largest).unwrap_or(0);
+        let scaled = self.scale.is_some();
+        Err(Error::Range { feature, found: largest, scaled, dtype: self.dtype })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
+
+    /// What a layer of a model in `F32` makes of the steps of one sequence.
+    fn read(scale: Option<Moments>, numbers: &[f64]) -> Result<Vec<f32>> {
+        let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
+        let layer = Series { features: 1, scale }.build(&mut parameters, "input")?;
+        let x = Tensor::from_slice(numbers, (1, numbers.len(), 1), &Device::Cpu)?;
+        Ok(layer.forward(&x.into())?.tensor().flatten_all()?.to_vec1()?)
+    }
+
+    #[test]
+    fn numbers_are_scaled_before_they_are_narrowed() {
+        let scale = |mean, std| Some(Moments { mean: vec![mean], std: vec![std] });
+        let stamps = [1_700_000_000.0, 1_700_000_001.0, 1_700_000_003.0];
+        assert_eq!(read(scale(1_700_000_001.0, 2.0), &stamps).unwrap(), [-0.5, 0.0, 1.0]);
+        assert_eq!(read(scale(0.0, 1e-46), &[1e-46, -3e-46]).unwrap(), [1.0, -3.0]);
+        assert_eq!(read(scale(0.0, 1e300), &[1e300]).unwrap(), [1.0]);
+    }
+
+    #[test]
+    fn a_number_too_large_for_the_model_is_an_error() {
+        let error = read(None, &[0.0, 1e39]).unwrap_err().to_string();
+        let expected =
+            "feature 0 is 1e39, which does not fit F32, the model's type: give model.input.scale";
+        assert!(error.starts_with(expected), "{error}");
+        let scale = Moments { mean: vec![0.0], std: vec![0.25] };
+        let error = read(Some(scale), &[3e38]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("feature 0 is 1.2e39 after scaling, which does not fit F32"),
+            "{error}"
+        );
+        assert_eq!(read(None, &[3e38]).unwrap(), [3e38]);
+    }
 
     #[test]
     fn a_scale_has_a_finite_mean_and_std_for_each_feature() {

@@ -294,6 +294,6 @@ fn a_trace_belongs_to_what_is_predicted() {
     let model = model(&classes(series()));
     let input = random(&[3, 4, 2], 5);
     assert!(matches!(model.trace(&input, Some(0)), Err(Error::Shape { .. })));
-    let single = input.to_dtype(DType::F32).unwrap();
-    assert!(matches!(model.trace(&single, None), Err(Error::DType { .. })));
+    let bytes = input.to_dtype(DType::U8).unwrap();
+    assert!(matches!(model.trace(&bytes, None), Err(Error::DType { .. })));
 }

@@ -16,7 +16,7 @@ use super::raster;
 use super::sample::{LINES, Seen, scaled, thinned};
 use super::section::Section;
 use super::subject::Subject;
-use super::text::{percent, short};
+use super::text::percent;
 use crate::drawing::Drawn;
 use crate::error::Result;
 use crate::grouped::grouped;
@@ -140,11 +140,10 @@ fn example<M: Learner>(of: &Subject<'_, M>, index: u32) -> Result<Example> {
 fn predicted<M: Learner>(of: &Subject<'_, M>, batch: &Batch) -> Result<Markup> {
     let pass = Pass { mode: Mode::Eval, carried: &mut Vec::new(), label_smoothing: 0.0 };
     let prediction = of.model.forward(batch, pass)?.prediction;
-    let numbers = |tensor: &Tensor| tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>();
     let target = batch.target().tensor();
     Ok(match prediction {
         Some(Prediction::Logits(logits)) => {
-            let logits = numbers(logits.tensor())?;
+            let logits = logits.tensor().flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
             let target = target.flatten_all()?.to_vec1::<u32>()?;
             let target = target.first().map_or(0, |&target| target as usize);
             let predicted = argmax(&logits);
@@ -155,11 +154,12 @@ fn predicted<M: Learner>(of: &Subject<'_, M>, batch: &Batch) -> Result<Markup> {
             }
         }
         Some(Prediction::Values(values)) => {
-            let list = |numbers: &[f32]| {
-                numbers.iter().take(3).map(|&x| short(x.into())).collect::<Vec<_>>().join(", ")
+            let list = |tensor: &Tensor| -> Result<String> {
+                let numbers = tensor.flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+                Ok(of.outcomes.predicted.values(&numbers))
             };
-            let (target, values) = (numbers(target)?, numbers(values.tensor())?);
-            html! { ": true " b { (list(&target)) } ", predicted " b { (list(&values)) } }
+            let (target, values) = (list(target)?, list(values.tensor())?);
+            html! { ": true " b { (target) } ", predicted " b { (values) } }
         }
         _ => html! {},
     })
@@ -310,7 +310,7 @@ fn draw_lines(mut chart: Linear<'_, '_>, seen: &Seen, steps: usize) -> Drawn {
         return Ok(());
     };
     for (feature, colour) in LINES.iter().enumerate().take(rows.first().map_or(0, Vec::len)) {
-        let values: Vec<f64> = rows.iter().take(steps).map(|row| row[feature].into()).collect();
+        let values: Vec<f64> = rows.iter().take(steps).map(|row| row[feature]).collect();
         let points = thinned(&scaled(&values));
         let points = points.into_iter().map(|(at, value)| (at as f64 + 0.5, 0.05 + 0.9 * value));
         chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;

@@ -9,7 +9,7 @@ use super::outcomes::{Mistake, Predicted};
 use super::sample::{FEATURES, LINES, Seen, hex};
 use super::section::Section;
 use super::subject::Subject;
-use super::text::{percent, short};
+use super::text::percent;
 use crate::error::Result;
 
 pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Result<Section> {
@@ -55,8 +55,8 @@ fn card<M: Learner>(of: &Subject<'_, M>, mistake: &Mistake) -> Result<Markup> {
                         div { "true " b { (name(&mistake.target)) } }
                     }
                     _ => {
-                        div { "predicted " b { (values(&mistake.predicted)) } }
-                        div { "true " b { (values(&mistake.target)) } }
+                        div { "predicted " b { (of.outcomes.predicted.values(&mistake.predicted)) } }
+                        div { "true " b { (of.outcomes.predicted.values(&mistake.target)) } }
                     }
                 }
                 div.note {
@@ -66,15 +66,6 @@ fn card<M: Learner>(of: &Subject<'_, M>, mistake: &Mistake) -> Result<Markup> {
             }
         }
     })
-}
-
-fn values(values: &[f64]) -> String {
-    const MOST: usize = 4;
-    let mut text = values.iter().take(MOST).map(|&x| short(x)).collect::<Vec<_>>().join(", ");
-    if values.len() > MOST {
-        text += ", …";
-    }
-    text
 }
 
 /// What the lines of series are.

@@ -8,6 +8,7 @@ use fgn_nn::Mode;
 use fgn_schema::{Padded, Prediction};
 use fgn_train::{EVALUATION_BATCH, Learner, Measures, MetricInfo, Metrics, Pass, argmax, softmax};
 
+use super::text::short_among;
 use crate::error::Result;
 
 /// How a model did on the test samples.
@@ -65,6 +66,23 @@ pub(super) struct Mistake {
     /// A class, or the values.
     pub(super) target: Vec<f64>,
     pub(super) predicted: Vec<f64>,
+}
+
+impl Predicted {
+    /// The values of a sample as text, of many a few.
+    pub(super) fn values(&self, values: &[f64]) -> String {
+        const MOST: usize = 4;
+        let spread = |at: usize| match self {
+            Predicted::Values(residuals) => residuals.get(at).map_or(0.0, Residuals::std),
+            _ => 0.0,
+        };
+        let shown = values.iter().enumerate().take(MOST);
+        let mut text: Vec<_> = shown.map(|(at, &value)| short_among(value, spread(at))).collect();
+        if values.len() > MOST {
+            text.push("…".into());
+        }
+        text.join(", ")
+    }
 }
 
 /// Mistakes that are shown.
@@ -288,6 +306,11 @@ impl Residuals {
         self.spread += before * (target - self.mean);
         self.squares += (predicted - target).powi(2);
         self.absolute += (predicted - target).abs();
+    }
+
+    /// The targets' standard deviation.
+    pub(super) fn std(&self) -> f64 {
+        (self.spread / self.count as f64).sqrt()
     }
 
     pub(super) fn root_mean_square(&self) -> f64 {

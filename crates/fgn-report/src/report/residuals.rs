@@ -8,7 +8,7 @@ use super::outcomes::Residuals;
 use super::plot::{Area, Axes, BELOW, BESIDE, HALF, chart, plot};
 use super::section::Section;
 use super::subject::Subject;
-use super::text::{percent, short};
+use super::text::{percent, short, short_among};
 use crate::drawing::{Drawn, INK, TRAIN};
 use crate::error::Result;
 use crate::grouped::grouped;
@@ -74,7 +74,7 @@ fn draw(area: &Area<'_>, residuals: &Residuals) -> Drawn {
     let axes = Axes {
         x: "True value",
         y: "Predicted − true",
-        x_format: &|x| short(*x),
+        x_format: &|x| short_among(*x, right - left),
         y_format: &|y| short(*y),
         below: BELOW,
         beside: BESIDE,

@@ -19,7 +19,7 @@ pub(super) enum Seen {
     },
     /// `rows[step][feature]`.
     Series {
-        rows: Vec<Vec<f32>>,
+        rows: Vec<Vec<f64>>,
     },
     Tokens(Vec<u32>),
     /// Something that there is no picture of.
@@ -72,7 +72,7 @@ impl Seen {
                 Seen::Image { picture, width, height }
             }
             InputSchema::Series { .. } => {
-                Seen::Series { rows: kept(&first)?.to_dtype(DType::F32)?.to_vec2()? }
+                Seen::Series { rows: kept(&first)?.to_dtype(DType::F64)?.to_vec2()? }
             }
             InputSchema::Tokens { .. } => {
                 Seen::Tokens(kept(&first)?.to_dtype(DType::U32)?.to_vec1()?)
@@ -112,10 +112,10 @@ const POINTS: usize = 160;
 const SIZE: (f64, f64) = (180.0, 96.0);
 
 /// The first features over time, each on a scale of its own.
-fn lines(rows: &[Vec<f32>], label: &str) -> Markup {
+fn lines(rows: &[Vec<f64>], label: &str) -> Markup {
     let features = rows.first().map_or(0, Vec::len).min(FEATURES);
     let path = |feature: usize| {
-        let values: Vec<f64> = rows.iter().map(|row| row[feature].into()).collect();
+        let values: Vec<f64> = rows.iter().map(|row| row[feature]).collect();
         let points = thinned(&scaled(&values));
         let last = (rows.len().max(2) - 1) as f64;
         let point = |(at, value): (usize, f64)| {

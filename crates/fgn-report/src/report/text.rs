@@ -1,5 +1,6 @@
 //! Numbers as people read them.
 
+use fgn_schema::significant_among;
 use fgn_train::{MetricInfo, Unit};
 
 /// `98.87 %`.
@@ -25,6 +26,15 @@ pub(super) fn short(value: f64) -> String {
     trimmed(&format!("{value:.*}", (3 - whole).max(0) as usize)).to_owned()
 }
 
+/// A number among others that differ by about `spread`: with more digits than [`short`] where they would all
+/// look the same.
+pub(super) fn short_among(value: f64, spread: f64) -> String {
+    match spread > 0.0 && value.abs() > 10.0 * spread {
+        true => trimmed(&significant_among(value, spread)).to_owned(),
+        false => short(value),
+    }
+}
+
 /// The value of a metric.
 pub(super) fn value(info: &MetricInfo, value: f64) -> String {
     match info.unit {
@@ -35,7 +45,7 @@ pub(super) fn value(info: &MetricInfo, value: f64) -> String {
 }
 
 fn trimmed(digits: &str) -> &str {
-    match digits.contains('.') {
+    match digits.contains('.') && !digits.contains('e') {
         true => digits.trim_end_matches('0').trim_end_matches('.'),
         false => digits,
     }
@@ -61,6 +71,8 @@ mod tests {
         let numbers = [0.0, 0.03712, 12.5, 100.0, -3.24159, 123_456.7, 1.5e9, 2e-7, f64::INFINITY];
         let expected = ["0", "0.03712", "12.5", "100", "-3.242", "123457", "1.5e9", "2e-7", "inf"];
         assert_eq!(numbers.map(short), expected);
+        let among = [1_700_000_030.25, 1.25].map(|value| short_among(value, 17.0));
+        assert_eq!(among, ["1700000030.25", "1.25"]);
         assert_eq!(percent(0.98765), "98.77 %");
         assert_eq!(percent(f64::NAN), "–");
         assert_eq!(

@@ -1,6 +1,6 @@
 //! What a metric is.
 
-use fgn_schema::{Padded, Prediction};
+use fgn_schema::{Padded, Prediction, significant};
 use serde_json::Value;
 
 use crate::error::Result;
@@ -23,7 +23,7 @@ use crate::error::Result;
 ///     close: u64,
 ///     count: u64,
 /// }
-/// const TOLERANCE: f32 = 0.04;
+/// const TOLERANCE: f64 = 0.04;
 ///
 /// impl Metric for Close {
 ///     fn info(&self) -> MetricInfo {
@@ -32,7 +32,7 @@ use crate::error::Result;
 ///
 ///     fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
 ///         let (predicted, target) = prediction.rows(target)?;
-///         let error = (predicted - target)?.abs()?.flatten_all()?.to_vec1::<f32>()?;
+///         let error = (predicted - target)?.abs()?.flatten_all()?.to_vec1::<f64>()?;
 ///         self.close += error.iter().filter(|&&error| error < TOLERANCE).count() as u64;
 ///         self.count += error.len() as u64;
 ///         Ok(())
@@ -139,12 +139,12 @@ impl MetricInfo {
         MetricInfo { name: name.to_owned(), label: label.to_owned(), direction, unit }
     }
 
-    /// A value for people: `97.61 %`, `0.0123`, or `-` for NaN.
+    /// A value for people: `97.61 %`, `0.0123`, or `-` for NaN. Numbers are [`significant`].
     pub fn format(&self, value: f64) -> String {
         match self.unit {
             _ if value.is_nan() => "-".into(),
             Unit::Share => format!("{:.2} %", 100.0 * value),
-            Unit::Number => number(value),
+            Unit::Number => significant(value),
         }
     }
 }
@@ -157,17 +157,6 @@ impl Direction {
             Direction::Lower => value < other,
         }
     }
-}
-
-/// Five significant digits, and all digits before the point.
-fn number(value: f64) -> String {
-    let size = value.abs();
-    if size != 0.0 && !(1e-4..1e7).contains(&size) {
-        return format!("{value:.3e}");
-    }
-    let before = if size == 0.0 { 0 } else { size.log10().floor() as i32 };
-    let digits = (4 - before).max(0) as usize;
-    format!("{value:.digits$}")
 }
 
 #[cfg(test)]

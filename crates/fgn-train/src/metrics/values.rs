@@ -1,6 +1,5 @@
 //! What the metrics share.
 
-use candle_core::DType;
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -39,8 +38,8 @@ pub(super) fn for_each_value(
         return Err(wrong_prediction(metric, "the values of a regression"));
     };
     let (predicted, target) = prediction.rows(target)?;
-    let rows = |tensor: candle_core::Tensor| tensor.to_dtype(DType::F64)?.to_vec2::<f64>();
-    for (predicted, target) in rows(predicted)?.iter().zip(rows(target)?) {
+    let (predicted, target) = (predicted.to_vec2::<f64>()?, target.to_vec2::<f64>()?);
+    for (predicted, target) in predicted.iter().zip(target) {
         for (index, (&predicted, target)) in predicted.iter().zip(target).enumerate() {
             each(index, predicted, target);
         }

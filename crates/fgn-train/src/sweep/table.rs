@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use fgn_schema::decimals;
 use serde_json::{Map, Value};
 
 use super::plan::Trial;
@@ -131,8 +132,8 @@ pub(super) fn markdown(columns: &Columns, rows: &mut [Row<'_>]) -> String {
     for row in rows.iter() {
         let values = row.trial.iter().map(|(_, value)| short(value));
         let measured = shown.iter().map(|(key, _, unit)| {
-            let (scale, digits) = if *unit == Unit::Share { (100.0, 2) } else { (1.0, 4) };
-            mean_and_std(&row.values(key), scale, digits)
+            let (scale, count) = if *unit == Unit::Share { (100.0, 2) } else { (1.0, 4) };
+            mean_and_std(&row.values(key), |value| decimals(scale * value, count))
         });
         let failed = row.runs.iter().filter(|(_, outcome)| *outcome == Outcome::Failed).count();
         let runs = match failed {
@@ -173,15 +174,15 @@ pub(super) fn lines(rows: &[Row<'_>]) -> String {
 }
 
 /// `0.1234 ± 0.0012`: the mean, and the standard deviation of several.
-fn mean_and_std(numbers: &[f64], scale: f64, digits: usize) -> String {
+fn mean_and_std(numbers: &[f64], text: impl Fn(f64) -> String) -> String {
     let middle = mean(numbers);
     match numbers {
         [] => "-".into(),
-        [one] => format!("{:.digits$}", scale * one),
+        [one] => text(*one),
         _ => {
             let squares = numbers.iter().map(|x| (x - middle).powi(2)).sum::<f64>();
             let std = (squares / (numbers.len() - 1) as f64).sqrt();
-            format!("{:.digits$} ± {:.digits$}", scale * middle, scale * std)
+            format!("{} ± {}", text(middle), text(std))
         }
     }
 }
@@ -222,6 +223,13 @@ fn aligned(lines: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_numbers_keep_their_digits() {
+        let text = |numbers: &[f64]| mean_and_std(numbers, |value| decimals(value, 4));
+        assert_eq!(text(&[1e-7, 3e-7]), "2.000e-7 ± 1.414e-7");
+        assert_eq!(text(&[0.25]), "0.2500");
+    }
 
     #[test]
     fn rows_are_sorted_and_have_their_std() {

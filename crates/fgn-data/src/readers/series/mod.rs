@@ -23,7 +23,8 @@ use crate::reader::{Like, ReadProgress, Reader};
 use crate::samples::Samples;
 use crate::table::{self, TextFormat};
 
-/// Reads time series from a table: the rows of an id are the steps of a sequence.
+/// Reads time series from a table: the rows of an id are the steps of a sequence. Numbers are `f64` from the
+/// file to the batch; ids and the names of classes stay the text that is in the file.
 ///
 /// The table is read once, row by row, and every field is checked. Its numbers are in memory as long as they fit
 /// ([`SeriesOptions::memory`]), else in a temporary file, from which a batch's rows are read when they are
@@ -46,7 +47,7 @@ use crate::table::{self, TextFormat};
 /// assert_eq!(series.features(), ["x", "y"]);
 /// assert_eq!(series.schema().target.names(), ["fast", "slow"]);
 /// let batch = series.batch(&[0, 1], &Device::Cpu)?;
-/// let steps = batch.input().tensor().to_vec3::<f32>()?;
+/// let steps = batch.input().tensor().to_vec3::<f64>()?;
 /// assert_eq!(steps, [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [0.0, 0.0]]]);
 /// assert_eq!(batch.input().lengths(), Some(&[2, 1][..]));
 /// assert_eq!(batch.target().tensor().to_vec1::<u32>()?, [1, 0]);

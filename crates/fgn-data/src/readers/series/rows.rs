@@ -32,10 +32,10 @@ pub(super) struct Rows<'a> {
     /// The class of each sequence, for classification.
     labels: Vec<u32>,
     /// The values of each sequence, for regression.
-    values: Vec<f32>,
+    values: Vec<f64>,
     /// The last row of each sequence, where a missing number is read as the previous one.
-    last: Vec<Vec<f32>>,
-    row: Vec<f32>,
+    last: Vec<Vec<f64>>,
+    row: Vec<f64>,
 }
 
 impl<'a> Rows<'a> {
@@ -172,10 +172,9 @@ impl<'a> Rows<'a> {
     /// The sequence that the row belongs to, and whether it is its first.
     fn sequence(&mut self, table: &dyn Table) -> Result<(usize, bool)> {
         let id = match self.columns.id {
-            Some(column) => table
-                .field(column)?
-                .name()
-                .ok_or_else(|| self.wrong(table, column, None, "an id"))?,
+            Some(column) => table.field(column)?.name().ok_or_else(|| {
+                self.wrong(table, column, None, "an id (NA, NaN, null and ? are nothing)")
+            })?,
             None => String::new(),
         };
         if let Some(&sequence) = self.ids.get(&id) {
@@ -193,11 +192,11 @@ impl<'a> Rows<'a> {
         Ok((sequence, true))
     }
 
-    fn feature(&self, table: &dyn Table, at: usize, sequence: usize) -> Result<f32> {
+    fn feature(&self, table: &dyn Table, at: usize, sequence: usize) -> Result<f64> {
         let (column, _) = self.columns.features[at];
         let number = table.field(column)?.number();
         match number.map_err(|found| {
-            let expected = "a finite number (or the column in data.series.ignore)";
+            let expected = "a finite number, as 1.5 or -2e3 (or the column in data.series.ignore)";
             self.wrong(table, column, Some(found), expected)
         })? {
             Some(number) => Ok(number),
@@ -215,7 +214,9 @@ impl<'a> Rows<'a> {
     fn class(&mut self, table: &dyn Table, sequence: usize, is_new: bool) -> Result<()> {
         let (column, _) = self.columns.target[0];
         let name = table.field(column)?.name();
-        let name = name.ok_or_else(|| self.wrong(table, column, None, "the name of a class"))?;
+        let name = name.ok_or_else(|| {
+            self.wrong(table, column, None, "the name of a class (NA, NaN, null and ? are nothing)")
+        })?;
         let class = match self.classes.get(&name) {
             Some(class) => class,
             None if self.classes.are_known() => {
@@ -243,8 +244,9 @@ impl<'a> Rows<'a> {
         for at in 0..width {
             let (column, _) = self.columns.target[at];
             let number = table.field(column)?.number();
-            let number = number
-                .map_err(|found| self.wrong(table, column, Some(found), "a finite number"))?;
+            let number = number.map_err(|found| {
+                self.wrong(table, column, Some(found), "a finite number, as 1.5 or -2e3")
+            })?;
             let number = number.ok_or_else(|| self.wrong(table, column, None, "a number"))?;
             if is_new {
                 self.values.push(number);

@@ -47,7 +47,7 @@ pub(super) enum Targets {
     /// A class for each sequence.
     Classes(Vec<u32>),
     /// `width` values for each sequence.
-    Values { width: usize, values: Vec<f32> },
+    Values { width: usize, values: Vec<f64> },
     /// What follows each window.
     Ahead,
 }
@@ -70,7 +70,7 @@ impl Series {
         sequence: usize,
         first: usize,
         rows: usize,
-        into: &mut Vec<f32>,
+        into: &mut Vec<f64>,
     ) -> Result<()> {
         let (mut skip, mut left) = (first, rows);
         for piece in &self.sequences[sequence].pieces {
@@ -143,7 +143,7 @@ impl Samples for Series {
             }
             (Targets::Values { width, values }, _) => {
                 let row = |&at: &u32| values[at as usize * width..][..*width].iter().copied();
-                let target: Vec<f32> = indices.iter().flat_map(row).collect();
+                let target: Vec<f64> = indices.iter().flat_map(row).collect();
                 Tensor::from_vec(target, (batch, *width), device)?
             }
             (Targets::Ahead, Some(windows)) => {

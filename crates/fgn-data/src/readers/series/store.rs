@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
+/// The bytes of a number.
+const SIZE: usize = size_of::<f64>();
+
 /// Many rows of `width` numbers each.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -13,7 +16,7 @@ pub(super) struct Store {
 
 #[derive(Debug)]
 enum Storage {
-    Memory(Vec<f32>),
+    Memory(Vec<f64>),
     /// Without a name: the system removes it when it is closed, however the program ends.
     File(Mutex<File>),
 }
@@ -29,7 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// What the system says of the temporary file.
-    pub(super) fn read(&self, first: u64, count: usize, numbers: &mut Vec<f32>) -> io::Result<()> {
+    pub(super) fn read(&self, first: u64, count: usize, numbers: &mut Vec<f64>) -> io::Result<()> {
         let length = count * self.width;
         match &self.storage {
             Storage::Memory(all) => {
@@ -37,13 +40,13 @@ impl Store {
                 numbers.extend_from_slice(&all[start..start + length]);
             }
             Storage::File(file) => {
-                let mut bytes = vec![0; length * 4];
+                let mut bytes = vec![0; length * SIZE];
                 // Every holder sets the position first, so that one that panicked did no harm.
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-                file.seek(SeekFrom::Start(first * self.width as u64 * 4))?;
+                file.seek(SeekFrom::Start(first * (self.width * SIZE) as u64))?;
                 file.read_exact(&mut bytes)?;
                 let words = bytes.as_chunks().0.iter();
-                numbers.extend(words.map(|word| f32::from_le_bytes(*word)));
+                numbers.extend(words.map(|word| f64::from_le_bytes(*word)));
             }
         }
         Ok(())
@@ -56,21 +59,21 @@ pub(super) struct Writer {
     rows: u64,
     /// How many numbers may be in memory.
     limit: usize,
-    memory: Vec<f32>,
+    memory: Vec<f64>,
     file: Option<BufWriter<File>>,
 }
 
 impl Writer {
     /// For rows of `width` numbers, of which `bytes` may be in memory.
     pub(super) fn new(width: usize, bytes: usize) -> Writer {
-        Writer { width, rows: 0, limit: bytes / 4, memory: Vec::new(), file: None }
+        Writer { width, rows: 0, limit: bytes / SIZE, memory: Vec::new(), file: None }
     }
 
     /// Appends a row, and gives its index.
     ///
     /// # Errors
     /// What the system says of the temporary file: a full disk, say.
-    pub(super) fn push(&mut self, row: &[f32]) -> io::Result<u64> {
+    pub(super) fn push(&mut self, row: &[f64]) -> io::Result<u64> {
         debug_assert_eq!(row.len(), self.width);
         if self.file.is_none() && self.memory.len() + row.len() > self.limit {
             let mut file = BufWriter::new(tempfile::tempfile()?);
@@ -103,7 +106,7 @@ impl Writer {
     }
 }
 
-fn write(file: &mut BufWriter<File>, numbers: &[f32]) -> io::Result<()> {
+fn write(file: &mut BufWriter<File>, numbers: &[f64]) -> io::Result<()> {
     numbers.iter().try_for_each(|number| file.write_all(&number.to_le_bytes()))
 }
 
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn a_file_gives_what_memory_gives() {
         for (width, rows) in [(1, 1), (3, 7), (5, 1000)] {
-            let numbers: Vec<f32> = (0..width * rows).map(|i| i as f32 * 0.37 - 5.0).collect();
+            let numbers: Vec<f64> = (0..width * rows).map(|i| 1.7e9 + i as f64 * 0.37).collect();
             let store = |bytes| {
                 let mut writer = Writer::new(width, bytes);
                 for (at, row) in numbers.chunks(width).enumerate() {
@@ -122,7 +125,7 @@ mod tests {
                 }
                 writer.finish().unwrap()
             };
-            let all = 4 * width * rows;
+            let all = SIZE * width * rows;
             for (bytes, in_memory) in [(all, true), (all - 1, false), (all / 2, false), (0, false)]
             {
                 let store = store(bytes);

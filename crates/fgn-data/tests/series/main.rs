@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod numbers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,12 +55,12 @@ fn classification() -> SeriesOptions {
 }
 
 /// A sample's steps, without padding.
-fn steps(series: &dyn Samples, index: u32) -> Vec<Vec<f32>> {
+fn steps(series: &dyn Samples, index: u32) -> Vec<Vec<f64>> {
     let batch = series.batch(&[index], &Device::Cpu).unwrap();
     batch.input().tensor().squeeze(0).unwrap().to_vec2().unwrap()
 }
 
-fn values(series: &dyn Samples, index: u32) -> Vec<f32> {
+fn values(series: &dyn Samples, index: u32) -> Vec<f64> {
     series.batch(&[index], &Device::Cpu).unwrap().target().tensor().to_vec2().unwrap().remove(0)
 }
 
@@ -86,7 +88,7 @@ fn rows_of_an_id_are_the_steps_of_a_sequence() {
     assert!(both.target().lengths().is_none(), "a target for each sample has no steps");
     assert_eq!(both.input().tensor().dims(), [2, 3, 2]);
     let padding = both.input().tensor().get(0).unwrap().narrow(0, 1, 2).unwrap();
-    assert_eq!(padding.to_vec2::<f32>().unwrap(), [[0.0; 2]; 2]);
+    assert_eq!(padding.to_vec2::<f64>().unwrap(), [[0.0; 2]; 2]);
     assert_eq!(both.target().tensor().to_vec1::<u32>().unwrap(), [1, 0]);
 }
 
@@ -192,12 +194,8 @@ fn what_is_wrong_is_reported_with_line_and_column() {
         &all,
         "a.csv, line 3, column \"x\": found \"red\", expected a finite number",
     );
-    refused(
-        "id,x,kind\na,1e39,k\n",
-        &all,
-        "a.csv, line 2, column \"x\": found 1000000000000000000000000",
-    );
-    refused("id,x,kind\na,inf,k\n", &all, "a.csv, line 2, column \"x\": found inf");
+    refused("id,x,kind\na,1e400,k\n", &all, "a.csv, line 2, column \"x\": found \"1e400\"");
+    refused("id,x,kind\na,inf,k\n", &all, "a.csv, line 2, column \"x\": found \"inf\"");
     refused(
         "id,x,kind\n,1,k\n",
         &all,
@@ -374,9 +372,9 @@ fn progress_is_reported_and_tables_beyond_memory_give_the_same() {
     let (held, reported) = read(1 << 30);
     assert!(reported.len() > 5 && reported.is_sorted(), "{reported:?}");
     assert_eq!(*reported.last().unwrap(), (text.len() as u64, text.len() as u64));
-    // 240 kB of numbers, of which 10 kB may be in memory.
+    // 480 kB of numbers, of which 10 kB may be in memory.
     let (spilled, _) = read(10_000);
-    let batches = |series: &dyn Samples| -> Vec<(Vec<f32>, Vec<u32>)> {
+    let batches = |series: &dyn Samples| -> Vec<(Vec<f64>, Vec<u32>)> {
         let order = Order::Shuffled { seed: 1, epoch: 1 };
         let batches = Batches::new(series, order, 10, &Device::Cpu).unwrap();
         let parts = batches.map(Result::unwrap).map(|batch| {
@@ -425,7 +423,7 @@ proptest! {
     fn what_is_written_is_read(
         lengths in prop::collection::vec(1_usize..12, 1..9),
         width in 1_usize..5,
-        pool in prop::collection::vec(-1e30_f32..1e30, 12 * 9 * 4),
+        pool in prop::collection::vec(-1e30_f64..1e30, 12 * 9 * 4),
         interleaved in any::<bool>(),
         memory in prop::sample::select(vec![0, 64, 1 << 20]),
         quoted in any::<bool>(),
