@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use fgn_kernels::Emit;
 use fgn_schema::{Moments, Padded, Prediction, Statistics, TargetSchema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::{self, Answer};
 use super::kind::{Encoded, Head, HeadKind};
@@ -179,22 +179,17 @@ impl RegressionHead {
     fn answer(&self, rows: &[Vec<f32>]) -> Answer {
         let names = outputs::names(&self.names, self.count);
         let line = |values: &[f32]| answer::line(names.iter().cloned().zip(values.iter().copied()));
-        let list = |values: &[f32]| -> Value {
-            values.iter().copied().map(answer::number).collect::<Vec<_>>().into()
+        let keys = |values: &[f32]| {
+            let named = names.iter().cloned().zip(values.iter().copied());
+            Map::from_iter([("values".to_owned(), answer::by_name(named))])
         };
-        let mut keys = Map::new();
-        if !self.names.is_empty() {
-            keys.insert("names".into(), json!(self.names));
-        }
         if !self.per_step {
             let values = rows.first().map_or(&[][..], Vec::as_slice);
-            keys.insert("values".into(), list(values));
-            return Answer::new(line(values), keys);
+            return Answer::new(line(values), keys(values));
         }
         let texts: Vec<_> = rows.iter().map(|values| line(values)).collect();
-        let steps: Vec<_> = rows.iter().map(|values| json!({ "values": list(values) })).collect();
-        keys.insert("steps".into(), steps.into());
-        Answer::new(answer::steps(&texts), keys)
+        let steps: Vec<_> = rows.iter().map(|values| Value::from(keys(values))).collect();
+        Answer::new(answer::steps(&texts), Map::from_iter([("steps".into(), steps.into())]))
     }
 }
 
@@ -207,6 +202,8 @@ fn values(prediction: &Prediction) -> Result<&Padded> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
