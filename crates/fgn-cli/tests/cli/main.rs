@@ -4,6 +4,8 @@
 mod bad_input;
 mod interruptions;
 mod own_data;
+mod pipes;
 mod place;
+mod programs;
 mod runs;
 mod sweeps;
