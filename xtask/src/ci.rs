@@ -25,17 +25,17 @@ type Step = fn() -> Result<Outcome>;
 pub(crate) fn run() -> Result<()> {
     let start = Instant::now();
     let reports = STEPS.map(|(name, step)| {
-        println!("\n=== {name}");
+        say!("\n=== {name}");
         let start = Instant::now();
         let outcome = step().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
         let report = Report::new(name, outcome, start.elapsed());
-        println!("=== {report}");
+        say!("=== {report}");
         report
     });
 
-    println!("\nSummary, {}", Seconds(start.elapsed()));
+    say!("\nSummary, {}", Seconds(start.elapsed()));
     for report in &reports {
-        println!("  {report}");
+        say!("  {report}");
     }
     let failed = reports.iter().filter(|report| report.outcome.failed());
     let failed: Vec<_> = failed.map(|report| report.name).collect();
@@ -51,8 +51,8 @@ pub(crate) fn test() -> Result<()> {
     let start = Instant::now();
     tests()?;
     let time = Seconds(start.elapsed());
-    println!("\nAll tests of the workspace passed, doctests included, in {time}.");
-    println!("`cargo xtask ci` runs them with the other checks that a change must pass.");
+    say!("\nAll tests of the workspace passed, doctests included, in {time}.");
+    say!("`cargo xtask ci` runs them with the other checks that a change must pass.");
     Ok(())
 }
 

@@ -28,7 +28,7 @@ const ARCHITECTURES: [&str; 2] = ["80", "90"];
 pub(crate) fn run() -> Result<()> {
     let folder = process::root().join("target/cuda");
     let toolkit = toolkit(&folder)?;
-    println!("The kernels of every cell, for compute capability 8.0 and 9.0:");
+    say!("The kernels of every cell, for compute capability 8.0 and 9.0:");
     let sources = sources(&folder)?;
     let mut worst = BTreeMap::new();
     for (n, source) in sources.iter().enumerate() {
@@ -40,14 +40,14 @@ pub(crate) fn run() -> Result<()> {
                 most.spilled = most.spilled.max(kernel.spilled);
             }
         }
-        println!("  {:>2} of {}  {}", n + 1, sources.len(), file_name(source));
+        say!("  {:>2} of {}  {}", n + 1, sources.len(), file_name(source));
     }
-    println!("\nThe most of any cell, as the compiler says:");
-    println!("{:<26} registers  stack bytes  spilled bytes", "kernel");
+    say!("\nThe most of any cell, as the compiler says:");
+    say!("{:<26} registers  stack bytes  spilled bytes", "kernel");
     for (name, Kernel { registers, stack, spilled, .. }) in &worst {
-        println!("{name:<26} {registers:>9} {stack:>12} {spilled:>14}");
+        say!("{name:<26} {registers:>9} {stack:>12} {spilled:>14}");
     }
-    println!("\ncargo check --workspace --all-targets with the feature cuda:");
+    say!("\ncargo check --workspace --all-targets with the feature cuda:");
     let features = ["fgn-kernels", "fgn-nn", "fgn-train", "fgn-cli", "fgn-benches"]
         .map(|of| format!("{of}/cuda"));
     let mut check = process::cargo(["check", "--workspace", "--all-targets", "--features"]);
@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<()> {
     // Candle's own kernels are compiled to see that they can be: they are not run.
     check.env("NVCC_APPEND_FLAGS", "-Xptxas -O0 -Xcicc -O0");
     process::run(toolkit.around(&mut check).current_dir(process::root()))?;
-    println!("\nThe feature cuda builds. Nothing was run on a GPU.");
+    say!("\nThe feature cuda builds. Nothing was run on a GPU.");
     Ok(())
 }
 
@@ -88,7 +88,7 @@ fn toolkit(folder: &Path) -> Result<Toolkit> {
     let (place, done) = (folder.join("toolkit"), folder.join("toolkit.installed"));
     let packages = PACKAGES.join("\n");
     if fs::read_to_string(&done).ok().as_deref() != Some(&packages) {
-        println!("Installing the CUDA toolkit into {}:", place.display());
+        say!("Installing the CUDA toolkit into {}:", place.display());
         let mut pip = Command::new("python3");
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target"]);
         let installed = process::run(pip.arg(&place).args(PACKAGES));

@@ -34,14 +34,14 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let report = report(root)?;
     if !report.findings.is_empty() {
         for finding in &report.findings {
-            eprintln!("{finding}");
+            complain!("{finding}");
         }
         let number = report.findings.len();
         bail!(
             "the invariants of docs/architecture.md do not hold: {number} findings, listed above"
         );
     }
-    println!("The invariants hold: {} crates, {} files.", report.crates, report.files);
+    say!("The invariants hold: {} crates, {} files.", report.crates, report.files);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The developer commands of the workspace, behind the alias `cargo xtask`.
 //!
-//! - `cargo xtask train`, `eval`, `predict`: the binary `fgn`, built in release.
+//! - `cargo xtask train`, `eval`, `predict` and the other commands of `fgn`: the binary `fgn`, built in release.
 //! - `cargo xtask test`: every test of the workspace, doctests included.
 //! - `cargo xtask ci`: all that decides whether a change may land, in one run.
 //! - `cargo xtask format`: formats every Rust file, those that `cargo fmt` does not see included.
@@ -20,6 +20,23 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+/// Prints a line. That nobody reads it changes nothing.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
+/// Prints a line to standard error. That nobody reads it changes nothing.
+macro_rules! complain {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
+mod bench;
 mod ci;
 mod cuda_check;
 mod formatting;
@@ -40,17 +57,38 @@ enum Command {
     /// Build in release and run `fgn predict ARGS`
     #[command(disable_help_flag = true)]
     Predict(Rest),
+    /// Build in release and run `fgn inspect ARGS`
+    #[command(disable_help_flag = true)]
+    Inspect(Rest),
+    /// Build in release and run `fgn export ARGS`
+    #[command(disable_help_flag = true)]
+    Export(Rest),
+    /// Build in release and run `fgn report ARGS`
+    #[command(disable_help_flag = true)]
+    Report(Rest),
+    /// Build in release and run `fgn recipes ARGS`
+    #[command(disable_help_flag = true)]
+    Recipes(Rest),
+    /// Build in release and run `fgn data ARGS`
+    #[command(disable_help_flag = true)]
+    Data(Rest),
+    /// Build in release and run `fgn sweep ARGS`
+    #[command(disable_help_flag = true)]
+    Sweep(Rest),
+    /// Build in release and run `fgn completions ARGS`
+    #[command(disable_help_flag = true)]
+    Completions(Rest),
+    /// Build in release and run `fgn version ARGS`
+    #[command(disable_help_flag = true)]
+    Version(Rest),
     /// Run every test of the workspace, doctests included
     Test,
     /// Run all that decides whether a change may land
     Ci,
     /// Format every Rust file, those that `cargo fmt` does not see included
     Format,
-    /// Run the benches; ARGS go to criterion (a filter, say). With --json FILE, --peers or --shapes, measure a
-    /// summary instead, the peers in turn with us; ARGS go there (--help after them lists more). With
-    /// --trainer, measure what the trainer costs beside the steps themselves
-    #[command(disable_help_flag = true)]
-    Bench(Rest),
+    /// Run the benches, or measure a summary of speed
+    Bench(bench::Args),
     /// Train every variant of docs/results.md that is not yet under runs/results; print the table
     Results,
     /// Build the feature `cuda`: the kernels of every cell and the workspace; needs no GPU, takes some ten minutes
@@ -63,7 +101,7 @@ enum Command {
     },
 }
 
-/// What the started program gets as it was typed, `--help` included.
+/// What `fgn` gets as it was typed, `--help` included.
 #[derive(clap::Args)]
 struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -75,7 +113,15 @@ fn main() -> ExitCode {
         Command::Train(rest) => fgn("train", rest),
         Command::Eval(rest) => fgn("eval", rest),
         Command::Predict(rest) => fgn("predict", rest),
-        Command::Bench(rest) => bench(rest),
+        Command::Inspect(rest) => fgn("inspect", rest),
+        Command::Export(rest) => fgn("export", rest),
+        Command::Report(rest) => fgn("report", rest),
+        Command::Recipes(rest) => fgn("recipes", rest),
+        Command::Data(rest) => fgn("data", rest),
+        Command::Sweep(rest) => fgn("sweep", rest),
+        Command::Completions(rest) => fgn("completions", rest),
+        Command::Version(rest) => fgn("version", rest),
+        Command::Bench(args) => bench::run(args),
         Command::Test => ci::test(),
         Command::Ci => ci::run(),
         Command::Format => formatting::rustfmt().and_then(|mut command| process::run(&mut command)),
@@ -86,7 +132,7 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = result {
-        eprintln!("error: {error:#}");
+        complain!("error: {error:#}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -96,25 +142,6 @@ fn main() -> ExitCode {
 fn fgn(name: &str, rest: Rest) -> Result<()> {
     let mut command = process::cargo(["run", "--release", "--package", "fgn-cli", "--bin", "fgn"]);
     command.args(["--", name]).args(rest.args);
-    process::hand_over(command)
-}
-
-fn bench(rest: Rest) -> Result<()> {
-    if rest.args.iter().any(|arg| arg == "--trainer") {
-        let command = process::cargo(["bench", "--package", "fgn-cli", "--bench", "overhead"]);
-        return process::hand_over(command);
-    }
-    let of_summary = ["--json", "--peers", "--shapes"];
-    let typed = |arg: &OsString| arg.to_string_lossy().split('=').next().map(str::to_owned);
-    if rest.args.iter().filter_map(typed).any(|name| of_summary.contains(&name.as_str())) {
-        let mut command =
-            process::cargo(["run", "--release", "--package", "fgn-benches", "--bin", "summary"]);
-        command.arg("--").args(rest.args);
-        return process::hand_over(command);
-    }
-    // The pattern leaves out the library's own test harness, which knows none of criterion's flags.
-    let mut command = process::cargo(["bench", "--package", "fgn-benches", "--bench", "*"]);
-    command.arg("--").args(rest.args);
     process::hand_over(command)
 }
 
@@ -134,5 +161,25 @@ mod tests {
             panic!("`train` with flags was not understood");
         };
         assert_eq!(rest.args, &typed[2..]);
+    }
+
+    #[test]
+    fn every_command_of_fgn_is_there() {
+        for name in [
+            "train",
+            "eval",
+            "predict",
+            "inspect",
+            "export",
+            "report",
+            "recipes",
+            "data",
+            "sweep",
+            "completions",
+            "version",
+        ] {
+            let typed = ["xtask", name, "a", "--json", "--help"];
+            assert!(Command::try_parse_from(typed).is_ok(), "{name}");
+        }
     }
 }

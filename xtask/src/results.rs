@@ -49,11 +49,11 @@ pub(crate) fn print() -> Result<()> {
             process::run(&mut command)?;
         }
     }
-    println!("\n| run | parameters | cost, epochs 1 to 10 | test accuracy | seconds |");
-    println!("|---|--:|---|--:|--:|");
+    say!("\n| run | parameters | cost, epochs 1 to 10 | test accuracy | seconds |");
+    say!("|---|--:|---|--:|--:|");
     for (name, _) in RUNS {
         let run = read(&folder.join(name))?;
-        println!(
+        say!(
             "| {name} | {} | {} | {:.2} % | {:.0} |",
             run.parameters,
             run.costs.join(" "),

@@ -1,30 +1,49 @@
 //! The arguments, and the commands that they name.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 use fgn_train::DeviceChoice;
 
 use crate::commands::{
-    completions, data, eval, export, inspect, predict, recipes, report, sweep, train,
+    completions, data, eval, export, inspect, predict, recipes, report, sweep, train, version,
 };
-use crate::error::Result;
+use crate::complete;
+use crate::error::{Error, Result};
 use crate::logging;
 use crate::output::print_error;
 
-/// Parses the arguments and runs the command; prints an error if there is one.
+/// Parses the arguments and runs the command; prints an error if there is one. Where a shell asks for completions,
+/// it answers that instead.
 pub fn main() -> ExitCode {
+    complete::answer_shell::<Cli>();
     fgn_nn::keep_freed_memory();
-    match Cli::try_parse() {
-        Ok(cli) => cli.run().unwrap_or_else(|error| {
+    let done = match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(usage) => print_usage(&usage),
+    };
+    match done {
+        Ok(code) => code,
+        Err(Error::Closed) => ExitCode::SUCCESS,
+        Err(error) => {
             print_error(&error);
             ExitCode::FAILURE
-        }),
-        Err(usage) => {
-            // A closed terminal is all that can go wrong here.
-            let _ = usage.print();
-            ExitCode::from(if usage.use_stderr() { NOT_UNDERSTOOD } else { 0 })
         }
+    }
+}
+
+/// Prints the help that was asked for, or what was not understood.
+fn print_usage(usage: &clap::Error) -> Result<ExitCode> {
+    let printed = usage.print();
+    if usage.use_stderr() {
+        // That standard error is closed changes nothing.
+        return Ok(ExitCode::from(NOT_UNDERSTOOD));
+    }
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::Output(error)),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 
@@ -35,7 +54,7 @@ const NOT_UNDERSTOOD: u8 = 2;
 ///
 /// `fgn train` alone trains the article's forgetting gate network on MNIST, which is built in.
 #[derive(Debug, Parser)]
-#[command(name = "fgn", version, disable_help_subcommand = true, after_help = HELP)]
+#[command(name = "fgn", version, after_help = HELP)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -43,16 +62,21 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Where to compute: auto (a GPU, if the build and the machine have one), cpu, cuda or cuda:N
-    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto",
+        add = ArgValueCompleter::new(complete::devices))]
     device: DeviceChoice,
     /// Log what happens to standard error; -vv and -vvv log more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
+    /// Show errors and the final result alone: no progress, no line after each epoch, no warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
 }
 
 const HELP: &str = "\
 Exit codes:
-  0    done
+  0    done, or nobody reads standard output any more (`fgn predict … | head`); a training goes on to
+       its end then, whether or not anybody reads of it
   1    an error, printed to standard error; existing files are unchanged
   2    arguments that are not understood
   130  interrupted by Ctrl-C, and saved: `fgn train --resume RUN` continues
@@ -95,6 +119,9 @@ enum Command {
     /// Print a completion script for a shell
     #[command(after_help = completions::HELP)]
     Completions(completions::CompletionsArgs),
+    /// Print the version
+    #[command(after_help = version::HELP)]
+    Version(version::VersionArgs),
 }
 
 impl Cli {
@@ -103,22 +130,23 @@ impl Cli {
     /// # Errors
     /// Whatever makes it fail.
     pub fn run(self) -> Result<ExitCode> {
-        logging::start(self.verbose)?;
+        logging::start(self.verbose, self.quiet)?;
         if let Some(threads) = self.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
         }
         let device = || self.device.open();
         match self.command {
-            Command::Train(args) => return args.run(&device()?),
+            Command::Train(args) => return args.run(&device()?, self.quiet),
             Command::Predict(args) => return args.run(&device()?),
-            Command::Sweep(args) => return args.run(&device()?),
+            Command::Sweep(args) => return args.run(&device()?, self.quiet),
             Command::Eval(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
             Command::Report(args) => args.run(&device()?)?,
             Command::Inspect(args) => args.run(&device()?)?,
             Command::Recipes(args) => args.run()?,
             Command::Data(args) => args.run()?,
-            Command::Completions(args) => args.run(Cli::command())?,
+            Command::Completions(args) => args.run()?,
+            Command::Version(args) => args.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -126,6 +154,8 @@ impl Cli {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
     #[test]

@@ -9,13 +9,15 @@ use fgn_schema::decimals;
 use fgn_train::{EpochMetrics, MetricInfo, Observer, Result, StepMetrics, TrainingPlan};
 use indicatif::{FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
 
-use crate::output::print;
+use crate::output::{note, progress};
 
 /// Prints a line to standard output after each epoch. While an epoch runs, standard error shows the progress:
 /// as a bar on a terminal, elsewhere as a plain line now and then.
 ///
-/// It observes the training of any model. Of the metrics it shows the first.
+/// It observes the training of any model. Of the metrics it shows the first. Where standard output or standard
+/// error is closed or full, the training goes on.
 pub struct Console {
+    lines: Lines,
     bar: Option<ProgressBar>,
     plan: Plan,
     /// The metric that is shown; the loss if there is none.
@@ -24,6 +26,17 @@ pub struct Console {
     loss: f64,
     begun: Instant,
     last_line: Instant,
+}
+
+/// Where the lines of the epochs go.
+#[derive(Clone, Copy, PartialEq)]
+enum Lines {
+    /// To standard output.
+    Output,
+    /// To standard error, since standard output is for the result alone.
+    Error,
+    /// Nowhere; the progress is not shown either.
+    Nowhere,
 }
 
 /// The length of a training.
@@ -43,7 +56,26 @@ impl Console {
     pub fn new() -> Console {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::hidden);
         let now = Instant::now();
-        Console { bar, plan: Plan::default(), metric: None, loss: 0.0, begun: now, last_line: now }
+        let (lines, plan) = (Lines::Output, Plan::default());
+        Console { lines, bar, plan, metric: None, loss: 0.0, begun: now, last_line: now }
+    }
+
+    /// As [`new`](Self::new), with the lines on standard error too: standard output is for the result alone.
+    pub fn on_stderr() -> Console {
+        Console { lines: Lines::Error, ..Console::new() }
+    }
+
+    /// One that shows nothing.
+    pub fn quiet() -> Console {
+        Console { lines: Lines::Nowhere, ..Console::new() }
+    }
+
+    fn line(&self, text: &str) {
+        match self.lines {
+            Lines::Output => progress(text),
+            Lines::Error => beside_bars(|| note(text)),
+            Lines::Nowhere => {}
+        }
     }
 }
 
@@ -51,12 +83,12 @@ impl<M: ?Sized> Observer<M> for Console {
     fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
         let [train, valid, test] = plan.samples.map(grouped);
         let (name, model, parameters) = (&plan.name, &plan.model, grouped(plan.parameters));
-        print(&format!(
+        self.line(&format!(
             "{name}: {model}, {parameters} parameters\n\
              {train} training, {valid} validation and {test} test samples\n\n"
-        ))?;
+        ));
         if plan.done > 0 {
-            print(&format!("Resuming after step {}\n", grouped(plan.done)))?;
+            self.line(&format!("Resuming after step {}\n", grouped(plan.done)));
         }
         let &TrainingPlan { epochs, samples: [samples, ..], steps, done, .. } = plan;
         self.plan = Plan { epochs, samples, steps, done };
@@ -66,6 +98,9 @@ impl<M: ?Sized> Observer<M> for Console {
     }
 
     fn step(&mut self, step: &StepMetrics) -> Result<()> {
+        if self.lines == Lines::Nowhere {
+            return Ok(());
+        }
         let plan = self.plan;
         let is_first = step.step == 1 || step.total == plan.done + 1;
         if step.loss.is_finite() {
@@ -87,13 +122,13 @@ impl<M: ?Sized> Observer<M> for Console {
             None if self.last_line.elapsed() >= BETWEEN_LINES => {
                 self.last_line = Instant::now();
                 let (rate, left) = pace(plan, step, self.begun.elapsed());
-                eprintln!(
-                    "  epoch {}: step {} of {}, loss {}, {rate} samples/s, {left} left",
+                note(&format!(
+                    "  epoch {}: step {} of {}, loss {}, {rate} samples/s, {left} left\n",
                     step.epoch,
                     step.step,
                     plan.steps,
                     decimals(loss, 3)
-                );
+                ));
             }
             None => {}
         }
@@ -105,7 +140,8 @@ impl<M: ?Sized> Observer<M> for Console {
             bar.finish_and_clear();
         }
         self.last_line = Instant::now();
-        Ok(print(&(epoch_line(metrics, self.metric.as_ref()) + "\n"))?)
+        self.line(&(epoch_line(metrics, self.metric.as_ref()) + "\n"));
+        Ok(())
     }
 }
 

@@ -16,16 +16,34 @@ pub enum Error {
         /// The file.
         file: PathBuf,
     },
-    /// A file that cannot be read with the options of the run: the model was trained on data of another kind.
-    #[error("{}: {source}; the model is for {expected}", file.display())]
-    OtherKind {
+    /// A name for a file to write that says something else than what is written.
+    #[error("{}: expected a name that ends in .{expected}; {reason}", file.display())]
+    Ending {
         /// The file.
         file: PathBuf,
-        /// The samples that the model is for.
-        expected: String,
-        /// What its reader refuses.
-        source: Box<fgn_train::Error>,
+        /// The ending of what is written.
+        expected: &'static str,
+        /// What is written, and what to do.
+        reason: &'static str,
     },
+    /// An exported model to be measured on its own data, which is not in the file.
+    #[error(
+        "{}: an exported model does not say where its data is: name some with --data, or give the run folder",
+        file.display()
+    )]
+    NoData {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// What went wrong with standard input in place of a file.
+    #[error("{0}")]
+    Stdin(String),
+    /// Predictions of a head that a table has no columns for.
+    #[error("--predictions writes classes and values, found predictions of another kind")]
+    NoTable,
+    /// Rows that cannot be written as CSV.
+    #[error("cannot write the predictions")]
+    Csv(#[from] csv::Error),
     /// A variable of the environment that cannot be understood.
     #[error("{key} is {found}, expected {expected}")]
     Variable {
@@ -44,6 +62,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A recipe that cannot be printed.
+    #[error("{name}: {source}")]
+    Recipe {
+        /// The recipe's name.
+        name: String,
+        /// What is no TOML.
+        source: toml::de::Error,
+    },
     /// A model's configuration that cannot be printed.
     #[error("{}: {source}", path.display())]
     Toml {
@@ -52,7 +78,10 @@ pub enum Error {
         /// What TOML cannot hold.
         source: toml::ser::Error,
     },
-    /// Standard output is closed.
+    /// Whoever read standard output has closed it: it is no fault, the command just ends.
+    #[error("standard output is closed")]
+    Closed,
+    /// Standard output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[from] io::Error),
     /// A thread pool that cannot be started.
@@ -63,7 +92,7 @@ pub enum Error {
     Signals(#[source] ctrlc::Error),
     /// What the training crate refuses.
     #[error(transparent)]
-    Train(#[from] fgn_train::Error),
+    Train(fgn_train::Error),
     /// What the report crate refuses.
     #[error(transparent)]
     Report(#[from] fgn_report::Error),
@@ -76,6 +105,19 @@ pub enum Error {
     /// What Candle refuses.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+/// An error of this crate that went through a callback comes out as it was.
+impl From<fgn_train::Error> for Error {
+    fn from(error: fgn_train::Error) -> Error {
+        match error {
+            fgn_train::Error::Observer(inner) => match inner.downcast::<Error>() {
+                Ok(own) => *own,
+                Err(other) => Error::Train(fgn_train::Error::Observer(other)),
+            },
+            other => Error::Train(other),
+        }
+    }
 }
 
 /// So that observers and callbacks of a training can return it.

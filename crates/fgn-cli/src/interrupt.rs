@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::output::note;
 
 /// The exit code that shells give to a program that Ctrl-C ended.
 pub(crate) const EXIT_CODE: u8 = 130;
@@ -16,7 +17,7 @@ pub(crate) fn on_ctrl_c() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(EXIT_CODE.into());
         }
-        eprintln!("\nFinishing this step, then saving; Ctrl-C again stops at once.");
+        note("\nFinishing this step, then saving; Ctrl-C again stops at once.\n");
     };
     ctrlc::set_handler(handler).map_err(Error::Signals)?;
     Ok(asked)

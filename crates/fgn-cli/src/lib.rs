@@ -17,13 +17,16 @@
 
 mod cli;
 mod commands;
+mod complete;
 mod console;
 mod error;
 mod interrupt;
 mod logging;
 mod measured;
 mod output;
+mod predictions;
 mod settings;
+mod stdin;
 mod table;
 
 pub use cli::{Cli, main};

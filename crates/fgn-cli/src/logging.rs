@@ -10,11 +10,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::console::beside_bars;
 use crate::error::{Error, Result};
+use crate::output::note;
 
 const VARIABLE: &str = "FGN_LOG";
 
-/// Logs to standard error: warnings, more with each `verbose`, or what `FGN_LOG` says.
-pub(crate) fn start(verbose: u8) -> Result<()> {
+/// Logs to standard error: warnings, more with each `verbose`, only errors if `quiet`, or what `FGN_LOG` says.
+pub(crate) fn start(verbose: u8, quiet: bool) -> Result<()> {
     let filter = match std::env::var(VARIABLE) {
         Ok(text) => text.parse::<Targets>().map_err(|error| Error::Variable {
             key: VARIABLE,
@@ -22,6 +23,7 @@ pub(crate) fn start(verbose: u8) -> Result<()> {
             expected: "a level, as info, or levels by target, as warn,fgn_train=debug",
         })?,
         Err(_) => Targets::new().with_default(match verbose {
+            _ if quiet => LevelFilter::ERROR,
             0 => LevelFilter::WARN,
             1 => LevelFilter::INFO,
             2 => LevelFilter::DEBUG,
@@ -34,15 +36,17 @@ pub(crate) fn start(verbose: u8) -> Result<()> {
     Ok(())
 }
 
-/// Standard error, with any progress bar out of the way.
+/// Standard error, with any progress bar out of the way. Writing never fails: the log's own report of a failure
+/// would panic where standard error is closed.
 struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        beside_bars(|| io::stderr().write(bytes))
+        beside_bars(|| note(&String::from_utf8_lossy(bytes)));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }

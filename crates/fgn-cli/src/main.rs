@@ -1,6 +1,8 @@
 //! The binary `fgn`: the command line of [`fgn_cli`]. With the feature `cuda` the command line is that of the
 //! binary `fgn-cuda`, and this one, linked to none of NVIDIA's libraries, starts it.
 
+#[cfg(feature = "cuda")]
+use std::io::Write as _;
 use std::process::ExitCode;
 
 #[cfg(any(feature = "cuda", test))]
@@ -19,7 +21,8 @@ fn main() -> ExitCode {
 #[cfg(feature = "cuda")]
 fn main() -> ExitCode {
     launch::launch(std::env::args_os()).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        // Standard error may be closed.
+        let _ = writeln!(std::io::stderr(), "error: {error}");
         ExitCode::FAILURE
     })
 }

@@ -1,9 +1,10 @@
-//! An evaluation in a line.
+//! An evaluation in a line, and as JSON.
 
 use fgn_nn::ModelConfig;
 use fgn_report::grouped;
 use fgn_schema::decimals;
-use fgn_train::Evaluation;
+use fgn_train::{Breakdown, Column, Evaluation, Unit};
+use serde_json::{Map, Value, json};
 
 /// The first metric, or without metrics the loss: `accuracy = 99.32 %`.
 pub(crate) fn main_measure(found: &Evaluation) -> String {
@@ -19,4 +20,26 @@ pub(crate) fn targets(found: &Evaluation, model: &ModelConfig) -> String {
     let plural = if found.targets == 1 { "" } else { "s" };
     let one = if model.head.target().is_per_step() { "step" } else { "sample" };
     format!("{} {one}{plural}", grouped(found.targets))
+}
+
+/// Loss and metrics by their names, the number of targets, and the tables: of each its columns by name, with the
+/// values in the order of `names`. A value that is NaN is `null`.
+pub(crate) fn json(found: &Evaluation) -> Value {
+    let table = |Breakdown { row, names, columns }: &Breakdown| {
+        let columns = columns.iter().map(|column| (column.name.clone(), values(column)));
+        json!({ "row": row, "names": names, "columns": columns.collect::<Map<_, _>>() })
+    };
+    let measures = found.measures.iter().map(|(name, value)| (name.to_owned(), json!(value)));
+    let mut object: Map<String, Value> = measures.collect();
+    object.insert("targets".into(), found.targets.into());
+    object.insert("breakdowns".into(), found.breakdowns.iter().map(table).collect());
+    object.into()
+}
+
+fn values(column: &Column) -> Value {
+    let values = column.values.iter().copied();
+    match column.unit {
+        Unit::Count => values.map(|count| Value::from(count as u64)).collect(),
+        _ => values.map(|value| json!(value)).collect(),
+    }
 }

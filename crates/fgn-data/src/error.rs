@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use fgn_schema::InputSchema;
+
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -284,6 +286,18 @@ pub enum Error {
         /// What is there.
         found: String,
         /// What is read, by all readers.
+        expected: String,
+    },
+    /// A path whose reader is for other models.
+    #[error("{}: found {found}, but the model is for {input}; expected {expected}", .path.display())]
+    OtherKind {
+        /// The path.
+        path: PathBuf,
+        /// What is there: a folder, or a file of some ending.
+        found: String,
+        /// What the model reads.
+        input: InputSchema,
+        /// What the readers for such models read.
         expected: String,
     },
     /// Samples that differ from those that a model was trained on.

@@ -82,6 +82,13 @@ pub trait Reader {
         has_ending(path, Self::ENDINGS) && !path.is_dir()
     }
 
+    /// Whether its samples can be such as a model for `input` reads. By default it says so of any, and reading
+    /// decides.
+    fn suits(input: InputSchema) -> bool {
+        let _ = input;
+        true
+    }
+
     /// Reads all that is at `path`, and reports to `progress` now and then.
     ///
     /// With `like` the samples are for a model that was trained on others: they take from it what the model
@@ -272,6 +279,21 @@ impl Like {
         match found == self.schema.input {
             true => Ok(()),
             false => self.refuse(origin, found.to_string(), self.schema.input.to_string()),
+        }
+    }
+
+    /// Checks that a reader is for what the model reads, before it looks at its options.
+    ///
+    /// # Errors
+    /// [`Error::Unlike`] if it is not.
+    pub(crate) fn check_reader<R: Reader>(&self, path: &Path) -> Result<()> {
+        match R::suits(self.schema.input) {
+            true => Ok(()),
+            false => self.refuse(
+                &path.display().to_string(),
+                R::READS.into(),
+                self.schema.input.to_string(),
+            ),
         }
     }
 

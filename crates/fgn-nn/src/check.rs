@@ -51,10 +51,16 @@ pub(crate) fn moments(field: &'static str, found: &Moments, count: usize) -> Res
     check(finite, field, format!("{found:?}"), expected)
 }
 
-/// Names for `count` outputs, or none.
+/// Distinct names for `count` outputs, or none.
 pub(crate) fn names(field: &'static str, found: &[String], count: usize) -> Result<()> {
     let expected = format!("{count}, one for each output, or none");
-    check(found.is_empty() || found.len() == count, field, found.len(), expected)
+    check(found.is_empty() || found.len() == count, field, found.len(), expected)?;
+    let mut sorted: Vec<_> = found.iter().collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => check(false, field, format!("{:?} twice", pair[0]), "distinct names"),
+        None => Ok(()),
+    }
 }
 
 /// The error of a tensor of a wrong shape.

@@ -159,7 +159,7 @@ pub enum FileError {
     NotSafetensors(safetensors::SafeTensorError),
     /// It holds tensors, but no model configuration.
     #[error(
-        "no model configuration in the metadata under `{key}`: not a file saved by this library"
+        "no model configuration in the metadata under `{key}`: not a file that `fgn export` or `Model::save` wrote"
     )]
     NoConfig {
         /// The key of the metadata that should hold it.

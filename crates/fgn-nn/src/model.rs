@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_schema::{Padded, Prediction};
+use serde_json::Value;
 
 use crate::config::ModelConfig;
 use crate::dense::Dense;
@@ -285,7 +286,33 @@ impl Model {
     /// # Errors
     /// [`Error::Io`] if the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        model_file::save(path, &self.config, self.dtype, &self.parameters)
+        model_file::save(path, &self.config, self.dtype, None, &self.parameters)
+    }
+
+    /// As [`save`](Self::save), with what a program needs to use the model, beside it in the metadata: how its
+    /// samples are read, say. It means nothing to the model.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{Classification, Model, ModelConfig, RecurrentConfig, Series};
+    /// use serde_json::json;
+    ///
+    /// let series = Series { features: 2, scale: None };
+    /// let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 8), Classification::new(3));
+    /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
+    /// let folder = tempfile::tempdir()?;
+    /// let file = folder.path().join("model.safetensors");
+    /// model.save_with(&file, &json!({ "columns": ["x", "y"] }))?;
+    /// let (_, usage) = Model::load_with(&file, &Device::Cpu)?;
+    /// assert_eq!(usage, Some(json!({ "columns": ["x", "y"] })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As there.
+    pub fn save_with(&self, path: &Path, usage: &Value) -> Result<()> {
+        model_file::save(path, &self.config, self.dtype, Some(usage), &self.parameters)
     }
 
     /// Reads a model that [`save`](Self::save) wrote.
@@ -294,8 +321,17 @@ impl Model {
     /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is not a model file of this version:
     /// with what was found and what was expected, tensors by name.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
-        let ModelFile { config, dtype, stored } = model_file::load(path, device)?;
-        Self::build(&config, Parameters::stored(stored, dtype, device)?)
+        Ok(Self::load_with(path, device)?.0)
+    }
+
+    /// Reads a model with what [`save_with`](Self::save_with) wrote beside it; `None` for a file of
+    /// [`save`](Self::save).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with(path: &Path, device: &Device) -> Result<(Self, Option<Value>)> {
+        let ModelFile { config, dtype, usage, stored } = model_file::load(path, device)?;
+        Ok((Self::build(&config, Parameters::stored(stored, dtype, device)?)?, usage))
     }
 
     /// A model of its own with a copy of the present parameters, whose recurrent layers pack theirs once at

@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::ModelConfig;
 use crate::error::{Error, FileError, Result};
@@ -27,6 +28,9 @@ struct Header {
     format: u64,
     dtype: FloatType,
     config: ModelConfig,
+    /// What the program that wrote the file adds: how samples are read, say. It means nothing here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -46,6 +50,7 @@ struct Version {
 pub(crate) struct ModelFile {
     pub(crate) config: ModelConfig,
     pub(crate) dtype: DType,
+    pub(crate) usage: Option<Value>,
     pub(crate) stored: Stored,
 }
 
@@ -53,13 +58,16 @@ pub(crate) fn save(
     path: &Path,
     config: &ModelConfig,
     dtype: DType,
+    usage: Option<&Value>,
     parameters: &[(String, Var)],
 ) -> Result<()> {
     let float = match dtype {
         DType::F64 => FloatType::F64,
         _ => FloatType::F32,
     };
-    let bytes = encode(config, float, parameters).map_err(|error| Error::Io {
+    let header =
+        Header { format: FORMAT, dtype: float, config: config.clone(), usage: usage.cloned() };
+    let bytes = encode(&header, parameters).map_err(|error| Error::Io {
         path: path.to_owned(),
         action: "encode the model",
         source: std::io::Error::other(error),
@@ -70,7 +78,7 @@ pub(crate) fn save(
 pub(crate) fn load(path: &Path, device: &Device) -> Result<ModelFile> {
     let bytes = files::bytes(path)?;
     let error = |reason| Error::File { path: path.to_owned(), reason };
-    let Header { dtype, config, .. } = header(&bytes).map_err(error)?;
+    let Header { dtype, config, usage, .. } = header(&bytes).map_err(error)?;
     let views =
         SafeTensors::deserialize(&bytes).map_err(|e| error(FileError::NotSafetensors(e)))?;
     let mut tensors = BTreeMap::new();
@@ -88,17 +96,16 @@ pub(crate) fn load(path: &Path, device: &Device) -> Result<ModelFile> {
     Ok(ModelFile {
         config,
         dtype: dtype.dtype(),
+        usage,
         stored: Stored { path: path.to_owned(), tensors },
     })
 }
 
 fn encode(
-    config: &ModelConfig,
-    float: FloatType,
+    header: &Header,
     parameters: &[(String, Var)],
 ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let header =
-        serde_json::to_string(&Header { format: FORMAT, dtype: float, config: config.clone() })?;
+    let float = header.dtype;
     let data =
         parameters.iter().map(|(_, var)| float.encode(var)).collect::<Result<Vec<_>, _>>()?;
     let views = parameters
@@ -109,7 +116,7 @@ fn encode(
             Ok((name, view))
         })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    let metadata = HashMap::from([(KEY.to_owned(), header)]);
+    let metadata = HashMap::from([(KEY.to_owned(), serde_json::to_string(header)?)]);
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 

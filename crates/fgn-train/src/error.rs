@@ -209,14 +209,34 @@ pub enum Error {
     },
     /// A folder that holds no run, or half of one.
     #[error(
-        "{} is no run folder: it has no {file}; `fgn train` makes one",
-        folder.display()
+        "{} is no run folder: it has no {file}; `fgn train` makes one{}",
+        folder.display(), did_you_mean(nearest)
     )]
     NoRun {
         /// The folder.
         folder: PathBuf,
         /// The missing file.
         file: &'static str,
+        /// The run folder beside it whose name is nearest, if there is no such folder and one is near.
+        nearest: Option<String>,
+    },
+    /// A model file that does not say how samples for its model are read.
+    #[error(
+        "{}: the model in it can be inspected, but the file does not say how its data is read: give the run \
+         folder, or a file that `fgn export` wrote",
+        file.display()
+    )]
+    NoUsage {
+        /// The model file.
+        file: PathBuf,
+    },
+    /// A model file whose word on how samples are read cannot be understood.
+    #[error("{}: how its data is read cannot be understood: {source}", file.display())]
+    BadUsage {
+        /// The model file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
     },
     /// A model file that does not belong to its configuration.
     #[error(

@@ -18,7 +18,7 @@ use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::observer::{Finished, Observer, TrainingPlan};
-use crate::run::check_version;
+use crate::run::{check_version, no_run};
 use crate::run_files::{self, CHECKPOINTS, CONFIG, METRICS, MODEL};
 
 /// Where runs are kept if nobody says otherwise.
@@ -76,7 +76,7 @@ impl Recorder {
     ) -> Result<Resumed<M, D>> {
         let (file, checkpoints) = (folder.join(CONFIG), folder.join(CHECKPOINTS));
         if !file.is_file() && !checkpoints.is_dir() {
-            return Err(Error::NoRun { folder: folder.to_owned(), file: CONFIG });
+            return Err(no_run(folder, CONFIG));
         }
         let mut store = CheckpointStore::open(&checkpoints, 1)?;
         let checkpoint = store.last(last_good)?;
@@ -91,7 +91,7 @@ impl Recorder {
                 saved.config.clone()
             }
             (Err(error), None) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::NoRun { folder: folder.to_owned(), file: CONFIG });
+                return Err(no_run(folder, CONFIG));
             }
             (Err(error), _) => return Err(Error::io("read", file)(error)),
         };

@@ -1,14 +1,17 @@
-//! A run folder, opened again.
+//! A run folder or an exported model, opened again.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use candle_core::Device;
+use fgn_data::DataConfig;
 use fgn_nn::Model;
+use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::run_files::{CONFIG, MODEL};
 
 /// A finished run, opened again.
@@ -28,7 +31,7 @@ impl TrainedRun {
     pub fn open(folder: &Path, device: &Device) -> Result<TrainedRun> {
         for file in [CONFIG, MODEL] {
             if !folder.join(file).is_file() {
-                return Err(Error::NoRun { folder: folder.to_owned(), file });
+                return Err(no_run(folder, file));
             }
         }
         let file = folder.join(CONFIG);
@@ -41,6 +44,83 @@ impl TrainedRun {
         }
         Ok(TrainedRun { config, model })
     }
+
+    /// The run folder that a path names: the path itself, or the folder of its `model.safetensors`. None for
+    /// any other file: it may be an exported model.
+    pub fn folder(path: &Path) -> Option<PathBuf> {
+        if !path.is_file() {
+            return Some(path.to_owned());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let is_in_run = path.ends_with(MODEL) && folder.join(CONFIG).is_file();
+        is_in_run.then(|| folder.to_owned())
+    }
+
+    /// Writes the model with all that is needed to use it into one safetensors file, which
+    /// [`TrainedModel::open`] opens. Other programs find PyTorch's names and shapes in it. Where the training data
+    /// lies is not in it.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn export(&self, file: &Path) -> Result<()> {
+        let data = DataConfig { source: String::new(), ..self.config.data.clone() };
+        let usage = Usage { data, metrics: self.config.metrics.clone() };
+        let usage = serde_json::to_value(usage)
+            .map_err(|source| Error::BadUsage { file: file.to_owned(), source })?;
+        Ok(self.model.save_with(file, &usage)?)
+    }
+}
+
+/// A trained model, with what it takes to use it on other data.
+pub struct TrainedModel {
+    /// The model.
+    pub model: Model,
+    /// How samples for it are read. The source of an exported model is empty.
+    pub data: DataConfig,
+    /// The names of the metrics to measure; those that suit it if there are none.
+    pub metrics: Vec<String>,
+}
+
+/// What an exported file says beside the model.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Usage {
+    data: DataConfig,
+    metrics: Vec<String>,
+}
+
+impl TrainedModel {
+    /// Opens the model of a run folder, or the file that [`TrainedRun::export`] wrote, on `device`.
+    ///
+    /// # Errors
+    /// As [`TrainedRun::open`]; a model file that does not say how samples are read.
+    pub fn open(path: &Path, device: &Device) -> Result<TrainedModel> {
+        if let Some(folder) = TrainedRun::folder(path) {
+            let TrainedRun { config, model } = TrainedRun::open(&folder, device)?;
+            return Ok(TrainedModel { model, data: config.data, metrics: config.metrics });
+        }
+        let (model, usage) = Model::load_with(path, device)?;
+        let usage = usage.ok_or_else(|| Error::NoUsage { file: path.to_owned() })?;
+        let Usage { data, metrics } = serde_json::from_value(usage)
+            .map_err(|source| Error::BadUsage { file: path.to_owned(), source })?;
+        Ok(TrainedModel { model, data, metrics })
+    }
+}
+
+/// The error for a folder that lacks `file`.
+pub(crate) fn no_run(folder: &Path, file: &'static str) -> Error {
+    let beside = || {
+        let parent = folder.parent().filter(|_| !folder.exists())?;
+        let listed = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let entries = fs::read_dir(listed).ok()?.flatten();
+        let runs = entries.filter(|entry| entry.path().join(CONFIG).is_file());
+        let names: Vec<String> =
+            runs.filter_map(|run| run.file_name().into_string().ok()).collect();
+        let near = nearest(folder.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+        Some(parent.join(near).display().to_string())
+    };
+    Error::NoRun { folder: folder.to_owned(), file, nearest: beside() }
 }
 
 /// Checks that the configuration of a run folder, the text of `file`, is not one of an earlier version: those
@@ -74,6 +154,46 @@ mod tests {
         model.save(&folder.path().join(MODEL)).unwrap();
         let error = TrainedRun::open(folder.path(), &Device::Cpu).err().unwrap();
         assert!(matches!(error, Error::OtherModel { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_exported_model_says_how_its_data_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = testing::config();
+        config.data.source = "/home/somebody/data".into();
+        config.data.series.id = Some("who".into());
+        config.data.images.size = Some([16, 16]);
+        config.metrics = vec!["accuracy".into()];
+        let model = Model::new(&config.model, 1, candle_core::DType::F32, &Device::Cpu).unwrap();
+        let file = folder.path().join("model.safetensors");
+        model.save(&file).unwrap();
+        let error = TrainedModel::open(&file, &Device::Cpu).err().unwrap();
+        assert!(matches!(error, Error::NoUsage { .. }), "{error}");
+
+        let run = TrainedRun { config, model };
+        run.export(&file).unwrap();
+        let bytes = fs::read(&file).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("somebody"), "the source is private");
+        let opened = TrainedModel::open(&file, &Device::Cpu).unwrap();
+        assert_eq!(opened.metrics, run.config.metrics);
+        assert_eq!(opened.data, DataConfig { source: String::new(), ..run.config.data });
+        assert_eq!(opened.model.config(), run.model.config());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_may_be_a_typo() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("mnist-1")).unwrap();
+        fs::create_dir_all(folder.path().join("notes-1")).unwrap();
+        fs::write(folder.path().join("mnist-1").join(CONFIG), "").unwrap();
+        let found = |name: &str| match no_run(&folder.path().join(name), CONFIG) {
+            Error::NoRun { nearest, .. } => nearest,
+            _ => None,
+        };
+        let near = folder.path().join("mnist-1").display().to_string();
+        assert_eq!(found("mnits-1"), Some(near));
+        assert_eq!(found("note-1"), None, "a folder that holds no run");
+        assert_eq!(found("mnist-1"), None, "it is there");
     }
 
     #[test]

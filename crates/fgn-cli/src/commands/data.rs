@@ -4,15 +4,19 @@ use std::path::Path;
 
 use candle_core::Device;
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use fgn_data::{
     Batches, DataConfig, Dataset, Order, Samples, TargetSchema, indistinct, statistics,
 };
 use fgn_report::grouped;
 use fgn_train::{open_data, override_data};
+use serde_json::{Map, Value, json};
 
+use crate::complete;
 use crate::error::Result;
-use crate::output::print;
+use crate::output::{in_line, print, print_json};
 use crate::settings;
+use crate::stdin::Source;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -24,30 +28,78 @@ Examples:
   fgn data steps.csv --set data.series.id=who --set data.series.task=regression \\
     --set data.series.target=level
 
-The keys of --set are those of a recipe's [data]. Each reader has a table of its own.";
+The keys of --set are those of a recipe's [data]. Each reader has a table of its own.
+
+With --json: {\"input\":\"series of 2 features\",\"target\":\"2 classes\",\"names\":[\"falling\",\"rising\"],
+\"features\":[\"x\",\"noise\"],\"parts\":{\"train\":{\"samples\":240,\"classes\":{\"falling\":113,…}},…}}";
 
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
-    /// The name of a data set, or the path of a file or folder
+    /// The name of a data set, or the path of a file or folder; - for a table on standard input
+    #[arg(add = ArgValueCompleter::new(complete::data))]
     source: Option<String>,
     /// Set a key of a recipe's [data]; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", requires = "source")]
+    #[arg(long, value_name = "KEY=VALUE", requires = "source",
+        add = ArgValueCompleter::new(complete::data_keys))]
     set: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl DataArgs {
     pub(crate) fn run(self) -> Result<()> {
         let Some(mut source) = self.source else {
             let names: Vec<_> = fgn_data::names().collect();
-            return print(&(names.join("\n") + "\n"));
+            return match self.json {
+                true => print_json(&json!({ "names": names })),
+                false => print(&(names.join("\n") + "\n")),
+            };
         };
-        let path = Path::new(&source);
-        if path.exists() {
-            source = DataConfig::absolute(path)?;
+        let typed = source.clone();
+        let input = Source::open(Path::new(&typed), "csv")?;
+        if input.path().exists() {
+            source = DataConfig::absolute(input.path())?;
         }
         let config = override_data(&DataConfig::new(source), &settings::parsed(&self.set)?)?;
-        print(&described(&open_data(&config)?)?)
+        let dataset = open_data(&config).map_err(|error| input.explain(error.into()))?;
+        match self.json {
+            true => print_json(&json(&dataset)?),
+            false => print(&described(&dataset)?),
+        }
     }
+}
+
+/// The parts that there are, by name.
+fn parts(dataset: &Dataset) -> impl Iterator<Item = (&'static str, &dyn Samples)> {
+    let valid = dataset.valid.as_deref();
+    let all = [("train", Some(&*dataset.train)), ("valid", valid), ("test", Some(&*dataset.test))];
+    all.into_iter().filter_map(|(name, part)| Some((name, part?)))
+}
+
+/// What `--json` prints.
+fn json(dataset: &Dataset) -> Result<Value> {
+    let schema = dataset.train.schema();
+    let found = statistics(&*dataset.train)?;
+    let mut described = Map::new();
+    for (name, part) in parts(dataset) {
+        let mut object = json!({ "samples": part.len() });
+        if let Some(counts) = class_counts(part)? {
+            let named =
+                schema.target.names().iter().cloned().zip(counts.into_iter().map(Value::from));
+            object["classes"] = named.collect::<Map<_, _>>().into();
+        }
+        described.insert(name.into(), object);
+    }
+    Ok(json!({
+        "input": schema.input.to_string(),
+        "target": schema.target.to_string(),
+        "names": schema.target.names(),
+        "features": dataset.train.features(),
+        "constant": found.constant,
+        "alike": indistinct(&*dataset.train, found.input.as_ref())?,
+        "parts": described,
+    }))
 }
 
 fn described(dataset: &Dataset) -> Result<String> {
@@ -56,30 +108,27 @@ fn described(dataset: &Dataset) -> Result<String> {
     let mut text = format!("input     {}\ntarget    {}", schema.input, schema.target);
     let names = schema.target.names();
     if !is_class_per_sample(&schema.target) && !names.is_empty() {
-        text += &format!(": {}", names.join(", "));
+        text += &format!(": {}", in_line(&names.join(", ")));
     }
     text += "\n";
     if !train.features().is_empty() {
-        text += &format!("features  {}\n", train.features().join(", "));
+        text += &format!("features  {}\n", in_line(&train.features().join(", ")));
     }
     let found = statistics(&**train)?;
     if !found.constant.is_empty() {
         let names = found.constant.join(", ");
+        let names = in_line(&names);
         text += &format!("constant  {names} (the same number everywhere: nothing to learn from)\n");
     }
-    let alike = indistinct(&**train, found.input.as_ref())?;
+    let alike = indistinct(&**train, found.input.as_ref())?.join(", ");
     if !alike.is_empty() {
-        let names = alike.join(", ");
         text += &format!(
-            "alike     {names} (most differences are lost in f32: a few numbers are far from all others)\n"
+            "alike     {} (most differences are lost in f32: a few numbers are far from all others)\n",
+            in_line(&alike)
         );
     }
-    let parts =
-        [("train", Some(train)), ("valid", dataset.valid.as_ref()), ("test", Some(&dataset.test))];
-    for (name, part) in parts {
-        if let Some(part) = part {
-            text += &format!("{name:9} {} samples{}\n", grouped(part.len()), classes(&**part)?);
-        }
+    for (name, part) in parts(dataset) {
+        text += &format!("{name:9} {} samples{}\n", grouped(part.len()), classes(part)?);
     }
     Ok(text)
 }
@@ -88,14 +137,22 @@ fn is_class_per_sample(target: &TargetSchema) -> bool {
     matches!(target, TargetSchema::Class { per_step: false, .. })
 }
 
-/// The number of samples of each class, where each sample has a class.
+/// The number of samples of each class as text, where each sample has a class.
 fn classes(samples: &dyn Samples) -> Result<String> {
+    let Some(counts) = class_counts(samples)? else { return Ok(String::new()) };
+    let counted = samples.schema().target.names().iter().zip(counts);
+    let counted: Vec<_> =
+        counted.map(|(name, count)| format!("{}: {}", in_line(name), grouped(count))).collect();
+    Ok(format!("  ({})", counted.join("  ")))
+}
+
+/// The number of samples of each class, where each sample has a class.
+fn class_counts(samples: &dyn Samples) -> Result<Option<Vec<usize>>> {
     let target = &samples.schema().target;
     if !is_class_per_sample(target) {
-        return Ok(String::new());
+        return Ok(None);
     }
-    let names = target.names();
-    let mut counts = vec![0; names.len()];
+    let mut counts = vec![0; target.names().len()];
     let size = samples.len().min(1000);
     for batch in Batches::new(samples, Order::AsGiven, size, &Device::Cpu)? {
         for class in batch?.target().tensor().to_vec1::<u32>()? {
@@ -104,8 +161,5 @@ fn classes(samples: &dyn Samples) -> Result<String> {
             }
         }
     }
-    let counted = names.iter().zip(counts);
-    let counted: Vec<_> =
-        counted.map(|(name, count)| format!("{name}: {}", grouped(count))).collect();
-    Ok(format!("  ({})", counted.join("  ")))
+    Ok(Some(counts))
 }

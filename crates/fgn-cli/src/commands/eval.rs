@@ -1,20 +1,23 @@
 //! `fgn eval`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::Device;
 use clap::Args;
+use fgn_data::Samples;
 use fgn_nn::ModelConfig;
 use fgn_schema::decimals;
 use fgn_train::{
-    Breakdown, Evaluation, Learner as _, TrainedRun, check_samples, evaluate_with, like,
-    log_progress, open_data,
+    Breakdown, Evaluation, Learner as _, TrainedModel, check_samples, evaluate_with, like,
+    log_progress, open_data, replace_file,
 };
-use serde_json::{Map, Value, json};
 
-use crate::error::Result;
-use crate::measured::{main_measure, targets};
-use crate::output::print;
+use crate::error::{Error, Result};
+use crate::measured::{self, main_measure, targets};
+use crate::output::{new_file, note, print, print_json, print_raw};
+use crate::predictions;
+use crate::stdin::{self, Source};
 use crate::table::aligned;
 
 pub(crate) const HELP: &str = "\
@@ -22,16 +25,35 @@ Examples:
   fgn eval runs/mnist-1
   fgn eval runs/mnist-1 --json | python3 -m json.tool
   fgn eval runs/series-1 --data measured-later.csv
+  fgn eval runs/series-1 --predictions predictions.csv
+  fgn eval weights.safetensors --data measured-later.csv     a file of `fgn export`
 
-The metrics are those of the run: `metrics` in its config.toml, or those that suit its head.";
+The metrics are those of the run: `metrics` in its config.toml, or those that suit its head.
+
+--predictions writes CSV, a row for each sample (and step, if each step has a target): \"sample\",
+(\"step\",) and for classes \"target\", \"prediction\" and \"probability_NAME\" of each class; for values
+\"target_NAME\" and \"prediction_NAME\" of each value.
+
+With --json: {\"accuracy\":0.97,\"loss\":0.1,\"targets\":50,\"breakdowns\":[{\"row\":\"class\",
+\"names\":[\"cat\",\"dog\"],\"columns\":{\"targets\":[20,30],\"accuracy\":[0.95,null],…}}]}; null is no value.";
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
-    /// The run folder
+    /// The run folder; or, with --data, a file that `fgn export` wrote
     run: PathBuf,
-    /// Evaluate on this file or folder instead of the run's test part; if it has parts, on its test part
+    /// Evaluate on this file or folder instead of the run's test part; if it has parts, on its test part. - for
+    /// a table on standard input
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    /// What standard input holds, as the ending of a file: csv, tsv or parquet
+    #[arg(long, value_name = "ENDING", requires = "data")]
+    format: Option<String>,
+    /// Write targets and predictions to this file; - for standard output, with the evaluation on standard error
+    #[arg(long, value_name = "FILE.csv")]
+    predictions: Option<PathBuf>,
+    /// Replace the file of --predictions if it exists
+    #[arg(long, requires = "predictions")]
+    force: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -39,16 +61,45 @@ pub(crate) struct EvalArgs {
 
 impl EvalArgs {
     pub(crate) fn run(self, device: &Device) -> Result<()> {
-        let TrainedRun { config, model } = TrainedRun::open(&self.run, device)?;
-        let test = match &self.data {
-            Some(path) => config.data.read(path, &like(&model), &mut log_progress)?,
-            None => open_data(&config.data)?.test,
-        };
-        check_samples(&config.model, &*test)?;
-        let found = evaluate_with(&model, &*test, model.metrics(&config.metrics)?)?;
-        match self.json {
-            true => print(&format!("{}\n", json(&found))),
-            false => print(&text(&config.model, &found)),
+        let to_stdout = self.predictions.as_deref() == Some(Path::new("-"));
+        if let Some(file) = self.predictions.as_ref().filter(|_| !to_stdout) {
+            new_file(file, "csv", "predictions are written as CSV", self.force)?;
+        }
+        let trained = TrainedModel::open(&self.run, device)?;
+        let test = self.samples(&trained)?;
+        let TrainedModel { model, metrics, .. } = trained;
+        check_samples(model.config(), &*test)?;
+        let found = evaluate_with(&model, &*test, model.metrics(&metrics)?)?;
+        if let Some(file) = &self.predictions {
+            let mut table = Vec::new();
+            predictions::write(&model.frozen()?, &*test, &mut table)?;
+            match to_stdout {
+                true => print_raw(&table)?,
+                false => replace_file(file, &table)?,
+            }
+        }
+        match (self.json, to_stdout) {
+            (true, true) => note(&format!("{}\n", measured::json(&found))),
+            (true, false) => print_json(&measured::json(&found))?,
+            (false, true) => note(&text(model.config(), &found)),
+            (false, false) => print(&text(model.config(), &found))?,
+        }
+        Ok(())
+    }
+
+    /// What the model is evaluated on.
+    fn samples(&self, trained: &TrainedModel) -> Result<Arc<dyn Samples>> {
+        let TrainedModel { model, data, .. } = trained;
+        match &self.data {
+            Some(path) => {
+                let input = model.config().input.samples();
+                let format = stdin::format(self.format.as_deref(), input, &[path])?;
+                let input = Source::open(path, format)?;
+                let samples = data.read(input.path(), &like(model), &mut log_progress);
+                samples.map_err(|error| input.explain(error.into()))
+            }
+            None if data.source.is_empty() => Err(Error::NoData { file: self.run.clone() }),
+            None => Ok(open_data(data)?.test),
         }
     }
 }
@@ -64,10 +115,11 @@ fn text(model: &ModelConfig, found: &Evaluation) -> String {
         text += &format!("Test {} = {value}\n", info.label);
     }
     for Breakdown { row, names, columns } in &found.breakdowns {
-        let head = columns.iter().map(|column| column.name.clone());
+        let head = columns.iter().map(|column| column.label.clone());
+        let texts: Vec<_> = columns.iter().map(|column| column.texts()).collect();
         let mut rows = vec![[(*row).to_owned()].into_iter().chain(head).collect::<Vec<_>>()];
         rows.extend(names.iter().enumerate().map(|(at, name)| {
-            let cells = columns.iter().map(|column| column.cells.get(at).cloned());
+            let cells = texts.iter().map(|cells| cells.get(at).cloned());
             [Some(name.clone())].into_iter().chain(cells).map(Option::unwrap_or_default).collect()
         }));
         text += &format!("\n{}", aligned(&rows));
@@ -75,26 +127,15 @@ fn text(model: &ModelConfig, found: &Evaluation) -> String {
     text
 }
 
-/// Loss and metrics by their names, with `null` for NaN, the number of targets, and the tables.
-fn json(found: &Evaluation) -> Value {
-    let table = |Breakdown { row, names, columns }: &Breakdown| {
-        let columns = columns.iter().map(|column| (column.name.clone(), json!(column.cells)));
-        json!({ "row": row, "names": names, "columns": columns.collect::<Map<_, _>>() })
-    };
-    let measures = found.measures.iter().map(|(name, value)| (name.to_owned(), json!(value)));
-    let mut object: Map<String, Value> = measures.collect();
-    object.insert("targets".into(), found.targets.into());
-    object.insert("breakdowns".into(), found.breakdowns.iter().map(table).collect());
-    object.into()
-}
-
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
+    use candle_core::{DType, Tensor};
     use fgn_core::AnyCell;
-    use fgn_data::{DataConfig, Images, Samples};
+    use fgn_data::{Batch, DataConfig, Images, Padded, Samples};
     use fgn_nn::{Classification, HeadConfig, ImageRows, InputConfig, Model, Regression, Series};
     use fgn_nn::{ModelConfig, RecurrentConfig};
+    use fgn_schema::{InputSchema, Schema, TargetSchema};
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -134,13 +175,77 @@ mod tests {
     }
 
     #[test]
+    fn classes_are_written_with_their_probabilities() {
+        let names = ["a cat", "dog, wet"].map(str::to_owned).to_vec();
+        let head = Classification { names, ..Classification::new(2) };
+        let model = zero(ImageRows { height: 1, width: 2 }, head);
+        let images = Images::new("dots", 1, 2, 2, vec![0; 4], vec![1, 0]).unwrap();
+        let mut table = Vec::new();
+        predictions::write(&model, &images, &mut table).unwrap();
+        let expected = format!(
+            "sample,target,prediction,probability_a cat,\"probability_dog, wet\"\n\
+             {},\"dog, wet\",a cat,0.5,0.5\n{},a cat,a cat,0.5,0.5\n",
+            images.title(0),
+            images.title(1)
+        );
+        assert_eq!(String::from_utf8(table).unwrap(), expected);
+    }
+
+    #[test]
+    fn steps_are_written_one_a_row_without_padding() {
+        let series = Series { features: 1, scale: None };
+        let head = Regression { per_step: true, ..Regression::new(1) };
+        let model = zero(series, head);
+        let mut table = Vec::new();
+        predictions::write(&model, &Steps::new(), &mut table).unwrap();
+        let expected = "sample,step,target_0,prediction_0\nlong,0,1,0\nlong,1,2,0\nshort,0,3,0\n";
+        assert_eq!(String::from_utf8(table).unwrap(), expected);
+    }
+
+    /// Two sequences, of two steps and of one, with a target for each step.
+    #[derive(Debug)]
+    struct Steps {
+        schema: Schema,
+    }
+
+    impl Steps {
+        fn new() -> Steps {
+            let target = TargetSchema::Value { names: vec!["0".into()], per_step: true };
+            Steps { schema: Schema::new(InputSchema::Series { features: 1 }, target) }
+        }
+    }
+
+    impl Samples for Steps {
+        fn name(&self) -> &str {
+            "steps"
+        }
+        fn len(&self) -> usize {
+            2
+        }
+        fn schema(&self) -> &Schema {
+            &self.schema
+        }
+        fn title(&self, index: u32) -> String {
+            ["long", "short"][index as usize].into()
+        }
+        fn batch(&self, _: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+            let padded = || {
+                let steps = Tensor::new(&[[[1f32], [2.0]], [[3.0], [9.0]]], device)?;
+                Padded::with_lengths(steps, vec![2, 1])
+            };
+            Ok(Batch::new(padded()?, padded()?))
+        }
+    }
+
+    #[test]
     fn json_has_each_metric_by_its_name() {
-        let found = json(&classified().1);
+        let found = measured::json(&classified().1);
         assert!((found["loss"].as_f64().unwrap() - 3.0_f64.ln()).abs() < 1e-6, "{found}");
         assert_eq!((&found["accuracy"], &found["targets"]), (&json!(0.75), &json!(4)));
         let table = &found["breakdowns"][0];
         assert_eq!((&table["row"], &table["names"][2]), (&json!("class"), &json!("cow")));
-        assert_eq!(table["columns"]["targets"], json!(["3", "0", "1"]));
+        assert_eq!(table["columns"]["targets"], json!([3, 0, 1]));
+        assert_eq!(table["columns"]["accuracy"], json!([1.0, null, 0.0]));
     }
 
     #[test]
@@ -163,6 +268,18 @@ mod tests {
                         level  3.0000  -0.11111\n\
                         drift  3.0000         -\n";
         assert_eq!(text(model.config(), &found), expected);
-        assert_eq!(json(&found)["r2"], Value::Null);
+        let json = measured::json(&found);
+        assert_eq!(json["r2"], Value::Null);
+        let columns = &json["breakdowns"][0]["columns"];
+        assert_eq!(columns["mae"], json!([3.0, 3.0]));
+        assert!((columns["r2"][0].as_f64().unwrap() + 1.0 / 9.0).abs() < 1e-6, "{columns}");
+        assert_eq!(columns["r2"][1], Value::Null);
+
+        // As CSV: the weights of the head are zero, and so are the predictions.
+        let mut table = Vec::new();
+        predictions::write(&model, &*samples, &mut table).unwrap();
+        let expected = "sample,target_level,prediction_level,target_drift,prediction_drift\n\
+                        a,2,0,3,0\nb,-4,0,3,0\n";
+        assert_eq!(String::from_utf8(table).unwrap(), expected);
     }
 }

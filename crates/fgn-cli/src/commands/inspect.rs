@@ -9,28 +9,31 @@ use fgn_report::grouped;
 use fgn_schema::decimals;
 use fgn_train::{
     GateRecord, LayerGates, Learner as _, ParameterSummary, Spread, TrainedRun, check_dataset,
-    open_data, record_gates, summarize_parameters,
+    gate_samples, open_data, record_gates, summarize_parameters,
 };
 use serde::Serialize;
 use tracing::warn;
 
 use crate::error::{Error, Result};
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::table::aligned;
 
 pub(crate) const HELP: &str = "\
 Examples:
   fgn inspect runs/mnist-1
-  fgn inspect runs/mnist-1/model.safetensors
-  fgn inspect runs/mnist-1 --json | python3 -m json.tool";
+  fgn inspect weights.safetensors         a file of `fgn export`: all but the gates
+  fgn inspect runs/mnist-1 --json | python3 -m json.tool
+
+The gates are traced on the validation part of the run's data, or on the training part if there is none, as
+gates.jsonl of the run is. The keys of --json: \"model\" (as in config.toml), \"parameters\" (a list with
+\"name\", \"shape\", \"mean\", …), \"total\", and \"gates\" with \"part\", \"samples\", \"steps\" and \"layers\".";
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// A run folder, or a model file alone
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// How many samples of the run's data to trace the gates on, of the validation part if there is one; 0 for
-    /// no gates
+    /// How many samples of the run's data to trace the gates on; 0 for no gates
     #[arg(long, value_name = "N", default_value = "64")]
     samples: usize,
     /// Print one JSON object
@@ -51,6 +54,8 @@ struct Inspection {
 
 #[derive(Serialize)]
 struct Gates {
+    /// The part of the data that the samples are of.
+    part: &'static str,
     /// The number of samples, and of their time steps in all.
     samples: usize,
     steps: usize,
@@ -59,10 +64,10 @@ struct Gates {
 
 impl InspectArgs {
     pub(crate) fn run(self, device: &Device) -> Result<()> {
-        let (model, gates) = match self.run.is_file() {
-            true => (Model::load(&self.run, device)?, None),
-            false => {
-                let run = TrainedRun::open(&self.run, device)?;
+        let (model, gates) = match TrainedRun::folder(&self.run) {
+            None => (Model::load(&self.run, device)?, None),
+            Some(folder) => {
+                let run = TrainedRun::open(&folder, device)?;
                 let gates = gates(&run, self.samples).unwrap_or_else(|error| {
                     warn!("the gates are not traced: {error}");
                     None
@@ -77,7 +82,7 @@ impl InspectArgs {
             gates,
         };
         match self.json {
-            true => print(&(serde_json::to_string(&found).map_err(std::io::Error::from)? + "\n")),
+            true => print_json(&found),
             false => print(&text(&self.run, &found)?),
         }
     }
@@ -91,9 +96,9 @@ fn gates(run: &TrainedRun, count: usize) -> Result<Option<Gates>> {
     let dataset = open_data(&run.config.data)?;
     check_dataset(&run.config.model, &dataset)?;
     let dataset = run.config.data.divide(dataset, run.config.training.seed)?;
-    let samples = dataset.valid.unwrap_or(dataset.test);
+    let (part, samples) = gate_samples(&dataset);
     let GateRecord { samples, steps, layers, .. } = record_gates(0, &run.model, &*samples, count)?;
-    Ok(Some(Gates { samples, steps, layers }))
+    Ok(Some(Gates { part, samples, steps, layers }))
 }
 
 fn text(path: &Path, found: &Inspection) -> Result<String> {
@@ -133,11 +138,12 @@ fn gates_text(gates: &Gates) -> String {
         }
     }
     format!(
-        "\nGates on {} samples, {} steps\n\n{}\n\
+        "\nGates on {} samples, {} steps, of the {} part\n\n{}\n\
          retained: the effective forget gate, the share of its memory that a unit retains from one step to \
          the next; memory: the number of steps that it remembers, 1 / (1 - mean of retained)\n",
         grouped(gates.samples),
         grouped(gates.steps),
+        gates.part,
         aligned(&rows)
     )
 }

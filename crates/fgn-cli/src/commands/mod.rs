@@ -10,3 +10,4 @@ pub(crate) mod recipes;
 pub(crate) mod report;
 pub(crate) mod sweep;
 pub(crate) mod train;
+pub(crate) mod version;

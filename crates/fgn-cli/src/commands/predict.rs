@@ -5,12 +5,16 @@ use std::process::ExitCode;
 
 use candle_core::Device;
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use fgn_nn::{Answer, Model};
-use fgn_train::{DataConfig, Override, TrainedRun, override_data, predict_file};
+use fgn_train::{DataConfig, Override, TrainedModel, override_data, predict_file};
+use serde_json::Value;
 
+use crate::complete;
 use crate::error::{Error, Result};
-use crate::output::{print, print_error};
+use crate::output::{in_line, print, print_error, print_json};
 use crate::settings;
+use crate::stdin::{self, Source};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -19,27 +23,34 @@ Examples:
   fgn predict runs/images-1 holiday/           all images of a folder
   fgn predict runs/series-1 new.csv
   fgn predict runs/series-1 semicolons.csv --set 'data.series.delimiter=\";\"'
+  fgn predict weights.safetensors new.csv      a file of `fgn export` in place of the run
+  curl https://example.org/digit.png | fgn predict runs/mnist-1 -
 
 Files are read as the run's data was, but need no targets. Of a table, there is an answer for each
 sequence, or for each window to forecast from; columns are found by name.
 
 With --json, each sample is an object on a line of its own: its \"file\" and \"sample\", and the keys
-of the answer, which depend on the head (model.head): \"class\", \"name\" and \"probabilities\" of a
-classification, \"values\" of a regression.";
+of the answer, which depend on the head (model.head):
+  {\"class\":1,\"file\":\"a.png\",\"name\":\"dog\",\"probabilities\":{\"cat\":0.1,\"dog\":0.9},\"sample\":\"a.png\"}
+  {\"file\":\"new.csv\",\"sample\":\"7\",\"values\":{\"level\":2.14}}
+If each step has an answer, \"steps\" is a list of them.";
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// The run folder
+    /// The run folder, or a file that `fgn export` wrote
     run: PathBuf,
-    /// Files or folders of the kind that the model was trained on: images, tables, …
+    /// Files or folders of the kind that the model was trained on: images, tables, …; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Read images as negatives, for dark strokes on a light ground: data.images.invert=true
     #[arg(long)]
     invert: bool,
     /// Set a key of the run's [data]: how the files are read; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", add = ArgValueCompleter::new(complete::data_keys))]
     set: Vec<String>,
+    /// What standard input holds, as the ending of a file [default: csv, or an image if the model reads images]
+    #[arg(long, value_name = "ENDING")]
+    format: Option<String>,
     /// Print one JSON object for each sample
     #[arg(long)]
     json: bool,
@@ -48,14 +59,20 @@ pub(crate) struct PredictArgs {
 impl PredictArgs {
     /// An unreadable file among several is reported and skipped; the exit code is 1 then.
     pub(crate) fn run(self, device: &Device) -> Result<ExitCode> {
-        let TrainedRun { config, model } = TrainedRun::open(&self.run, device)?;
-        let data = override_data(&config.data, &self.overrides()?)?;
+        let TrainedModel { model, data, .. } = TrainedModel::open(&self.run, device)?;
+        let data = override_data(&data, &self.overrides()?)?;
         let model = model.frozen()?;
+        let input = model.config().input.samples();
+        let format = stdin::format(self.format.as_deref(), input, &self.files)?;
         let mut code = ExitCode::SUCCESS;
         for file in &self.files {
-            if let Err(error) = self.predict(&model, &data, file) {
-                print_error(&error);
-                code = ExitCode::FAILURE;
+            match self.predict(&model, &data, file, format) {
+                Ok(()) => {}
+                Err(error @ (Error::Closed | Error::Output(_))) => return Err(error),
+                Err(error) => {
+                    print_error(&error);
+                    code = ExitCode::FAILURE;
+                }
             }
         }
         Ok(code)
@@ -69,38 +86,37 @@ impl PredictArgs {
         Ok(overrides)
     }
 
-    fn predict(&self, model: &Model, data: &DataConfig, file: &Path) -> Result<()> {
+    fn predict(&self, model: &Model, data: &DataConfig, file: &Path, format: &str) -> Result<()> {
+        let input = Source::open(file, format)?;
         let each = &mut |title: String, answer: Answer| {
-            Ok(print(&match self.json {
-                true => json(file, &title, &answer)?,
-                false => text(file, &title, &answer),
-            })?)
+            let title = input.as_typed(&title);
+            match self.json {
+                true => print_json(&json(file, &title, &answer))?,
+                false => print(&text(file, &title, &answer))?,
+            }
+            Ok(())
         };
-        predict_file(model, data, file, each).map_err(|error| match error {
-            // Options that the reader lacks: the run's data was of another kind.
-            fgn_train::Error::Data(fgn_data::Error::Option { .. }) => Error::OtherKind {
-                file: file.to_owned(),
-                expected: model.config().input.samples().to_string(),
-                source: error.into(),
-            },
-            error => error.into(),
+        let predicted = predict_file(model, data, input.path(), each).map_err(Error::from);
+        predicted.map_err(|error| match error {
+            Error::Closed | Error::Output(_) => error,
+            error => input.explain(error),
         })
     }
 }
 
-fn json(file: &Path, title: &str, answer: &Answer) -> Result<String> {
+fn json(file: &Path, title: &str, answer: &Answer) -> Value {
     let mut object = answer.json().clone();
     object.insert("file".into(), file.to_string_lossy().into());
     object.insert("sample".into(), title.into());
-    Ok(serde_json::to_string(&object).map_err(std::io::Error::from)? + "\n")
+    object.into()
 }
 
 /// A sample that is called like its file is shown by the path typed, since files of several folders may have
 /// the same name.
 fn text(file: &Path, title: &str, answer: &Answer) -> String {
     match file.file_name().is_some_and(|name| name == title) {
-        true => format!("{}: {answer}\n", file.display()),
-        false => format!("{title}: {answer}\n"),
+        true => format!("{}: {answer}\n", in_line(&file.display().to_string())),
+        false => format!("{}: {answer}\n", in_line(title)),
     }
 }
 
@@ -120,8 +136,8 @@ mod tests {
 
     #[test]
     fn json_has_the_keys_of_the_answer() {
-        let answer = Answer::new("", Map::from_iter([("values".into(), json!([0.5]))]));
-        let expected = "{\"file\":\"a/new.csv\",\"sample\":\"s1\",\"values\":[0.5]}\n";
-        assert_eq!(json(Path::new("a/new.csv"), "s1", &answer).unwrap(), expected);
+        let answer = Answer::new("", Map::from_iter([("values".into(), json!({ "x": 0.5 }))]));
+        let expected = "{\"file\":\"a/new.csv\",\"sample\":\"s1\",\"values\":{\"x\":0.5}}";
+        assert_eq!(super::json(Path::new("a/new.csv"), "s1", &answer).to_string(), expected);
     }
 }

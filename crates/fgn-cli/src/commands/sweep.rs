@@ -1,18 +1,20 @@
 //! `fgn sweep`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use candle_core::Device;
 use clap::Args;
 use fgn_report::observers;
 use fgn_train::{Session, Sweep};
+use serde_json::{Value, json};
 
 use crate::console::Console;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::output::{print, program};
+use crate::output::{note, print, print_json, program, progress};
+use crate::stdin::Source;
 
 pub(crate) const HELP: &str = "\
 Example:
@@ -38,35 +40,62 @@ or, in place of [grid] or beside it:
 
 The same command resumes after an interruption. The table at the end is in results.md, best trial
 first: the one with the best `monitor`, the loss if the recipe has no such key. Each run is a run
-folder, to be evaluated and used like any other.";
+folder, to be evaluated and used like any other.
+
+With --json, it prints one object instead of the table: \"folder\", and \"runs\" with the lines of
+results.jsonl, best trial first.";
 
 #[derive(Debug, Args)]
 pub(crate) struct SweepArgs {
-    /// The file that describes the sweep
+    /// The file that describes the sweep; - for standard input
     #[arg(value_name = "FILE.toml")]
     file: PathBuf,
     /// The folder of its runs [default: sweeps/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Print one JSON object at the end; the lines of the epochs go to standard error
+    #[arg(long)]
+    json: bool,
 }
 
 impl SweepArgs {
-    pub(crate) fn run(self, device: &Device) -> Result<ExitCode> {
-        let text = fs::read_to_string(&self.file)
-            .map_err(|source| Error::Read { path: self.file.clone(), source })?;
+    pub(crate) fn run(self, device: &Device, quiet: bool) -> Result<ExitCode> {
+        let file = Source::open(&self.file, "toml")?;
+        let text = read(file.path())?;
         let sweep = Sweep::open(&text, &self.file.to_string_lossy(), self.out.as_deref())?;
         let interrupt = interrupt::on_ctrl_c()?;
         let count = sweep.len();
         let observe = |number: usize, session: &Session| {
             let folder = session.folder();
-            print(&format!("\nRun {number} of {count}: {}\n", folder.display()))?;
-            Ok((observers(folder, session.config())?, Console::new()))
+            let heading = format!("\nRun {number} of {count}: {}\n", folder.display());
+            let console = match (quiet, self.json) {
+                (true, _) => Console::quiet(),
+                (false, true) => {
+                    note(&heading);
+                    Console::on_stderr()
+                }
+                (false, false) => {
+                    progress(&heading);
+                    Console::new()
+                }
+            };
+            Ok((observers(folder, session.config())?, console))
         };
         match sweep.run(device, &interrupt, observe)? {
+            Some(_) if self.json => {
+                let lines = read(&sweep.results())?;
+                let runs = lines.lines().map(serde_json::from_str::<Value>);
+                let runs = runs
+                    .collect::<serde_json::Result<Vec<_>>>()
+                    .map_err(|error| Error::Read { path: sweep.results(), source: error.into() })?;
+                print_json(&json!({ "folder": sweep.folder().to_string_lossy(), "runs": runs }))?;
+                Ok(ExitCode::SUCCESS)
+            }
             Some(table) => {
                 print(&format!("\n{table}\nThe sweep is in {}\n", sweep.folder().display()))?;
                 Ok(ExitCode::SUCCESS)
             }
+            None if self.json => Ok(ExitCode::from(interrupt::EXIT_CODE)),
             None => {
                 let (program, file) = (program(), self.file.display());
                 print(&format!(
@@ -76,4 +105,8 @@ impl SweepArgs {
             }
         }
     }
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }

@@ -5,17 +5,21 @@ use std::process::ExitCode;
 
 use candle_core::Device;
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use fgn_report::{grouped, observers};
 use fgn_schema::decimals;
 use fgn_train::{
     Config, DataConfig, End, Override, RECIPES, Session, SessionOutcome, Trained, open_data,
 };
 
+use serde_json::{Value, json};
+
+use crate::complete;
 use crate::console::Console;
 use crate::error::Result;
 use crate::interrupt;
-use crate::measured::{main_measure, targets};
-use crate::output::{print, program};
+use crate::measured::{self, main_measure, targets};
+use crate::output::{print, print_json, program};
 use crate::settings;
 
 pub(crate) const HELP: &str = "\
@@ -44,7 +48,7 @@ from its last checkpoint: there is one after each epoch, and one every checkpoin
 
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
-    #[arg(default_value = "mnist", help = recipes())]
+    #[arg(default_value = "mnist", help = recipes(), add = ArgValueCompleter::new(complete::recipes))]
     recipe: String,
     /// Passes over the training samples
     #[arg(long, value_name = "N")]
@@ -66,7 +70,7 @@ pub(crate) struct TrainArgs {
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Set any key of the recipe; may be repeated
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", add = ArgValueCompleter::new(complete::keys))]
     set: Vec<String>,
     /// Resume the run in this folder, as if it had never stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = [
@@ -76,10 +80,14 @@ pub(crate) struct TrainArgs {
     /// If the last checkpoint is damaged, resume from the last one that is not
     #[arg(long, requires = "resume")]
     last_good: bool,
+    /// Print one JSON object at the end: the run folder, and what was measured on the test part. The lines of the
+    /// epochs go to standard error
+    #[arg(long)]
+    json: bool,
 }
 
 impl TrainArgs {
-    pub(crate) fn run(self, device: &Device) -> Result<ExitCode> {
+    pub(crate) fn run(self, device: &Device, quiet: bool) -> Result<ExitCode> {
         let session = match &self.resume {
             Some(folder) => Session::resume(folder, self.last_good, device)?,
             None => {
@@ -88,10 +96,20 @@ impl TrainArgs {
                 Session::begin_on(dataset, config, self.out.as_deref(), device)?
             }
         };
-        let mut observers = (observers(session.folder(), session.config())?, Console::new());
+        let console = match (quiet, self.json) {
+            (true, _) => Console::quiet(),
+            (false, true) => Console::on_stderr(),
+            (false, false) => Console::new(),
+        };
+        let mut observers = (observers(session.folder(), session.config())?, console);
         let monitor = session.config().monitor.clone();
         let SessionOutcome { folder, step, end, trained } =
             session.run(interrupt::on_ctrl_c()?, &mut observers)?;
+        if self.json {
+            print_json(&json(&folder, step, end, trained.as_ref()))?;
+            let code = if trained.is_some() { 0 } else { interrupt::EXIT_CODE };
+            return Ok(ExitCode::from(code));
+        }
         match trained {
             Some(trained) => {
                 print(&summary(&folder, end, &monitor, &trained))?;
@@ -118,6 +136,21 @@ impl TrainArgs {
         overrides.extend(settings::parsed(&self.set)?);
         Ok(overrides)
     }
+}
+
+/// What `--json` prints.
+fn json(folder: &Path, step: usize, end: End, trained: Option<&Trained>) -> Value {
+    let end = match end {
+        End::Interrupted => "interrupted",
+        End::StoppedEarly => "stopped early",
+        End::Finished => "finished",
+    };
+    let mut object = json!({ "run": folder.to_string_lossy(), "end": end, "steps": step });
+    if let Some(trained) = trained {
+        object["epochs"] = trained.history.len().into();
+        object["test"] = measured::json(&trained.test);
+    }
+    object
 }
 
 fn interrupted(folder: &Path, step: usize) -> String {

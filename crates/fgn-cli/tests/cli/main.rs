@@ -5,6 +5,8 @@ mod bad_input;
 mod interruptions;
 mod offsets;
 mod own_data;
+mod pipes;
 mod place;
+mod programs;
 mod runs;
 mod sweeps;

@@ -85,7 +85,7 @@ fn classes_of_series_of_many_lengths() {
     GrayImage::new(4, 4).save(place.path("a.png")).unwrap();
     place
         .fgn(&["predict", "run", "a.png"])
-        .fails_with(&["a.png: found images of 4 x 4 pixels, expected series of 2 features"]);
+        .fails_with(&["a.png: found a file (.png), but the model is for series of 2 features"]);
 
     // What a run keeps repeats it, from elsewhere too.
     let elsewhere = Place::new();

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use fgn_schema::InputSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, TestSplit};
@@ -92,10 +93,11 @@ macro_rules! readers {
             }
 
             /// Reads other samples, for a model trained on some that are like them. The reader is chosen by
-            /// `path`; of data in parts the test part is read.
+            /// `path` and by what the model reads; of data in parts the test part is read.
             ///
             /// # Errors
-            /// A path that no reader reads, whatever reading gives, and samples that are not alike.
+            /// A path that no reader reads, or only one for other models; whatever reading gives, and samples
+            /// that are not alike.
             pub fn read(
                 &self,
                 path: &Path,
@@ -103,12 +105,16 @@ macro_rules! readers {
                 progress: &mut dyn FnMut(ReadProgress<'_>),
             ) -> Result<Arc<dyn Samples>> {
                 check_readable(path)?;
+                let input = like.schema.input;
                 $(
-                    if reads::<$file::$reader>(path) {
+                    if <$file::$reader>::suits(input) && reads::<$file::$reader>(path) {
                         return read_like::<$file::$reader>(path, &self.$name, like, progress);
                     }
                 )*
-                Err(no_reader(path))
+                match [$(reads::<$file::$reader>(path)),*].contains(&true) {
+                    true => Err(other_kind(path, input, &[$(<$file::$reader>::suits(input)),*])),
+                    false => Err(no_reader(path)),
+                }
             }
 
             /// Writes down what follows from the data, so that later data is read alike, from anywhere: the
@@ -177,6 +183,22 @@ fn no_reader(path: &Path) -> Error {
         path: path.to_owned(),
         found: format!("{found} that no reader knows"),
         expected: READS.join("; or "),
+    }
+}
+
+/// The error for a path that is read for other models than one for `input`; `suits` says which readers are for it.
+fn other_kind(path: &Path, input: InputSchema, suits: &[bool]) -> Error {
+    let ending = path.extension().map(|ending| ending.to_string_lossy());
+    let readers = READS.iter().zip(suits).filter(|&(_, suits)| *suits);
+    Error::OtherKind {
+        path: path.to_owned(),
+        found: match ending {
+            _ if path.is_dir() => "a folder".into(),
+            Some(ending) => format!("a file (.{ending})"),
+            None => "a file".into(),
+        },
+        input,
+        expected: readers.map(|(reads, _)| *reads).collect::<Vec<_>>().join("; or "),
     }
 }
 

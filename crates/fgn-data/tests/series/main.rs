@@ -480,3 +480,19 @@ proptest! {
         let _ = Folder::new().read(text, &options);
     }
 }
+
+#[test]
+fn a_model_of_other_samples_is_refused_before_the_options_are_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("steps.csv");
+    fs::write(&path, "who,x\na,1\n").unwrap();
+    let images = InputSchema::Image { height: 4, width: 4, channels: 1 };
+    let like = Like::new(Schema::new(images, TargetSchema::None), Vec::new());
+    // The options lack a target, which is not what is wrong.
+    let options = SeriesOptions::default();
+    let error = Tables::read(&path, &options, Some(&like), &mut |_| ()).unwrap_err().to_string();
+    let expected = "found a table (.csv, .tsv or .parquet), expected images of 4 x 4 pixels";
+    assert!(error.contains(expected), "{error}");
+    let error = read_like(&path, &options, &like).unwrap_err().to_string();
+    assert!(error.contains("found a file (.csv), but the model is for images"), "{error}");
+}

@@ -14,10 +14,10 @@ const SHOWN: usize = 20;
 /// use fgn_nn::Answer;
 /// use serde_json::{Map, json};
 ///
-/// let keys = Map::from_iter([("values".into(), json!([0.5]))]);
+/// let keys = Map::from_iter([("values".into(), json!({ "x": 0.5 }))]);
 /// let answer = Answer::new("x: 0.500", keys);
 /// assert_eq!(answer.to_string(), "x: 0.500");
-/// assert_eq!(serde_json::to_string(&answer)?, r#"{"values":[0.5]}"#);
+/// assert_eq!(serde_json::to_string(&answer)?, r#"{"values":{"x":0.5}}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,11 @@ pub(super) fn steps(texts: &[String]) -> String {
         lines.push(format!("  … {} more", count - SHOWN));
     }
     lines.join("\n")
+}
+
+/// A JSON object of named values.
+pub(super) fn by_name(values: impl Iterator<Item = (String, Value)>) -> Value {
+    values.collect::<Map<_, _>>().into()
 }
 
 /// A number with as many digits as an `f32` has; `null` if it is not finite.

@@ -150,11 +150,12 @@ impl ClassificationHead {
         if !self.per_step {
             let logits = rows.first().map_or(&[][..], Vec::as_slice);
             let (class, probabilities) = (largest(logits), softmax(logits));
-            let mut keys = self.keys(class);
-            let all: Vec<_> = probabilities.iter().copied().map(answer::number).collect();
-            keys.insert("probabilities".into(), all.into());
             let named = probabilities.iter().enumerate();
-            let named = named.map(|(class, p)| (self.name(class).into_owned(), format!("{p:.3}")));
+            let named = named.map(|(class, &p)| (self.name(class).into_owned(), p));
+            let mut keys = self.keys(class);
+            let numbers = named.clone().map(|(name, p)| (name, answer::number(p)));
+            keys.insert("probabilities".into(), answer::by_name(numbers));
+            let named = named.map(|(name, p)| (name, format!("{p:.3}")));
             let line = answer::line(named);
             return Answer::new(format!("{}\n  {line}", self.name(class)), keys);
         }
@@ -264,5 +265,8 @@ mod tests {
         let names = Classification { names: vec!["a".into()], ..Classification::new(3) };
         let error = names.validate().unwrap_err().to_string();
         assert_eq!(error, "`head.names` is 1, expected 3, one for each output, or none");
+        let names = Classification { names: vec!["a".into(); 2], ..Classification::new(2) };
+        let error = names.validate().unwrap_err().to_string();
+        assert_eq!(error, "`head.names` is \"a\" twice, expected distinct names");
     }
 }

@@ -6,7 +6,7 @@ use fgn_schema::{
     Moments, Padded, Prediction, Statistics, TargetSchema, significant, significant_among,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::answer::{self, Answer};
 use super::kind::{Encoded, Head, HeadKind};
@@ -187,20 +187,18 @@ impl RegressionHead {
         let line = |values: &[f64]| {
             answer::line(names.iter().cloned().zip(values.iter().enumerate().map(text)))
         };
-        let list = |values: &[f64]| Value::from(values.to_vec());
-        let mut keys = Map::new();
-        if !self.names.is_empty() {
-            keys.insert("names".into(), json!(self.names));
-        }
+        let keys = |values: &[f64]| {
+            let numbers = values.iter().copied().map(Value::from);
+            let named = answer::by_name(names.iter().cloned().zip(numbers));
+            Map::from_iter([("values".to_owned(), named)])
+        };
         if !self.per_step {
             let values = rows.first().map_or(&[][..], Vec::as_slice);
-            keys.insert("values".into(), list(values));
-            return Answer::new(line(values), keys);
+            return Answer::new(line(values), keys(values));
         }
         let texts: Vec<_> = rows.iter().map(|values| line(values)).collect();
-        let steps: Vec<_> = rows.iter().map(|values| json!({ "values": list(values) })).collect();
-        keys.insert("steps".into(), steps.into());
-        Answer::new(answer::steps(&texts), keys)
+        let steps: Vec<_> = rows.iter().map(|values| Value::from(keys(values))).collect();
+        Answer::new(answer::steps(&texts), Map::from_iter([("steps".into(), steps.into())]))
     }
 }
 
@@ -213,6 +211,8 @@ fn values(prediction: &Prediction) -> Result<&Padded> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -135,7 +135,7 @@ fn a_class_is_read_with_its_probabilities() {
     let logits = tensor(&[0.0, 3f64.ln()], &[1, 2]);
     let answers = head.decode(&Prediction::Logits(logits.clone().into())).unwrap();
     assert_eq!(answers[0].text(), "dog\n  cat: 0.250  dog: 0.750");
-    let expected = r#"{"class":1,"name":"dog","probabilities":[0.25,0.75]}"#;
+    let expected = r#"{"class":1,"name":"dog","probabilities":{"cat":0.25,"dog":0.75}}"#;
     assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
 
     let (head, _) = built(&Classification { per_step: true, ..config }.into());
@@ -157,18 +157,20 @@ fn values_are_read_with_their_names() {
     let values = tensor(&[1.0, 2.5], &[1, 2]);
     let answers = head.decode(&Prediction::Values(values.clone().into())).unwrap();
     assert_eq!(answers[0].text(), "x: 1.0000  y: 2.5000");
-    let expected = r#"{"names":["x","y"],"values":[1.0,2.5]}"#;
+    let expected = r#"{"values":{"x":1.0,"y":2.5}}"#;
     assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
     let (unnamed, _) = built(&Regression::new(2).into());
     let answers = unnamed.decode(&Prediction::Values(values.clone().into())).unwrap();
     assert_eq!(answers[0].text(), "0: 1.0000  1: 2.5000");
-    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), r#"{"values":[1.0,2.5]}"#);
+    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), r#"{"values":{"0":1.0,"1":2.5}}"#);
 
     let (head, _) = built(&Regression { per_step: true, ..config }.into());
     let steps = Tensor::stack(&[&values, &values], 1).unwrap();
     let answers = head.decode(&Prediction::Values(steps.into())).unwrap();
     let expected = "2 steps\n  0: x: 1.0000  y: 2.5000\n  1: x: 1.0000  y: 2.5000";
     assert_eq!(answers[0].text(), expected);
+    let expected = r#"{"steps":[{"values":{"x":1.0,"y":2.5}},{"values":{"x":1.0,"y":2.5}}]}"#;
+    assert_eq!(serde_json::to_string(&answers[0]).unwrap(), expected);
     let error = head.decode(&Prediction::Logits(values.into())).unwrap_err().to_string();
     assert_eq!(error, "a prediction of logits, expected values");
 }
@@ -237,7 +239,7 @@ fn values_with_an_offset_are_predicted_compared_and_shown_in_f64() {
 
     let answers = head.decode(&prediction).unwrap();
     assert_eq!(answers[0].text(), "0: 1700000029.50");
-    assert_eq!(serde_json::to_string(&answers[1]).unwrap(), r#"{"values":[1700000045.5]}"#);
+    assert_eq!(serde_json::to_string(&answers[1]).unwrap(), r#"{"values":{"0":1700000045.5}}"#);
     let small = Prediction::Values(tensor(&[1e-7], &[1, 1]).into());
     let (head, _) = built(&Regression::new(1).into());
     assert_eq!(head.decode(&small).unwrap()[0].text(), "0: 1.000e-7");

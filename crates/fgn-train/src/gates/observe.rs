@@ -1,6 +1,8 @@
 //! Traces of the gates of a model on some samples.
 
-use fgn_data::Samples;
+use std::sync::Arc;
+
+use fgn_data::{Dataset, Samples};
 
 use super::record::GateRecord;
 use super::tally::Tally;
@@ -10,7 +12,7 @@ use crate::learner::Learner;
 
 /// Traces `model` over the first `count` of `samples`, one by one, and records what its gates did. Of long
 /// samples fewer are taken, and of one that is longer still only the beginning: of all layers together
-/// some 4 million units and steps.
+/// some 4 million units and steps. Which part they are of is for the caller to say.
 ///
 /// # Errors
 /// Samples that cannot be read, or that the model cannot read.
@@ -31,6 +33,15 @@ pub fn record_gates(
         left -= tally.add(&traces).min(left);
     }
     Ok(tally.record(epoch))
+}
+
+/// The samples on which the gates of a model are looked at, and the name of their part: those of the validation
+/// part, or of the training part where there is none.
+pub fn gate_samples(dataset: &Dataset) -> (&'static str, Arc<dyn Samples>) {
+    match &dataset.valid {
+        Some(valid) => ("validation", valid.clone()),
+        None => ("training", dataset.train.clone()),
+    }
 }
 
 /// What one look at the gates may cost: a second or two.

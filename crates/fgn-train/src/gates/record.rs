@@ -10,6 +10,9 @@ pub const GATE_BINS: usize = 20;
 pub struct GateRecord {
     /// After which epoch, counted from 1.
     pub epoch: usize,
+    /// The part that the samples are of: `validation` or `training`; empty in a line of an earlier version.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
     /// How many samples were looked at.
     pub samples: usize,
     /// How many time steps these were in all.

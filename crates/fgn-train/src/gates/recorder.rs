@@ -9,7 +9,7 @@ use std::time::Instant;
 use fgn_data::{Dataset, Samples};
 use tracing::{debug, warn};
 
-use super::observe::record_gates;
+use super::observe::{gate_samples, record_gates};
 use super::record::GateRecord;
 use crate::durable::replace_file;
 use crate::epoch_metrics::EpochMetrics;
@@ -23,6 +23,7 @@ use crate::run_files::GATES;
 /// run folder. For a model without gates it does nothing.
 pub struct GateRecorder {
     file: PathBuf,
+    part: &'static str,
     samples: Arc<dyn Samples>,
     count: usize,
 }
@@ -30,8 +31,8 @@ pub struct GateRecorder {
 impl GateRecorder {
     /// Traces `count` samples of `dataset`; with 0 it does nothing. Writes into `folder`.
     pub fn new(folder: &Path, dataset: &Dataset, count: usize) -> GateRecorder {
-        let samples = dataset.valid.as_ref().unwrap_or(&dataset.train).clone();
-        GateRecorder { file: folder.join(GATES), samples, count }
+        let (part, samples) = gate_samples(dataset);
+        GateRecorder { file: folder.join(GATES), part, samples, count }
     }
 }
 
@@ -56,6 +57,7 @@ impl<M: Learner> Observer<M> for GateRecorder {
         }
         let start = Instant::now();
         let record = record_gates(metrics.epoch, model, &*self.samples, self.count)?;
+        let record = GateRecord { part: self.part.into(), ..record };
         let line = line(&record, &self.file)?;
         // In one piece, so that whoever reads meets whole lines.
         let file = OpenOptions::new().append(true).create(true).open(&self.file);
@@ -143,6 +145,7 @@ mod tests {
             assert_eq!(epochs, [1, 2]);
             for record in &records {
                 assert_eq!((record.samples, record.steps), (8, 8 * 6));
+                assert_eq!(record.part, "validation");
                 let layers: Vec<_> =
                     record.layers.iter().map(|layer| (layer.layer, layer.reverse)).collect();
                 assert_eq!(layers, [(0, false), (0, true), (1, false), (1, true)]);
@@ -163,8 +166,16 @@ mod tests {
             // The last line is of the model that the training gave.
             let dataset = testing::dataset().hold_out(20, 1).unwrap();
             let last = record_gates(2, &trained.model, &**dataset.valid.as_ref().unwrap(), 8);
-            assert_eq!(records[1], last.unwrap());
+            assert_eq!(records[1], GateRecord { part: "validation".into(), ..last.unwrap() });
         }
+    }
+
+    #[test]
+    fn without_a_validation_part_the_training_part_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = testing::load(&["data.validation=0", "training.epochs=1"]).unwrap();
+        trained(folder.path(), &config);
+        assert_eq!(read_gates(folder.path()).unwrap()[0].part, "training");
     }
 
     #[test]

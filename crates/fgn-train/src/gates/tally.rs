@@ -49,7 +49,7 @@ impl Tally {
     pub(super) fn record(self, epoch: usize) -> GateRecord {
         let Tally { samples, steps, layers } = self;
         let layers = layers.into_iter().map(|layer| layer.gates(steps)).collect();
-        GateRecord { epoch, samples, steps, layers }
+        GateRecord { epoch, part: String::new(), samples, steps, layers }
     }
 }
 

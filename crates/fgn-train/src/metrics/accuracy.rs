@@ -56,21 +56,15 @@ impl Metric for Accuracy {
     }
 
     fn breakdown(&self) -> Option<Breakdown> {
-        let column = |name: &str, cell: &dyn Fn(&[u64; 2]) -> String| Column {
-            name: name.into(),
-            cells: self.classes.iter().map(cell).collect(),
-        };
-        let share = |&[count, correct]: &[u64; 2]| match count {
-            0 => f64::NAN,
-            count => correct as f64 / count as f64,
-        };
+        let counts = |at: usize| self.classes.iter().map(move |class| class[at]);
+        let shares = self.classes.iter().map(|&[count, correct]| correct as f64 / count as f64);
         Some(Breakdown {
             row: "class",
             names: self.names.clone(),
             columns: vec![
-                column("targets", &|class| class[0].to_string()),
-                column("correct", &|class| class[1].to_string()),
-                column("accuracy", &|class| self.info().format(share(class))),
+                Column::counts("targets", counts(0)),
+                Column::counts("correct", counts(1)),
+                Column::new(&self.info(), shares),
             ],
         })
     }
@@ -113,13 +107,13 @@ mod tests {
         add(&mut metric, &[[0.0, 0.0, -1.0]], &[0]);
         assert_eq!(metric.value(), 0.75);
         let breakdown = metric.breakdown().unwrap();
-        assert_eq!(breakdown.columns[0].cells, ["1", "2", "1"]);
-        assert_eq!(breakdown.columns[1].cells, ["1", "1", "1"]);
-        assert_eq!(breakdown.columns[2].cells, ["100.00 %", "50.00 %", "100.00 %"]);
+        assert_eq!(breakdown.columns[0].texts(), ["1", "2", "1"]);
+        assert_eq!(breakdown.columns[1].texts(), ["1", "1", "1"]);
+        assert_eq!(breakdown.columns[2].texts(), ["100.00 %", "50.00 %", "100.00 %"]);
 
         let mut other = accuracy();
         other.restore(&saved).unwrap();
-        assert_eq!(other.breakdown().unwrap().columns[2].cells[0], "-");
+        assert_eq!(other.breakdown().unwrap().columns[2].texts()[0], "-");
         add(&mut other, &[[0.0, 0.0, -1.0]], &[0]);
         assert_eq!(other.save(), metric.save());
         assert!(other.restore(&json!("x")).is_err());

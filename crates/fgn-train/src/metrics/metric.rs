@@ -111,26 +111,51 @@ pub enum Unit {
     Share,
     /// A number, shown as it is.
     Number,
+    /// A whole number: how many there are of something.
+    Count,
 }
 
 /// The value of a metric part by part: a table with a row for each class, say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Breakdown {
     /// What a row is: `class`.
     pub row: &'static str,
     /// The name of each row.
     pub names: Vec<String>,
-    /// The columns, one cell a row each.
+    /// The columns, one value a row each.
     pub columns: Vec<Column>,
 }
 
 /// A column of a [`Breakdown`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its heading.
+    /// Its key for programs, as that of a [`MetricInfo`].
     pub name: String,
-    /// What stands in each row.
-    pub cells: Vec<String>,
+    /// Its heading.
+    pub label: String,
+    /// What its values count.
+    pub unit: Unit,
+    /// The value of each row; NaN where there is none.
+    pub values: Vec<f64>,
+}
+
+impl Column {
+    /// The values of a metric, row by row.
+    pub fn new(info: &MetricInfo, values: impl IntoIterator<Item = f64>) -> Column {
+        let (name, label) = (info.name.clone(), info.label.clone());
+        Column { name, label, unit: info.unit, values: values.into_iter().collect() }
+    }
+
+    /// How many there are of something, row by row.
+    pub fn counts(name: &str, counts: impl IntoIterator<Item = u64>) -> Column {
+        let values = counts.into_iter().map(|count| count as f64).collect();
+        Column { name: name.to_owned(), label: name.to_owned(), unit: Unit::Count, values }
+    }
+
+    /// The values as people read them.
+    pub fn texts(&self) -> Vec<String> {
+        self.values.iter().map(|&value| self.unit.format(value)).collect()
+    }
 }
 
 impl MetricInfo {
@@ -141,10 +166,18 @@ impl MetricInfo {
 
     /// A value for people: `97.61 %`, `0.0123`, or `-` for NaN. Numbers are [`significant`].
     pub fn format(&self, value: f64) -> String {
-        match self.unit {
+        self.unit.format(value)
+    }
+}
+
+impl Unit {
+    /// A value of it for people: `97.61 %`, `0.0123`, `42`, or `-` for NaN.
+    pub fn format(self, value: f64) -> String {
+        match self {
             _ if value.is_nan() => "-".into(),
             Unit::Share => format!("{:.2} %", 100.0 * value),
             Unit::Number => significant(value),
+            Unit::Count => format!("{value:.0}"),
         }
     }
 }
@@ -174,5 +207,6 @@ mod tests {
         let expected =
             ["0.0000", "0.012346", "0.99430", "12.346", "-123457", "1.500e-7", "2.500e9"];
         assert_eq!(found, expected);
+        assert_eq!([0.0, 12_345.0, f64::NAN].map(|x| Unit::Count.format(x)), ["0", "12345", "-"]);
     }
 }

@@ -162,7 +162,7 @@ mod tests {
         assert!(measures.get("r2").unwrap().is_nan(), "all targets of y are the same");
         let [table] = &second.breakdowns()[..] else { panic!("one table of all three") };
         assert_eq!((table.row, &table.names[..]), ("value", &["x".to_owned(), "y".into()][..]));
-        let column = |at: usize| table.columns[at].cells.join(" ");
+        let column = |at: usize| table.columns[at].texts().join(" ");
         assert_eq!(column(0), "1.0000 0.0000");
         assert_eq!(column(2), "0.72222 -");
     }

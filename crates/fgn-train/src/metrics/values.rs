@@ -109,7 +109,5 @@ pub(super) fn by_value(
     names: &[String],
     values: impl Iterator<Item = f64>,
 ) -> Breakdown {
-    let cells = values.map(|value| info.format(value)).collect();
-    let column = Column { name: info.label.clone(), cells };
-    Breakdown { row: "value", names: names.to_vec(), columns: vec![column] }
+    Breakdown { row: "value", names: names.to_vec(), columns: vec![Column::new(info, values)] }
 }

@@ -67,6 +67,11 @@ impl Sweep {
         &self.folder
     }
 
+    /// The file with a JSON object for each finished run, best trial first, which [`table`](Self::table) writes.
+    pub fn results(&self) -> PathBuf {
+        self.folder.join(RUNS)
+    }
+
     /// How many trainings it has.
     pub fn len(&self) -> usize {
         self.trials.len() * self.seeds.len()
@@ -129,7 +134,7 @@ impl Sweep {
         }
         let text = table::markdown(&self.columns()?, &mut rows);
         replace_file(&self.folder.join(TABLE), text.as_bytes())?;
-        replace_file(&self.folder.join(RUNS), table::lines(&rows).as_bytes())?;
+        replace_file(&self.results(), table::lines(&rows).as_bytes())?;
         Ok(text)
     }
 

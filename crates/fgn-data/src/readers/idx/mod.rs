@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use fgn_schema::TargetSchema;
+use fgn_schema::{InputSchema, TargetSchema};
 use serde::{Deserialize, Serialize};
 
 use self::format::{CLASSES, TEST, TRAIN, read_idx_folder, read_images, read_part};
@@ -52,6 +52,10 @@ impl Reader for Idx {
         };
         let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
         entries.any(|entry| entry.file_name().to_str().is_some_and(is_images))
+    }
+
+    fn suits(input: InputSchema) -> bool {
+        matches!(input, InputSchema::Image { .. })
     }
 
     fn read(

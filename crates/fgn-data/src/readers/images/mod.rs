@@ -45,7 +45,7 @@ pub struct ImageFolders;
 impl Reader for ImageFolders {
     type Options = ImageOptions;
 
-    const READS: &str = "a folder of images in a folder for each class (PNG, JPEG, BMP or PNM)";
+    const READS: &str = "images (PNG, JPEG, BMP or PNM), in a folder for each class";
 
     const ENDINGS: &[&str] = &["png", "jpg", "jpeg", "bmp", "pgm", "ppm", "pbm", "pnm"];
 
@@ -54,12 +54,17 @@ impl Reader for ImageFolders {
         path.is_dir() || has_ending(path, Self::ENDINGS)
     }
 
+    fn suits(input: InputSchema) -> bool {
+        matches!(input, InputSchema::Image { .. })
+    }
+
     fn read(
         path: &Path,
         options: &ImageOptions,
         like: Option<&Like>,
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>> {
+        like.map_or(Ok(()), |like| like.check_reader::<ImageFolders>(path))?;
         let name = path.display().to_string();
         let is_labelled = like.is_none_or(|like| like.labelled);
         let listing = match is_labelled {

@@ -63,12 +63,17 @@ impl Reader for Tables {
 
     const ENDINGS: &[&str] = table::ENDINGS;
 
+    fn suits(input: InputSchema) -> bool {
+        matches!(input, InputSchema::Series { .. })
+    }
+
     fn read(
         path: &Path,
         options: &SeriesOptions,
         like: Option<&Like>,
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>> {
+        like.map_or(Ok(()), |like| like.check_reader::<Tables>(path))?;
         options.check()?;
         let format = TextFormat { delimiter: options.delimiter, header: options.header };
         let mut table = table::open(path, format)?;
