@@ -4,11 +4,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
+use crate::fingerprint::{Fingerprint, Fingerprinter};
+
 /// Many rows of `width` numbers each.
 #[derive(Debug)]
 pub(super) struct Store {
     width: usize,
     storage: Storage,
+    fingerprint: Fingerprint,
 }
 
 #[derive(Debug)]
@@ -23,6 +26,11 @@ impl Store {
     #[cfg(test)]
     fn is_in_memory(&self) -> bool {
         matches!(self.storage, Storage::Memory(_))
+    }
+
+    /// Of all numbers, in their order.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Appends the numbers of `count` rows from row `first` on to `numbers`.
@@ -58,12 +66,14 @@ pub(super) struct Writer {
     limit: usize,
     memory: Vec<f32>,
     file: Option<BufWriter<File>>,
+    content: Fingerprinter,
 }
 
 impl Writer {
     /// For rows of `width` numbers, of which `bytes` may be in memory.
     pub(super) fn new(width: usize, bytes: usize) -> Writer {
-        Writer { width, rows: 0, limit: bytes / 4, memory: Vec::new(), file: None }
+        let (memory, content) = (Vec::new(), Fingerprinter::new());
+        Writer { width, rows: 0, limit: bytes / 4, memory, file: None, content }
     }
 
     /// Appends a row, and gives its index.
@@ -72,6 +82,7 @@ impl Writer {
     /// What the system says of the temporary file: a full disk, say.
     pub(super) fn push(&mut self, row: &[f32]) -> io::Result<u64> {
         debug_assert_eq!(row.len(), self.width);
+        row.iter().for_each(|number| self.content.bytes(&number.to_le_bytes()));
         if self.file.is_none() && self.memory.len() + row.len() > self.limit {
             let mut file = BufWriter::new(tempfile::tempfile()?);
             write(&mut file, &std::mem::take(&mut self.memory))?;
@@ -99,7 +110,7 @@ impl Writer {
                 Storage::Memory(self.memory)
             }
         };
-        Ok(Store { width: self.width, storage })
+        Ok(Store { width: self.width, storage, fingerprint: self.content.finish() })
     }
 }
 
