@@ -53,7 +53,7 @@ pub struct Cli {
 const HELP: &str = "\
 Exit codes:
   0    done
-  1    an error, printed to standard error; existing files are unchanged
+  1    an error, printed to standard error; also a training that has diverged
   2    arguments that are not understood
   130  interrupted by Ctrl-C, and saved: `fgn train --resume RUN` continues
 
