@@ -1,11 +1,13 @@
 //! Grey images in memory, checked when they are made.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use candle_core::{Device, Tensor};
 use fgn_schema::{Batch, InputSchema, Schema, TargetSchema};
 
 use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::pixels::{image_size, input};
 use crate::samples::{Samples, check_count, check_indices};
 
@@ -20,6 +22,8 @@ pub struct Images {
     classes: usize,
     pixels: Vec<u8>,
     labels: Vec<u8>,
+    /// Computed when it is first asked for.
+    fingerprint: OnceLock<Fingerprint>,
 }
 
 impl Images {
@@ -61,7 +65,8 @@ impl Images {
         let names = (0..classes).map(|class| class.to_string()).collect();
         let target = TargetSchema::Class { names, per_step: false };
         let schema = Schema::new(InputSchema::Image { height, width, channels: 1 }, target);
-        Ok(Images { name: origin.to_owned(), schema, height, width, classes, pixels, labels })
+        let (name, fingerprint) = (origin.to_owned(), OnceLock::new());
+        Ok(Images { name, schema, height, width, classes, pixels, labels, fingerprint })
     }
 
     /// Images of which nothing is known: there are no classes, and every label is 0.
@@ -78,8 +83,8 @@ impl Images {
         check_count(origin, count)?;
         let input = InputSchema::Image { height, width, channels: 1 };
         let (name, schema) = (origin.to_owned(), Schema::new(input, TargetSchema::None));
-        let labels = vec![0; count];
-        Ok(Images { name, schema, height, width, classes: 0, pixels, labels })
+        let (labels, fingerprint) = (vec![0; count], OnceLock::new());
+        Ok(Images { name, schema, height, width, classes: 0, pixels, labels, fingerprint })
     }
 
     /// Number of images, at least 1.
@@ -144,6 +149,18 @@ impl Samples for Images {
         let labels = indices.iter().map(|&index| u32::from(self.label(index as usize)));
         let target = Tensor::from_vec(labels.collect::<Vec<_>>(), indices.len(), device)?;
         Ok(Batch::new(input(pixels, self.height, self.width, device)?, target))
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let compute = || {
+            let mut content = Fingerprinter::new();
+            content.names(self.schema.target.names());
+            [self.height, self.width].iter().for_each(|&side| content.number(side as u64));
+            content.bytes(&self.labels);
+            content.bytes(&self.pixels);
+            content.finish()
+        };
+        Ok(*self.fingerprint.get_or_init(compute))
     }
 }
 

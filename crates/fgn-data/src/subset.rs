@@ -6,6 +6,7 @@ use candle_core::Device;
 use fgn_schema::{Batch, Schema};
 
 use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::samples::{Samples, check_indices};
 
 /// Some of other samples, as samples of their own.
@@ -66,5 +67,12 @@ impl Samples for Subset {
         check_indices(indices, self.len())?;
         let indices: Vec<u32> = indices.iter().map(|&index| self.indices[index as usize]).collect();
         self.whole.batch(&indices, device)
+    }
+
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut content = Fingerprinter::new();
+        content.fingerprint(self.whole.fingerprint()?);
+        self.indices.iter().for_each(|&index| content.number(index.into()));
+        Ok(content.finish())
     }
 }

@@ -21,7 +21,10 @@ pub(crate) fn complete(recipe: &Config<Table>, origin: &str) -> Result<(Config, 
     recipe.check_settings()?;
     recipe.data.check()?;
     let stand_in = ModelConfig::stand_in(&json(&recipe.model));
-    completed(recipe, &stand_in, &Statistics::default(), origin)?;
+    let smallest = completed(recipe, &stand_in, &Statistics::default(), origin)?;
+    if recipe.model.get("head").is_some_and(|head| head.get("kind").is_some()) {
+        smallest.check_measures()?;
+    }
     let dataset = open_data(&recipe.data)?;
     // The validation part must not be used, not even its mean.
     let train = recipe.data.divide(dataset.clone(), recipe.training.seed)?.train;
@@ -138,9 +141,18 @@ mod tests {
             ("training.epoch=3", "did you mean \"epochs\"?"),
             ("training.epochs=0", "training.epochs is 0"),
             ("data.series.tarjet=x", "did you mean \"target\"?"),
+            ("model.hidden_size=3", "did you mean \"model.recurrent.hidden_size\"?"),
         ] {
             let message = open(&["data.source=no/such.csv", typo]).err().unwrap().to_string();
             assert!(message.contains(expected), "{typo}: {message}");
+        }
+        for (measure, expected) in [
+            ("monitor=mea", "monitor is \"mea\", expected one of loss, mae, rmse, r2"),
+            ("metrics=[\"accuracy\"]", "metrics has \"accuracy\", which is not for 1 value"),
+        ] {
+            let settings = ["data.source=no/such.csv", "model.head.kind=regression", measure];
+            let message = open(&settings).err().unwrap().to_string();
+            assert!(message.contains(expected), "{measure}: {message}");
         }
         let settings = ["data.source=no/such.csv", "data.series.id=a", "data.series.target=b"];
         let error = open(&settings).err().unwrap();

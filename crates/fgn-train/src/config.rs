@@ -7,17 +7,19 @@ use serde::{Deserialize, Serialize};
 use crate::data::check_dataset;
 use crate::error::{Error, Result};
 use crate::metrics::LOSS;
+use crate::model::head_metrics;
 use crate::optimizer::gradients::Clip;
 use crate::optimizer::groups::ParameterGroup;
 use crate::optimizer::rules::OptimizerConfig;
 use crate::ranges::{decay, expect};
 use crate::schedule::{EarlyStopping, Schedule};
+use crate::section;
 
 /// A whole training: data, model, and how the one learns from the other.
 ///
 /// In TOML the fields are keys and tables of the same names; an unknown key is an error. The embedded
 /// recipes are examples of all of them. A model or data of your own have a configuration of your own,
-/// `M` and `D`.
+/// `M` and `D`: a structure, an enum with a tag, a map, or `()` where there is nothing to configure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -27,11 +29,15 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
     /// The names of the metrics to measure, beside the loss; those that suit the model if left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<String>,
-    /// What decides which epoch is best, for early stopping, the plateau schedule and the best checkpoint: the
+    /// What decides which epoch is best, for the model that is kept, early stopping and the plateau schedule: the
     /// loss, or the name of a metric. Of the validation part, or of the training where there is none.
     #[serde(default = "loss", skip_serializing_if = "is_loss")]
     pub monitor: String,
     /// What to train on.
+    #[serde(
+        with = "section",
+        bound(serialize = "D: Serialize", deserialize = "D: Deserialize<'de>")
+    )]
     pub data: D,
     /// How long to learn, and in what steps.
     pub training: TrainingConfig,
@@ -57,6 +63,10 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
     #[serde(default)]
     pub report: ReportConfig,
     /// What learns.
+    #[serde(
+        with = "section",
+        bound(serialize = "M: Serialize", deserialize = "M: Deserialize<'de>")
+    )]
     pub model: M,
 }
 
@@ -117,6 +127,21 @@ pub struct CheckpointConfig {
     /// How many of the last are kept, at least 1, beside the best; 2 if left out.
     #[serde(default = "two")]
     pub keep: usize,
+    /// Which epoch's model is kept in the end; the best one's if left out.
+    #[serde(default)]
+    pub model: KeptModel,
+}
+
+/// Which epoch's model is kept in the end, evaluated on the test part and saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptModel {
+    /// That of the best epoch, by [`Config::monitor`] on the validation part. Without such a part nothing says
+    /// which epoch is best, and it is that of the last one.
+    #[default]
+    Best,
+    /// That of the last epoch.
+    Last,
 }
 
 /// What is looked at while a model learns.
@@ -162,7 +187,7 @@ impl TrainingConfig {
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        CheckpointConfig { every_steps: None, keep: two() }
+        CheckpointConfig { every_steps: None, keep: two(), model: KeptModel::Best }
     }
 }
 
@@ -222,7 +247,7 @@ impl<M, D> Config<M, D> {
         self.clip.check()?;
         self.groups.iter().try_for_each(ParameterGroup::check)?;
         self.early_stopping.iter().try_for_each(EarlyStopping::check)?;
-        let CheckpointConfig { every_steps, keep } = self.checkpoint;
+        let CheckpointConfig { every_steps, keep, .. } = self.checkpoint;
         let every = every_steps.unwrap_or(1);
         expect(every >= 1, "checkpoint.every_steps", every, "at least 1")?;
         expect(keep >= 1, "checkpoint.keep", keep, "at least 1")
@@ -265,8 +290,18 @@ impl Config {
         self.check_settings()?;
         self.data.check()?;
         self.model.validate()?;
+        self.check_measures()?;
         let options = LossOptions::default().with_label_smoothing(self.training.label_smoothing);
         Ok(self.model.head.check_loss_options(&options)?)
+    }
+
+    /// Checks that the model's head has the metrics that are named, and what is monitored.
+    ///
+    /// # Errors
+    /// The first name that it has not.
+    pub(crate) fn check_measures(&self) -> Result<()> {
+        let metrics = head_metrics(&self.model.head, &self.metrics)?;
+        metrics.direction_of(&self.monitor).map(drop)
     }
 
     /// Checks what [`Config::check`] does, that data, model and training fit each other, and that this

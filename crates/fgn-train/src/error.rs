@@ -109,6 +109,39 @@ pub enum Error {
         /// Counted from 1.
         epoch: usize,
     },
+    /// A training whose loss in the end is many times that of the untrained model.
+    #[error(
+        "training has diverged: on training samples the loss of the model of epoch {epoch} is {loss:.4}, that of the \
+         untrained model was {untrained:.4}; try a lower optimizer.learning_rate, or clip.norm = 1.0"
+    )]
+    Diverged {
+        /// The loss.
+        loss: f64,
+        /// The loss before the first step.
+        untrained: f64,
+        /// Whose weights these are, counted from 1.
+        epoch: usize,
+    },
+    /// A model that nothing can be trained of.
+    #[error("the model cannot be trained: {0}")]
+    Untrainable(String),
+    /// Samples to measure on, or an epoch of training, without a single target.
+    #[error(
+        "{samples}: none of the samples has a target, expected at least one to compute the loss of"
+    )]
+    NoTargets {
+        /// The samples' name.
+        samples: String,
+    },
+    /// Data that is not what the training began with.
+    #[error(
+        "the data has changed since this run was saved: {changes}. Put it back; if it was moved, say where it is with \
+         --data PATH; to go on with it as it is now, add --accept-changed-data"
+    )]
+    ChangedData {
+        /// What has changed, part by part.
+        changes: String,
+    },
     /// A model's loss that is not one number.
     #[error("the loss has the shape {0:?}, expected a scalar")]
     Loss(Vec<usize>),
@@ -164,13 +197,27 @@ pub enum Error {
     },
     /// A configuration that is not the one its run was begun with.
     #[error(
-        "{} was changed since the run began: put it back, or begin a new run with it by \
+        "{} was changed since the run began: {difference} before; put it back, or begin a new run with it by \
          `fgn train {}`",
         file.display(), file.display()
     )]
     ConfigChanged {
         /// The file.
         file: PathBuf,
+        /// The first key that differs, and its values.
+        difference: String,
+    },
+    /// A folder that holds a run of another configuration.
+    #[error(
+        "{} holds a run of another configuration: {difference} there; choose another folder with --out; nothing was \
+         changed",
+        folder.display()
+    )]
+    OtherRun {
+        /// The folder.
+        folder: PathBuf,
+        /// The first key that differs, and its values.
+        difference: String,
     },
     /// A folder that holds another sweep.
     #[error(

@@ -4,7 +4,7 @@ use candle_core::Device;
 use fgn_data::{Batches, Order, Samples};
 use fgn_nn::Mode;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::learner::{Learner, Pass};
 use crate::loss_sum::LossSum;
 use crate::metrics::{Breakdown, Measures, MetricInfo, Metrics};
@@ -42,7 +42,7 @@ pub const EVALUATION_BATCH: usize = 100;
 /// Evaluates `model` on all of `samples`, with the metrics that suit the model.
 ///
 /// # Errors
-/// Samples that the model cannot read.
+/// Samples that the model cannot read, or of which none has a target.
 pub fn evaluate<M: Learner>(model: &M, samples: &dyn Samples) -> Result<Evaluation> {
     evaluate_with(model, samples, model.metrics(&[])?)
 }
@@ -66,9 +66,12 @@ pub fn evaluate_with<M: Learner>(
         let pass = Pass { mode: Mode::Eval, carried: &mut Vec::new(), label_smoothing: 0.0 };
         let scored = model.forward(&batch, pass)?;
         loss.add(&scored)?;
-        if let Some(prediction) = &scored.prediction {
+        if let Some(prediction) = scored.prediction.as_ref().filter(|_| scored.targets > 0) {
             metrics.update(prediction, batch.target())?;
         }
+    }
+    if loss.targets() == 0 {
+        return Err(Error::NoTargets { samples: samples.name().to_owned() });
     }
     Ok(Evaluation {
         targets: loss.targets(),

@@ -15,7 +15,7 @@ pub(crate) struct LossSum {
 }
 
 impl LossSum {
-    /// Adds a batch, and gives its mean loss.
+    /// Adds a batch, and gives its mean loss; a batch without targets adds nothing.
     ///
     /// # Errors
     /// [`Error::Loss`] for a loss that is not a scalar.
@@ -24,8 +24,10 @@ impl LossSum {
             return Err(Error::Loss(scored.loss.dims().to_vec()));
         }
         let loss: f64 = scored.loss.to_dtype(DType::F64)?.to_scalar()?;
-        self.loss += loss * scored.targets as f64;
-        self.targets += scored.targets;
+        if scored.targets > 0 {
+            self.loss += loss * scored.targets as f64;
+            self.targets += scored.targets;
+        }
         Ok(loss)
     }
 

@@ -147,13 +147,14 @@ pub struct TrainingPlan {
 
 /// A training that has come to its end.
 pub struct Finished<'a, M: ?Sized = Model> {
-    /// The trained model: with the last weights, the averages where they are taken, or those of the best
-    /// epoch where early stopping is on.
+    /// The trained model, with the weights of `epoch`.
     pub model: &'a M,
     /// The configuration, as TOML.
     pub config: &'a str,
     /// The epochs, in their order.
     pub history: &'a [EpochMetrics],
+    /// The epoch whose weights the model has, counted from 1: the best one or the last one.
+    pub epoch: usize,
     /// The evaluation of the model on the test set.
     pub test: &'a Evaluation,
     /// What it was trained, validated and tested on.

@@ -30,6 +30,11 @@ impl Override {
         Override { key: key.to_owned(), value: value.into() }
     }
 
+    /// The dotted key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Sets the value in `table`.
     ///
     /// # Errors

@@ -204,6 +204,39 @@ mod tests {
     }
 
     #[test]
+    fn keys_by_other_names_are_suggested_whole() {
+        for (text, key) in [
+            ("lr=1", "optimizer.learning_rate"),
+            ("optimizer.lr=1", "optimizer.learning_rate"),
+            ("training.lr=1", "optimizer.learning_rate"),
+            ("learning_rate=1", "optimizer.learning_rate"),
+            ("batch_size=1", "training.batch_size"),
+            ("epochs=1", "training.epochs"),
+            ("seed=1", "training.seed"),
+            ("hidden_size=1", "model.recurrent.hidden_size"),
+            ("model.hidden_size=1", "model.recurrent.hidden_size"),
+            ("model.recurrent.units=1", "model.recurrent.hidden_size"),
+            ("model.cell=lstm", "model.recurrent.cell.name"),
+            ("model.recurrent.cell=lstm", "model.recurrent.cell.name"),
+            ("model.recurrent.dropout=0.2", "model.recurrent.dropout.rate"),
+            ("model.head=regression", "model.head.kind"),
+            ("model.input=series", "model.input.kind"),
+            ("model.dense=100", "model.dense.size"),
+            ("optimizer=sgd", "optimizer.name"),
+            ("schedule=cosine", "schedule.name"),
+            ("clip=1.0", "clip.norm"),
+            ("early_stopping=3", "early_stopping.patience"),
+        ] {
+            let message = load("mnist-rows", &[text]).unwrap_err().to_string();
+            let hint = format!("; did you mean {key:?}?");
+            assert!(message.ends_with(&hint), "{text}: {message}");
+        }
+        let text = RECIPES[1].1.replace("\nlearning_rate = ", "\nlr = ");
+        let message = Config::<ModelConfig>::parse(&text, "my.toml", &[]).unwrap_err().to_string();
+        assert!(message.ends_with("; did you mean \"optimizer.learning_rate\"?"), "{message}");
+    }
+
+    #[test]
     fn typos_in_a_file_are_reported_by_line() {
         let text = RECIPES[0].1;
         let line_of =

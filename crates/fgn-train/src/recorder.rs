@@ -11,24 +11,27 @@ use serde::de::DeserializeOwned;
 use tracing::warn;
 
 use crate::checkpoint::files::Checkpoint;
-use crate::checkpoint::store::{CheckpointStore, steps};
+use crate::checkpoint::store::CheckpointStore;
 use crate::config::Config;
+use crate::difference::{DATA_SOURCE, first_difference};
 use crate::durable::replace_file;
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
+use crate::final_metrics::FinalMetrics;
 use crate::learner::Learner;
 use crate::observer::{Finished, Observer, TrainingPlan};
 use crate::run::{check_version, no_run};
 use crate::run_files::{self, CHECKPOINTS, CONFIG, METRICS, MODEL};
+use crate::run_folder;
 
 /// Where runs are kept if nobody says otherwise.
 const RUNS: &str = "runs";
 
 /// An observer that writes a run folder:
 /// - `config.toml`: the configuration, a recipe that repeats the run;
-/// - `metrics.jsonl`: an [`EpochMetrics`] a line, and at last
-///   `{"final": true, "test_loss": …}` with the metrics on the test part;
-/// - `model.safetensors`: the model after the last finished epoch;
+/// - `metrics.jsonl`: an [`EpochMetrics`] a line, and at last [`FinalMetrics`],
+///   `{"final": true, "epoch": 3, "test_loss": …}`;
+/// - `model.safetensors`: the model after the last finished epoch; in the end the one that is kept;
 /// - `checkpoints`: what an interrupted run resumes from.
 pub struct Recorder {
     folder: PathBuf,
@@ -46,22 +49,33 @@ pub struct Resumed<M = ModelConfig, D = DataConfig> {
 }
 
 impl Recorder {
-    /// Begins a run in `folder`, or in the first of `runs/<name>-1`, `runs/<name>-2`, … that is free.
+    /// Begins a run in `folder`, or in the first of `runs/<name>-1`, `runs/<name>-2`, … that is free. A new folder
+    /// appears with the configuration in it, or not at all, also if the process is killed.
     ///
     /// # Errors
-    /// A folder that holds a run already, which stays as it is, or that cannot be written.
+    /// A folder that holds a run already, which stays as it is, or that cannot be written; one in which another
+    /// process is training.
     pub fn create<M: Serialize, D: Serialize>(
         folder: Option<&Path>,
         config: &Config<M, D>,
     ) -> Result<Recorder> {
         let text = config.to_toml()?;
-        let folder = match folder {
-            Some(folder) => claim(folder)?,
-            None => first_free(Path::new(RUNS), &config.name)?,
+        let store = |folder: &Path| {
+            CheckpointStore::open(&folder.join(CHECKPOINTS), config.checkpoint.keep)
         };
-        let store = CheckpointStore::open(&folder.join(CHECKPOINTS), config.checkpoint.keep)?;
-        replace_file(&folder.join(CONFIG), text.as_bytes())?;
-        Ok(Recorder { folder, store })
+        let Some(folder) = folder else {
+            let folder = run_folder::make_first_free(Path::new(RUNS), &config.name, &text)?;
+            return Ok(Recorder { store: store(&folder)?, folder });
+        };
+        if folder.exists() || !run_folder::make(folder, &text)? {
+            run_folder::check_free(folder)?;
+            let locked = store(folder)?;
+            // Another process may have begun and ended before the lock was taken.
+            run_folder::check_free(folder)?;
+            replace_file(&folder.join(CONFIG), text.as_bytes())?;
+            return Ok(Recorder { folder: folder.to_owned(), store: locked });
+        }
+        Ok(Recorder { folder: folder.to_owned(), store: store(folder)? })
     }
 
     /// Resumes the run in `folder`, from its last checkpoint; with `last_good`, from the last that is
@@ -69,7 +83,7 @@ impl Recorder {
     ///
     /// # Errors
     /// A folder without a run, or with one that another process is writing; a damaged checkpoint; a
-    /// `config.toml` that was changed.
+    /// `config.toml` that was changed, in another key than `data.source`.
     pub fn resume<M: DeserializeOwned, D: DeserializeOwned>(
         folder: &Path,
         last_good: bool,
@@ -81,10 +95,13 @@ impl Recorder {
         let mut store = CheckpointStore::open(&checkpoints, 1)?;
         let checkpoint = store.last(last_good)?;
         let text = match (fs::read_to_string(&file), &checkpoint) {
-            (Ok(text), Some(saved)) if text != saved.config => {
-                return Err(Error::ConfigChanged { file });
+            (Ok(text), Some(saved)) => {
+                match first_difference(&text, &saved.config, &[DATA_SOURCE]) {
+                    Some(difference) => return Err(Error::ConfigChanged { file, difference }),
+                    None => text,
+                }
             }
-            (Ok(text), _) => text,
+            (Ok(text), None) => text,
             // It was lost; the checkpoint has it.
             (Err(error), Some(saved)) if error.kind() == ErrorKind::NotFound => {
                 replace_file(&file, saved.config.as_bytes())?;
@@ -101,6 +118,14 @@ impl Recorder {
         store.keep(config.checkpoint.keep);
         let recorder = Recorder { folder: folder.to_owned(), store };
         Ok(Resumed { recorder, config, checkpoint })
+    }
+
+    /// Writes down the configuration of data that was moved.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub(crate) fn replace_config(&self, text: &str) -> Result<()> {
+        replace_file(&self.folder.join(CONFIG), text.as_bytes())
     }
 
     /// The run folder.
@@ -139,15 +164,9 @@ impl<M: Learner> Observer<M> for Recorder {
     }
 
     fn finish(&mut self, finished: &Finished<'_, M>) -> Result<()> {
-        let Finished { model, test, .. } = finished;
-        model.save(&self.folder.join(MODEL))?;
-        let values = test.measures.iter().map(|(name, value)| {
-            // JSON has no NaN and no infinity.
-            (format!("test_{name}"), serde_json::Number::from_f64(value).into())
-        });
-        let mut line: serde_json::Map<String, serde_json::Value> = values.collect();
-        line.insert("final".into(), true.into());
-        self.line(&line)
+        finished.model.save(&self.folder.join(MODEL))?;
+        let test = finished.test.measures.clone();
+        self.line(&FinalMetrics { epoch: finished.epoch, test }.line())
     }
 }
 
@@ -174,36 +193,12 @@ pub fn read_metrics(folder: &Path) -> Result<Vec<EpochMetrics>> {
     Ok(history)
 }
 
-fn claim(folder: &Path) -> Result<PathBuf> {
-    let there = |file: &&str| folder.join(file).exists();
-    // Without a checkpoint in it, that folder is what is left of a run killed as it began.
-    let saved = steps(&folder.join(CHECKPOINTS)).is_ok_and(|steps| !steps.is_empty());
-    let saved = saved.then_some(CHECKPOINTS);
-    if let Some(file) = run_files::ALL.into_iter().find(there).or(saved) {
-        return Err(Error::RunExists { folder: folder.to_owned(), file });
-    }
-    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    Ok(folder.to_owned())
-}
-
-fn first_free(parent: &Path, name: &str) -> Result<PathBuf> {
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    let mut number = 1;
-    loop {
-        let folder = parent.join(format!("{name}-{number}"));
-        match fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
-            Err(error) => return Err(Error::io("create", folder)(error)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evaluation::evaluate;
     use crate::run::TrainedRun;
+    use crate::run_files;
     use crate::testing;
     use crate::train::train;
 
@@ -227,18 +222,11 @@ mod tests {
         let last: serde_json::Value = serde_json::from_str(last).unwrap();
         assert_eq!(last["final"], true);
         assert_eq!(last["test_accuracy"].as_f64(), trained.test.get("accuracy"));
+        assert_eq!(last["epoch"], trained.epoch);
         let mut files: Vec<_> =
             fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         files.sort();
         assert_eq!(files, [CHECKPOINTS, CONFIG, METRICS, MODEL]);
-    }
-
-    #[test]
-    fn the_first_free_number_is_taken() {
-        let parent = tempfile::tempdir().unwrap();
-        fs::create_dir(parent.path().join("a-2")).unwrap();
-        let taken: Vec<_> = (0..3).map(|_| first_free(parent.path(), "a").unwrap()).collect();
-        assert_eq!(taken, ["a-1", "a-3", "a-4"].map(|name| parent.path().join(name)));
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::run_files::{CONFIG, MODEL};
 
-/// A finished run, opened again.
+/// A run, opened again.
 pub struct TrainedRun {
     /// What was trained, and how.
     pub config: Config,
-    /// The model after the last epoch.
+    /// The model that is kept; of an interrupted run, that after the last finished epoch.
     pub model: Model,
 }
 

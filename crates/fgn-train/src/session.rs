@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use candle_core::{DType, Device};
-use fgn_data::Dataset;
+use fgn_data::{DataConfig, Dataset};
 use fgn_nn::Model;
 
-use crate::checkpoint::files::Checkpoint;
 use crate::config::Config;
 use crate::data::open_data;
-use crate::error::Result;
+use crate::difference::{DATA_SOURCE, first_difference};
+use crate::error::{Error, Result};
+use crate::final_metrics::FinalMetrics;
 use crate::gates::recorder::GateRecorder;
 use crate::observer::Observer;
 use crate::recorder::{Recorder, Resumed};
+use crate::run_folder;
 use crate::train::Trained;
 use crate::trainer::{End, Trainer};
 
@@ -24,6 +26,17 @@ pub struct Session {
     dataset: Dataset,
     trainer: Trainer<Model>,
     recorder: Recorder,
+}
+
+/// How a run is resumed.
+#[derive(Clone, Debug, Default)]
+pub struct ResumeOptions {
+    /// If the last checkpoint is damaged, resume from the last that is not.
+    pub last_good: bool,
+    /// Where the data is now, if it was moved; `config.toml` then says so.
+    pub data: Option<PathBuf>,
+    /// Go on with data that has changed.
+    pub accept_changed_data: bool,
 }
 
 /// How a session ended.
@@ -65,18 +78,74 @@ impl Session {
         Ok(Session { config, dataset, trainer, recorder })
     }
 
-    /// The run in `folder`, from its last checkpoint on; with `last_good`, from the last that is not
-    /// damaged.
+    /// The run in `folder`, from its last checkpoint on.
     ///
     /// # Errors
-    /// Those of [`Recorder::resume`]; data that is no longer what it was.
-    pub fn resume(folder: &Path, last_good: bool, device: &Device) -> Result<Session> {
-        let resumed: Resumed = Recorder::resume(folder, last_good)?;
+    /// Those of [`Recorder::resume`]; data that is not what it was.
+    pub fn resume(folder: &Path, options: &ResumeOptions, device: &Device) -> Result<Session> {
+        let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
+        if let Some(path) = &options.data {
+            resumed.config.data.source = DataConfig::absolute(path)?;
+        }
+        let dataset = open_data(&resumed.config.data)?;
+        Session::resume_on(dataset, resumed, options, device)?.with_config_written()
+    }
+
+    /// The run in `folder`: a new one if there is none, else the one there, from its last checkpoint on; none if
+    /// that one is finished. So one command, given again and again, brings a run to its end. The data may lie
+    /// elsewhere than before; `options.data` is of no effect, `config` says where it is.
+    ///
+    /// # Errors
+    /// Those of [`begin_on`](Self::begin_on) and [`resume`](Self::resume); a run of another configuration.
+    pub fn begin_or_resume(
+        dataset: Dataset,
+        mut config: Config,
+        folder: &Path,
+        options: &ResumeOptions,
+        device: &Device,
+    ) -> Result<Option<Session>> {
+        if run_folder::run_in(folder).is_none() {
+            return Session::begin_on(dataset, config, Some(folder), device).map(Some);
+        }
+        config.data.settle(&dataset)?;
+        let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
+        resumed.config.data.source.clone_from(&config.data.source);
+        let session = Session::resume_on(dataset, resumed, options, device)?;
+        // What a recipe leaves out of the model follows from the data.
+        let changed = if options.accept_changed_data { &["model"][..] } else { &[] };
+        let aside = [&[DATA_SOURCE], changed].concat();
+        let [one, other] = [config.to_toml()?, session.config.to_toml()?];
+        if let Some(difference) = first_difference(&one, &other, &aside) {
+            return Err(Error::OtherRun { folder: folder.to_owned(), difference });
+        }
+        match FinalMetrics::read(folder)? {
+            Some(_) => Ok(None),
+            None => session.with_config_written().map(Some),
+        }
+    }
+
+    fn resume_on(
+        dataset: Dataset,
+        resumed: Resumed,
+        options: &ResumeOptions,
+        device: &Device,
+    ) -> Result<Session> {
         let Resumed { recorder, config, checkpoint } = resumed;
-        let (dataset, mut trainer) = prepare(open_data(&config.data)?, &config, device)?;
-        let restore = |checkpoint: &Checkpoint| trainer.restore(checkpoint);
-        checkpoint.as_ref().map_or(Ok(()), restore)?;
+        let (dataset, mut trainer) = prepare(dataset, &config, device)?;
+        if options.accept_changed_data {
+            trainer.accept_changed_data();
+        }
+        if let Some(checkpoint) = &checkpoint {
+            trainer.restore(checkpoint)?;
+            trainer.check_data(&dataset)?;
+        }
         Ok(Session { config, dataset, trainer, recorder })
+    }
+
+    /// With `config.toml` as it is now: of data that was moved.
+    fn with_config_written(self) -> Result<Session> {
+        self.recorder.replace_config(&self.config.to_toml()?)?;
+        Ok(self)
     }
 
     /// Where the run is.

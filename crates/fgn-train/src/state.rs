@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fgn_data::Fingerprint;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,9 +17,10 @@ use crate::schedule::Patience;
 pub struct TrainerState {
     /// The version of this format; others are not read.
     pub(crate) format: u32,
-    /// Samples for training, validation and test: a training is not resumed on another data set. Zeros until the
-    /// data set is known.
-    pub(crate) samples: [usize; 3],
+    /// What the data set is: a training is not resumed on another one by mistake. None until it is known.
+    pub(crate) data: Option<DataState>,
+    /// The loss on some training samples before the first step, where it is finite.
+    pub(crate) untrained_loss: Option<f64>,
     /// The instruction set: on another one, the bits may differ.
     pub(crate) isa: String,
     /// Steps made over all epochs, those skipped included.
@@ -47,6 +49,17 @@ pub struct TrainerState {
     pub(crate) history: Vec<EpochMetrics>,
 }
 
+/// What the parts of a data set are: for training, validation and test.
+pub(crate) type DataState = [PartState; 3];
+
+/// What a part of a data set is. The default is that of a part that there is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PartState {
+    pub(crate) samples: usize,
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
 /// The best epoch so far, by what the training monitors.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,7 +69,7 @@ pub(crate) struct Best {
     pub(crate) score: f64,
 }
 
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// More steps or samples than any training has, and few enough to be multiplied.
 const MOST: usize = 1 << 40;
@@ -65,7 +78,8 @@ impl TrainerState {
     pub(crate) fn new(isa: &str) -> TrainerState {
         TrainerState {
             format: FORMAT,
-            samples: [0; 3],
+            data: None,
+            untrained_loss: None,
             isa: isa.to_owned(),
             step: 0,
             epoch: 1,
@@ -87,6 +101,11 @@ impl TrainerState {
     /// Steps made, over all epochs.
     pub fn step(&self) -> usize {
         self.step
+    }
+
+    /// How many samples there are to train on; 0 until they are known.
+    pub(crate) fn train_samples(&self) -> usize {
+        self.data.map_or(0, |[train, ..]| train.samples)
     }
 
     /// The epochs measured so far.

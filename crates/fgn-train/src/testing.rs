@@ -11,7 +11,12 @@ use crate::observer::Observer;
 
 /// Three classes of 6 x 4 images: a bright pair of rows on noise.
 pub(crate) fn dataset() -> Dataset {
-    Dataset { train: images(90, 1), valid: None, test: images(31, 2) }.shared()
+    dataset_with(|_| ())
+}
+
+/// The same with other labels in the training part.
+pub(crate) fn dataset_with(change: impl FnOnce(&mut [u8])) -> Dataset {
+    Dataset { train: images(90, 1, change), valid: None, test: images(31, 2, |_| ()) }.shared()
 }
 
 /// A training that learns it in four epochs.
@@ -36,13 +41,14 @@ pub(crate) fn load(more: &[&str]) -> Result<Config> {
     Config::load("mnist-rows", &overrides.collect::<Result<Vec<_>>>()?)
 }
 
-fn images(count: usize, seed: u64) -> Images {
+fn images(count: usize, seed: u64, change: impl FnOnce(&mut [u8])) -> Images {
     let mut noise = ChaCha8Rng::seed_from_u64(seed);
-    let labels: Vec<u8> = (0..count).map(|i| (i % 3) as u8).collect();
+    let mut labels: Vec<u8> = (0..count).map(|i| (i % 3) as u8).collect();
     let pixel =
         |label: u8, at: u8, noise: u32| (noise % 60) as u8 + if at / 8 == label { 180 } else { 0 };
     let pixels = labels.iter().flat_map(|&label| (0..24).map(move |at| (label, at)));
     let pixels = pixels.map(|(label, at)| pixel(label, at, noise.next_u32())).collect();
+    change(&mut labels);
     Images::new("testing", 6, 4, 3, pixels, labels).unwrap()
 }
 

@@ -13,13 +13,13 @@ use crate::observer::Observer;
 use crate::trainer::{Trainer, finite};
 
 /// Trains the model that `config` describes on `dataset`, and reports to `observer`. The test set is
-/// used once, after the last epoch.
+/// used once, at the end.
 ///
 /// The same configuration and data give the same model, bit for bit, whatever the number of threads.
 ///
 /// # Errors
-/// A configuration that does not fit the data, before any work; a loss that is not finite;
-/// whatever `observer` returns.
+/// A configuration that does not fit the data, before any work; a loss that is not finite; a training that has
+/// diverged; whatever `observer` returns.
 ///
 /// ```
 /// use fgn_data::{Dataset, Images};
@@ -66,19 +66,21 @@ impl<M: Learner> Trainer<M> {
         observer: &mut dyn Observer<M>,
     ) -> Result<Trained<M>> {
         let test = evaluate_with(self.model(), &dataset.test, self.new_metrics()?)?;
-        finite::measured(test.loss(), self.state().history().len())?;
+        finite::measured(test.loss(), self.epoch())?;
         self.finish(dataset, &test, observer)?;
-        let history = self.state().history().to_vec();
-        Ok(Trained { model: self.into_model(), history, test })
+        let (history, epoch) = (self.state().history().to_vec(), self.epoch());
+        Ok(Trained { model: self.into_model(), history, epoch, test })
     }
 }
 
 /// What a training gives.
 pub struct Trained<M = Model> {
-    /// The model after the last epoch.
+    /// The model, with the weights of `epoch`.
     pub model: M,
     /// One entry an epoch.
     pub history: Vec<EpochMetrics>,
+    /// The epoch whose weights the model has, counted from 1: the best one or the last one.
+    pub epoch: usize,
     /// The evaluation of the model on the test part.
     pub test: Evaluation,
 }

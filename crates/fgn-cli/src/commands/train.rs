@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use candle_core::Device;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use clap_complete::engine::ArgValueCompleter;
 use fgn_report::{grouped, observers};
 use fgn_schema::decimals;
 use fgn_train::{
-    Config, DataConfig, End, Override, RECIPES, Session, SessionOutcome, Trained, open_data,
+    Config, DataConfig, End, KeptModel, Override, RECIPES, ResumeOptions, Session, SessionOutcome,
+    Trained, open_data,
 };
 
 use serde_json::{Value, json};
@@ -38,15 +39,22 @@ Examples:
   fgn train --set early_stopping.patience=3 --set monitor=accuracy
   fgn train runs/mnist-1/config.toml      the same training again
   fgn train --resume runs/mnist-1         resume after an interruption, as if there had been none
+  fgn train --resume runs/images-1 --data /new/place/photos       after the data was moved
+  fgn train mnist-rows --out runs/job --continue      begin, or resume, or do nothing if it is done
 
 A value of --set is TOML, or a bare word for a string. The keys are those of a recipe; config.toml
 in each run folder has all of them. What a recipe leaves out of [model], as model.input and
 model.head, is taken from the data.
 
 Ctrl-C once finishes the step, saves and stops; twice stops at once. A run that was killed resumes
-from its last checkpoint: there is one after each epoch, and one every checkpoint.every_steps steps.";
+from its last checkpoint: there is one after each epoch, and one every checkpoint.every_steps steps.
+
+The model that is saved is that of the best epoch, by `monitor` on the validation part; without such
+a part, or with --set checkpoint.model=last, that of the last epoch. A training that has diverged,
+to a loss that is not finite or ten times that of the untrained model, is an error.";
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("again").args(["resume", "continue"]))]
 pub(crate) struct TrainArgs {
     #[arg(default_value = "mnist", help = recipes(), add = ArgValueCompleter::new(complete::recipes))]
     recipe: String,
@@ -74,12 +82,19 @@ pub(crate) struct TrainArgs {
     set: Vec<String>,
     /// Resume the run in this folder, as if it had never stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "recipe", "epochs", "batch_size", "learning_rate", "seed", "out", "data", "set",
+        "recipe", "epochs", "batch_size", "learning_rate", "seed", "out", "set",
     ])]
     resume: Option<PathBuf>,
+    /// Begin the run in --out DIR if it is not there, resume it if it is interrupted, and do nothing if it is
+    /// finished: for schedulers, which give the same command again
+    #[arg(long = "continue", id = "continue", requires = "out")]
+    is_continued: bool,
     /// If the last checkpoint is damaged, resume from the last one that is not
-    #[arg(long, requires = "resume")]
+    #[arg(long, requires = "again")]
     last_good: bool,
+    /// Resume although the data is no longer what it was
+    #[arg(long, requires = "again")]
+    accept_changed_data: bool,
     /// Print one JSON object at the end: the run folder, and what was measured on the test part. The lines of the
     /// epochs go to standard error
     #[arg(long)]
@@ -88,13 +103,13 @@ pub(crate) struct TrainArgs {
 
 impl TrainArgs {
     pub(crate) fn run(self, device: &Device, quiet: bool) -> Result<ExitCode> {
-        let session = match &self.resume {
-            Some(folder) => Session::resume(folder, self.last_good, device)?,
-            None => {
-                let (config, dataset) = Config::open(&self.recipe, &self.overrides()?)?;
-                let dataset = dataset.map_or_else(|| open_data(&config.data), Ok)?;
-                Session::begin_on(dataset, config, self.out.as_deref(), device)?
+        let Some(session) = self.session(device)? else {
+            let folder = self.out.unwrap_or_default();
+            match self.json {
+                true => print_json(&json!({ "run": folder.to_string_lossy(), "end": FINISHED }))?,
+                false => print(&format!("The run in {} is finished.\n", folder.display()))?,
             }
+            return Ok(ExitCode::SUCCESS);
         };
         let console = match (quiet, self.json) {
             (true, _) => Console::quiet(),
@@ -102,23 +117,38 @@ impl TrainArgs {
             (false, false) => Console::new(),
         };
         let mut observers = (observers(session.folder(), session.config())?, console);
-        let monitor = session.config().monitor.clone();
+        let config = session.config().clone();
         let SessionOutcome { folder, step, end, trained } =
             session.run(interrupt::on_ctrl_c()?, &mut observers)?;
-        if self.json {
-            print_json(&json(&folder, step, end, trained.as_ref()))?;
-            let code = if trained.is_some() { 0 } else { interrupt::EXIT_CODE };
-            return Ok(ExitCode::from(code));
+        match (&trained, self.json) {
+            (trained, true) => print_json(&json(&folder, step, end, trained.as_ref()))?,
+            (Some(trained), false) => print(&summary(&folder, end, &config, trained))?,
+            (None, false) => print(&interrupted(&folder, step))?,
         }
-        match trained {
-            Some(trained) => {
-                print(&summary(&folder, end, &monitor, &trained))?;
-                Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::from(if trained.is_some() { 0 } else { interrupt::EXIT_CODE }))
+    }
+
+    /// The session that is asked for; none if its run is finished already.
+    fn session(&self, device: &Device) -> Result<Option<Session>> {
+        let options = self.resume_options();
+        if let Some(folder) = &self.resume {
+            return Ok(Some(Session::resume(folder, &options, device)?));
+        }
+        let (config, dataset) = Config::open(&self.recipe, &self.overrides()?)?;
+        let dataset = dataset.map_or_else(|| open_data(&config.data), Ok)?;
+        Ok(match &self.out {
+            Some(folder) if self.is_continued => {
+                Session::begin_or_resume(dataset, config, folder, &options, device)?
             }
-            None => {
-                print(&interrupted(&folder, step))?;
-                Ok(ExitCode::from(interrupt::EXIT_CODE))
-            }
+            folder => Some(Session::begin_on(dataset, config, folder.as_deref(), device)?),
+        })
+    }
+
+    fn resume_options(&self) -> ResumeOptions {
+        ResumeOptions {
+            last_good: self.last_good,
+            data: self.data.clone(),
+            accept_changed_data: self.accept_changed_data,
         }
     }
 
@@ -138,16 +168,20 @@ impl TrainArgs {
     }
 }
 
+/// The end of a training that nothing cut short, for programs.
+const FINISHED: &str = "finished";
+
 /// What `--json` prints.
 fn json(folder: &Path, step: usize, end: End, trained: Option<&Trained>) -> Value {
     let end = match end {
         End::Interrupted => "interrupted",
         End::StoppedEarly => "stopped early",
-        End::Finished => "finished",
+        End::Finished => FINISHED,
     };
     let mut object = json!({ "run": folder.to_string_lossy(), "end": end, "steps": step });
     if let Some(trained) = trained {
         object["epochs"] = trained.history.len().into();
+        object["epoch"] = trained.epoch.into();
         object["test"] = measured::json(&trained.test);
     }
     object
@@ -161,13 +195,18 @@ fn interrupted(folder: &Path, step: usize) -> String {
     )
 }
 
-fn summary(folder: &Path, end: End, monitor: &str, trained: &Trained) -> String {
+fn summary(folder: &Path, end: End, config: &Config, trained: &Trained) -> String {
     let (program, folder, test) = (program(), folder.display(), &trained.test);
+    let monitor = &config.monitor;
     let early = match end {
-        End::StoppedEarly => format!(
-            "\nStopped early: the {monitor} no longer improved. The model is that of the best epoch.\n"
-        ),
+        End::StoppedEarly => format!("Stopped early: the {monitor} no longer improved.\n"),
         _ => String::new(),
+    };
+    let is_measured = trained.history.iter().any(|epoch| epoch.valid.is_some());
+    let (epoch, epochs) = (trained.epoch, trained.history.len());
+    let kept = match config.checkpoint.model {
+        KeptModel::Best if is_measured => format!("the best by validation {monitor}"),
+        _ => "the last".into(),
     };
     let (main, targets) = (main_measure(test), targets(test, trained.model.config()));
     let measured = match test.metrics.is_empty() {
@@ -179,7 +218,7 @@ fn summary(folder: &Path, end: End, monitor: &str, trained: &Trained) -> String 
         None => "evaluate it again".into(),
     };
     format!(
-        "{early}\n{measured}\n\n\
+        "\n{early}The model is that of epoch {epoch} of {epochs}, {kept}.\n{measured}\n\n\
          The run is in {folder}: config.toml, metrics.jsonl, model.safetensors, curves.svg, report.html\n\
          Next:\n  open {folder}/report.html in a browser\n  {program} eval {folder}            {by}\n  \
          {program} predict {folder} FILE    use it on a file of your own\n"

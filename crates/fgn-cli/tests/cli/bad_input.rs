@@ -79,6 +79,20 @@ fn unknown_names_and_impossible_values_are_reported_before_any_work() {
             &["`classifcation`", "mean \"classification\"?"],
         ),
         (&["train", "--set", "model.classes=10"], &["unknown field `classes`", "head"]),
+        (&["train", "--set", "lr=0.1"], &["mean \"optimizer.learning_rate\"?"]),
+        (&["train", "--set", "model.hidden_size=9"], &["mean \"model.recurrent.hidden_size\"?"]),
+        (
+            &["train", "series", "--data", "no.csv", "--set", "model.hidden_size=9"],
+            &["mean \"model.recurrent.hidden_size\"?"],
+        ),
+        (
+            &["train", "--data", "nowhere/data", "--set", "monitor=acuracy"],
+            &["monitor is \"acuracy\", expected one of loss, accuracy"],
+        ),
+        (
+            &["train", "--set", "checkpoint.model=bets"],
+            &["unknown variant `bets`", "mean \"best\"?"],
+        ),
         (&["export", "nowhere", "x.safetensors"], &["nowhere is no run folder"]),
         (&["recipes", "show", "mnits"], &["did you mean \"mnist\"?"]),
         (&["data", "mnits"], &["did you mean \"mnist\"?"]),
@@ -196,4 +210,27 @@ fn a_run_of_an_earlier_version_is_refused() {
     ] {
         place.fgn(args).fails_with(&["run/config.toml", "earlier version of fgn"]);
     }
+}
+
+/// A rate of 1e10 takes the loss to billions: that is an error, and not a result.
+#[test]
+fn a_training_that_diverges_fails() {
+    let place = Place::new();
+    let args = ["--out", "run", "--set", "optimizer.learning_rate=1e10"];
+    let done = place.train(2, &args);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for part in [
+        "WARN the training loss of epoch 1 is ",
+        "error: training has diverged",
+        "that of the untrained model was 2.",
+        "lower optimizer.learning_rate",
+    ] {
+        assert!(done.err.contains(part), "no {part:?} in {}", done.err);
+    }
+    assert!(!place.read("run/metrics.jsonl").contains("final"));
+    // Given again, it is one again.
+    let small = crate::place::small(2);
+    let small = small.iter().map(String::as_str).chain(args).chain(["--continue"]);
+    let again = place.fgn(&small.collect::<Vec<_>>());
+    again.fails_with(&["training has diverged"]);
 }

@@ -19,6 +19,11 @@ fn args(out: &str) -> Vec<String> {
     args
 }
 
+/// Begins the run or continues it, whichever is due.
+fn continued(run: &str) -> Vec<String> {
+    [args(run), vec!["--continue".to_owned()]].concat()
+}
+
 fn resume(run: &str) -> Vec<String> {
     ["train", "--resume", run].map(str::to_owned).to_vec()
 }
@@ -42,7 +47,8 @@ fn run(place: &Place, args: &[String]) {
     assert!(place.command(args).status().unwrap().success(), "{args:?}");
 }
 
-/// Kills at random moments, checkpoint writes among them: 100 with
+/// Kills at random moments, the first milliseconds and checkpoint writes among them; the same command begins the run
+/// and continues it. 100 with
 /// `FGN_KILLS=100 cargo test -p fgn-cli --test cli killed`.
 #[test]
 fn killed_runs_end_in_the_same_bits() {
@@ -65,10 +71,11 @@ fn killed_runs_end_in_the_same_bits() {
         let mut finished = false;
         while !finished {
             let begun = folder.join("config.toml").exists();
-            let next = if begun { resume(&name) } else { args(&name) };
+            assert!(begun || !folder.exists(), "half a run folder");
+            let next = continued(&name);
             let mut child = place.command(&next).spawn().unwrap();
-            // Most moments are early, so that most runs are killed more than once.
-            let share = rng.next_f64();
+            // Most moments are early, so that most runs are killed more than once; some are the very first.
+            let share = if rng.next_f64() < 0.2 { 0.02 } else { 1.0 } * rng.next_f64();
             if killed < kills {
                 std::thread::sleep(took.mul_f64(0.9 * share));
             } else {
@@ -125,7 +132,9 @@ fn a_damaged_checkpoint_is_reported_and_skipped_when_asked_for() {
     let config = place.path("run/config.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("epochs = 3", "epochs = 4")).unwrap();
-    place.fgn(&["train", "--resume", "run"]).fails_with(&["config.toml was changed"]);
+    place
+        .fgn(&["train", "--resume", "run"])
+        .fails_with(&["config.toml was changed", "training.epochs is 4, and 3 before"]);
 }
 
 /// The system refuses to write more than a few kilobytes a file, as a full disk does.
@@ -214,4 +223,156 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     }
     run(&place, &resume("run"));
     assert!(result(&place.path("run")) == whole);
+}
+
+/// What `--continue` says of a finished run, and leaves of it.
+#[test]
+fn one_command_begins_continues_and_ends_a_run() {
+    let place = Place::new();
+    let command = |more: &[&str]| {
+        let all = [continued("run"), more.iter().map(|arg| (*arg).to_owned()).collect()].concat();
+        place.fgn(&all.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    // What a kill may leave in a folder that was there before, and beside one that was not.
+    fs::create_dir_all(place.path("run/checkpoints")).unwrap();
+    for leftover in ["run/config.toml.partial", "run/checkpoints/lock", "run/job.log"] {
+        fs::write(place.path(leftover), "").unwrap();
+    }
+    command(&[]).succeeds();
+    let whole = result(&place.path("run"));
+    let report = place.read("run/report.html");
+    fs::remove_file(place.path("run/report.html")).unwrap();
+    let done = command(&[]).succeeds();
+    assert_eq!(done.out, "The run in run is finished.\n");
+    assert!(!place.path("run/report.html").exists(), "nothing was done");
+    assert!(result(&place.path("run")) == whole && !report.is_empty());
+
+    let other = command(&["--set", "training.epochs=4"]);
+    other.fails_with(&["run holds a run of another configuration", "training.epochs is 4, and 3"]);
+    let other = command(&["--set", "model.recurrent.layers=2"]);
+    other.fails_with(&["model.recurrent.layers is 2, and 1"]);
+    let other = command(&["--set", "groups=[{ parameters = \"*:phi\" }]"]);
+    other.fails_with(&["groups is [", "and not set"]);
+    place.fgn(&["train", "--continue"]).fails_with(&["--out <DIR>"]);
+    place.fgn(&["train", "--continue", "--resume", "run"]).fails_with(&["cannot be used with"]);
+
+    // Continued in the middle, with the data elsewhere.
+    for step in 11..=48 {
+        fs::remove_dir_all(place.path(&format!("run/checkpoints/step-{step:09}"))).ok();
+    }
+    fs::remove_file(place.path("run/metrics.jsonl")).unwrap();
+    fs::rename(place.path("data"), place.path("elsewhere")).unwrap();
+    let moved = command(&["--set", "data.source=./elsewhere"]).succeeds();
+    assert!(moved.out.contains("Test accuracy"), "{}", moved.out);
+    assert!(result(&place.path("run")) == whole);
+}
+
+#[test]
+fn changed_data_is_refused_and_moved_data_is_found() {
+    let place = Place::new();
+    let more = ["--set".to_owned(), "checkpoint.keep=100".to_owned()];
+    run(&place, &[args("run"), more.to_vec()].concat());
+    let whole = result(&place.path("run"));
+    let cut = || {
+        for step in 21..=48 {
+            fs::remove_dir_all(place.path(&format!("run/checkpoints/step-{step:09}"))).unwrap();
+        }
+    };
+    cut();
+    fs::rename(place.path("data"), place.path("moved")).unwrap();
+    place.fgn(&["train", "--resume", "run"]).fails_with(&["data"]);
+    place.fgn(&["train", "--resume", "run", "--data", "moved"]).succeeds();
+    assert!(result(&place.path("run")) == whole);
+    // From now on it is found there.
+    assert!(place.read("run/config.toml").contains("/moved\""));
+    place.fgn(&["eval", "run"]).succeeds();
+    cut();
+    place.fgn(&["train", "--resume", "run"]).succeeds();
+    assert!(result(&place.path("run")) == whole);
+
+    // One label of the training part, then one pixel of the test part.
+    cut();
+    for (file, at, parts) in [
+        ("moved/train-labels-idx1-ubyte", 8 + 7, ["160 training samples", "--accept-changed-data"]),
+        ("moved/t10k-images-idx3-ubyte", 16 + 9, ["50 test samples", "--data PATH"]),
+    ] {
+        let file = place.path(file);
+        let right = fs::read(&file).unwrap();
+        let mut changed = right.clone();
+        changed[at] = (changed[at] + 1) % 10;
+        fs::write(&file, changed).unwrap();
+        let before = place.list("run");
+        place.fgn(&["train", "--resume", "run"]).fails_with(&parts);
+        let again = continued("run");
+        let mut again: Vec<_> = again.iter().map(String::as_str).collect();
+        again.extend(["--set", "checkpoint.keep=100", "--set", "data.source=./moved"]);
+        place.fgn(&again).fails_with(&parts);
+        assert_eq!(place.list("run"), before);
+        fs::write(&file, right).unwrap();
+    }
+    let file = place.path("moved/train-labels-idx1-ubyte");
+    let mut labels = fs::read(&file).unwrap();
+    labels[8..].reverse();
+    fs::write(&file, labels).unwrap();
+    let done = place.fgn(&["train", "--resume", "run", "--accept-changed-data"]).succeeds();
+    assert!(done.err.contains("accepted: the data has changed"), "{}", done.err);
+    assert!(result(&place.path("run")) != whole);
+}
+
+/// A table, whose names and scales the recipe leaves to the data.
+#[test]
+fn a_run_on_a_table_is_continued_too() {
+    let place = Place::new();
+    let write = |last: &str| {
+        let row = |id: usize, step: usize| format!("{id},{},{}\n", id * step, ["a", "b"][id % 2]);
+        let rows: String = (0..60)
+            .flat_map(|id| (1..4).map(move |step| (id, step)))
+            .map(|(id, step)| row(id, step))
+            .collect();
+        fs::write(place.path("steps.csv"), format!("id,x,target\n{rows}{last}")).unwrap();
+    };
+    write("");
+    let args =
+        ["train", "series", "--data", "steps.csv", "--epochs", "2", "--out", "run", "--continue"];
+    place.fgn(&args).succeeds();
+    assert_eq!(place.fgn(&args).succeeds().out, "The run in run is finished.\n");
+    write("60,1,a\n");
+    place.fgn(&args).fails_with(&["the data has changed", "samples, "]);
+    write("59,100,b\n");
+    place.fgn(&args).fails_with(&["the data has changed", "other content in the"]);
+    let accepted = place.fgn(&[&args[..], &["--accept-changed-data"]].concat()).succeeds();
+    assert!(accepted.out.contains("is finished"), "{}", accepted.out);
+}
+
+#[test]
+fn a_second_process_in_a_run_folder_is_refused() {
+    let place = Place::new();
+    let mut long = args("run");
+    long.extend(["--set", "training.epochs=1000"].map(str::to_owned));
+    let mut first = place.command(&long).spawn().unwrap();
+    while !place.path("run/checkpoints/step-000000001").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert!(first.try_wait().unwrap().is_none(), "it ended early");
+    }
+    let second = place.fgn(&["train", "--resume", "run"]);
+    let third: Vec<_> = long.iter().map(String::as_str).chain(["--continue"]).collect();
+    let third = place.fgn(&third);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    for other in [second, third] {
+        other.fails_with(&["is in use: another process is training there", "nothing was changed"]);
+    }
+}
+
+/// Of several that begin in the same folder at once, one trains.
+#[test]
+fn a_run_is_begun_once() {
+    let place = Place::new();
+    let mut all: Vec<_> = (0..4).map(|_| place.command(&args("run")).spawn().unwrap()).collect();
+    let codes = all.iter_mut().map(|child| child.wait().unwrap().code());
+    let succeeded = codes.filter(|code| *code == Some(0)).count();
+    assert_eq!(succeeded, 1);
+    assert_eq!(place.list("."), ["data", "run"]);
+    run(&place, &args("alone"));
+    assert!(result(&place.path("run")) == result(&place.path("alone")));
 }

@@ -58,6 +58,16 @@ fn a_run_is_trained_measured_and_used() {
         }
     }
     assert_eq!(lines[6]["final"], true);
+    // The best epoch's model is kept, and the summary and the report say which one that is.
+    let loss = |line: &Value| line["valid_loss"].as_f64().unwrap();
+    let best = lines[..6].iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).unwrap();
+    assert_eq!(lines[6]["epoch"], best["epoch"]);
+    let kept =
+        format!("The model is that of epoch {} of 6, the best by validation loss", best["epoch"]);
+    assert!(done.out.contains(&kept), "no {kept:?} in {}", done.out);
+    let report = place.read("run/report.html");
+    let (_, tile) = report.split_once("Saved epoch").unwrap();
+    assert!(tile.starts_with(&format!("</div><div class=\"value\">{}</div>", best["epoch"])));
     let accuracy = lines[6]["test_accuracy"].as_f64().unwrap();
     assert!(accuracy > 0.9, "the bands are easy to learn: {metrics}");
 
@@ -174,6 +184,9 @@ fn help_is_help_and_no_error() {
         "--learning-rate",
         "Examples:",
         "--resume",
+        "--continue",
+        "--accept-changed-data",
+        "checkpoint.model=last",
         "data.series.task=regression",
         "model.head",
         "monitor=accuracy",
@@ -239,4 +252,30 @@ fn what_happens_is_logged_when_asked_for() {
     let loud = place.fgn_with(&["train", "--resume", "loud"], &variable).succeeds();
     assert!(loud.out.contains("Resuming after step 16"), "{}", loud.out);
     place.fgn_with(&["recipes"], &[("FGN_LOG", "a=b=c")]).fails_with(&["FGN_LOG", "as info"]);
+}
+
+#[test]
+fn every_metric_of_every_part_is_written() {
+    let place = Place::new();
+    let rows: String =
+        (0..80).map(|id| format!("{id},{},{}\n{id},{id},{}\n", id % 7, id % 7, id % 7)).collect();
+    fs::write(place.path("steps.csv"), format!("id,x,target\n{rows}")).unwrap();
+    let args = ["train", "series", "--data", "steps.csv", "--epochs", "3", "--out", "run"];
+    let more =
+        ["data.series.task=regression", "metrics=[\"mae\", \"rmse\", \"r2\"]", "monitor=mae"];
+    let more = more.iter().flat_map(|setting| ["--set", setting]);
+    place.fgn(&args.into_iter().chain(more).collect::<Vec<_>>()).succeeds();
+    let metrics = place.read("run/metrics.jsonl");
+    let lines: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, epochs) = lines.split_last().unwrap();
+    assert_eq!(epochs.len(), 3);
+    for name in ["loss", "mae", "rmse", "r2"] {
+        for part in ["train", "valid"] {
+            for epoch in epochs {
+                assert!(epoch[format!("{part}_{name}")].is_f64(), "{part} {name}: {epoch}");
+            }
+        }
+        assert!(last[format!("test_{name}")].is_f64(), "{name}: {last}");
+    }
 }

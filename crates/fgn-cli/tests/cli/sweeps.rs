@@ -58,6 +58,15 @@ fn a_sweep_is_checked_before_any_work() {
     place.fgn(&["sweep", "tiny.toml"]).fails_with(&["optimizer.learning_rate is -1, expected"]);
     fs::write(place.path("tiny.toml"), SWEEP.replace("learning_rate", "learning_rat")).unwrap();
     place.fgn(&["sweep", "tiny.toml"]).fails_with(&["`learning_rat`", "mean \"learning_rate\"?"]);
+    fs::write(place.path("tiny.toml"), SWEEP.replace("seeds = [1, 2]", "seeds = [1, 1]")).unwrap();
+    place
+        .fgn(&["sweep", "tiny.toml"])
+        .fails_with(&["seeds is a list with 1 twice", "each seed once"]);
+    let seeds = SWEEP.to_owned() + "\"training.seed\" = [3, 4]\n";
+    fs::write(place.path("tiny.toml"), seeds).unwrap();
+    place
+        .fgn(&["sweep", "tiny.toml"])
+        .fails_with(&["training.seed in grid", "training.seed in seeds"]);
     place.fgn(&["sweep", "none.toml"]).fails_with(&["cannot read none.toml"]);
     assert_eq!(place.list("."), ["data", "tiny.toml"]);
 }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use fgn_data::Dataset;
 use fgn_train::run_files::REPORT;
-use fgn_train::{Config, Learner, read_gates, read_metrics, replace_file};
+use fgn_train::{Config, FinalMetrics, Learner, read_gates, read_metrics, replace_file};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -58,6 +58,7 @@ fn write<M: Learner>(
         model,
         dataset,
         history: read_metrics(folder)?,
+        epoch: FinalMetrics::read(folder)?.map(|metrics| metrics.epoch),
         gates: read_gates(folder)?,
         roles: subject::roles(model, &dataset.test)?,
         outcomes: outcomes::measure(model, &dataset.test, model.metrics(&training.metrics)?)?,

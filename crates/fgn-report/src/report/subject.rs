@@ -37,6 +37,8 @@ pub(super) struct Subject<'a, M> {
     pub(super) model: &'a M,
     pub(super) dataset: &'a Dataset,
     pub(super) history: Vec<EpochMetrics>,
+    /// The epoch whose model this is, of a finished training; of an interrupted one, it is that of the last epoch.
+    pub(super) epoch: Option<usize>,
     pub(super) gates: Vec<GateRecord>,
     /// What each gate is for, by its name in the cell's equations.
     pub(super) roles: BTreeMap<String, Role>,

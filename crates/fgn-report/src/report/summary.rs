@@ -28,6 +28,11 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
         let note = format!("{} {} on {part}", value(&monitored, found), monitored.label);
         tiles.push(tile("Best epoch", format!("{}", best.epoch), note));
     }
+    if let Some(last) = history.last() {
+        let epoch = of.epoch.unwrap_or(last.epoch);
+        let note = format!("of {}: this model is from there", last.epoch);
+        tiles.push(tile("Saved epoch", format!("{epoch}"), note));
+    }
     let parameters = of.model.parameters().iter().map(|(_, var)| var.elem_count()).sum();
     tiles.push(tile("Parameters", grouped(parameters), "trained values".into()));
     if !history.is_empty() {
@@ -73,7 +78,8 @@ fn best<'a>(history: &'a [EpochMetrics], monitored: &MetricInfo) -> Option<&'a E
     let is_better = |one: &EpochMetrics, other: &EpochMetrics| {
         monitored.direction.is_better(value(one), value(other))
     };
-    history.iter().reduce(|best, epoch| if is_better(epoch, best) { epoch } else { best })
+    let measured = history.iter().filter(|epoch| value(epoch).is_finite());
+    measured.reduce(|best, epoch| if is_better(epoch, best) { epoch } else { best })
 }
 
 /// Each epoch, in numbers.

@@ -129,6 +129,7 @@ fn a_report_of_images_has_every_part() {
         "Test accuracy",
         "of 31 test samples",
         "Best epoch",
+        "Saved epoch",
         "Confusion matrix",
         "recall",
         "effective forget gate",

@@ -6,7 +6,7 @@ use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
 use super::measures::{LOSS, Measures};
-use super::metric::{Breakdown, Metric, MetricInfo};
+use super::metric::{Breakdown, Direction, Metric, MetricInfo};
 use super::{find, metric_names};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
@@ -62,6 +62,27 @@ impl Metrics {
             });
         }
         Ok(metrics)
+    }
+
+    /// Which values of the measure `monitor`, the loss or one of these metrics, are better.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for another name.
+    pub(crate) fn direction_of(&self, monitor: &str) -> Result<Direction> {
+        let infos = self.infos();
+        match infos.iter().find(|info| info.name == monitor) {
+            Some(info) => Ok(info.direction),
+            None if monitor == LOSS => Ok(Direction::Lower),
+            None => {
+                let known = infos.iter().map(|info| &info.name[..]);
+                let known: Vec<_> = [LOSS].into_iter().chain(known).collect();
+                Err(Error::Value {
+                    key: "monitor",
+                    found: format!("{monitor:?}"),
+                    expected: format!("one of {}", known.join(", ")),
+                })
+            }
+        }
     }
 
     /// Adds a metric, one of your own say.

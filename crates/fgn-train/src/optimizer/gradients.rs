@@ -57,6 +57,11 @@ impl Gradients {
         Ok(Gradients(parameters.iter().map(gradient).collect::<candle_core::Result<_>>()?))
     }
 
+    /// Of each parameter, whether it has one.
+    pub(crate) fn are_there(&self) -> impl Iterator<Item = bool> {
+        self.0.iter().map(Option::is_some)
+    }
+
     /// Adds those of another backward pass for the same parameters.
     ///
     /// # Errors

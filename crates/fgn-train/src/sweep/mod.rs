@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::metrics::LOSS;
 use crate::model::head_metrics;
 use crate::observer::Observer;
-use crate::session::Session;
+use crate::session::{ResumeOptions, Session};
 use crate::trainer::End;
 use plan::{SweepPlan, Trial};
 use table::{Columns, FAILED, Outcome};
@@ -102,7 +102,8 @@ impl Sweep {
                 if Outcome::read(&folder)?.is_some() {
                     continue;
                 }
-                let session = match Session::resume(&folder, false, device) {
+                let options = ResumeOptions::default();
+                let session = match Session::resume(&folder, &options, device) {
                     Err(Error::NoRun { .. }) => {
                         Session::begin(config.clone(), Some(&folder), device)
                     }
@@ -163,7 +164,9 @@ fn train(
     let folder = session.folder().to_owned();
     match session.run(interrupt.clone(), observer) {
         Ok(outcome) => Ok(outcome.end != End::Interrupted),
-        Err(error @ (Error::NotFinite { .. } | Error::NotMeasured { .. })) => {
+        Err(
+            error @ (Error::NotFinite { .. } | Error::NotMeasured { .. } | Error::Diverged { .. }),
+        ) => {
             warn!("{}: {error}", folder.display());
             replace_file(&folder.join(FAILED), error.to_string().as_bytes())?;
             Ok(true)

@@ -108,7 +108,46 @@ impl SweepPlan {
         }
         let empty = plan.grid.values().any(Vec::is_empty);
         expect(!empty, "grid", "a key with no values", "at least one value for each key")?;
+        let twice = first_twice(&plan.seeds).map(u64::to_string);
+        let found = format!("a list with {} twice", twice.as_deref().unwrap_or_default());
+        expect(twice.is_none(), "seeds", found, "each seed once")?;
+        for (key, values) in &plan.grid {
+            if let Some(value) = first_twice(values) {
+                let found = format!("a list with {value} twice for {key}");
+                return expect(false, "grid", found, "each value once").map(|()| plan);
+            }
+        }
+        plan.check_keys()?;
         Ok(plan)
+    }
+
+    /// Checks that no value is lost: that none is set a second time, alone or with its whole table.
+    ///
+    /// # Errors
+    /// The first key that is.
+    fn check_keys(&self) -> Result<()> {
+        let set = self.set.iter().map(|text| text.parse::<Override>());
+        let set = set.collect::<Result<Vec<_>>>()?;
+        let random = self.random.iter().flat_map(|random| random.keys.keys());
+        // In the order in which they are applied.
+        let set = set.iter().map(|setting| (setting.key(), "set"));
+        let all = set
+            .chain(self.grid.keys().map(|key| (&key[..], "grid")))
+            .chain(random.map(|key| (&key[..], "random.keys")))
+            .chain([(SEED, "seeds")]);
+        let mut earlier: Vec<(&str, &str)> = Vec::new();
+        for (key, place) in all {
+            let is_lost = |other: &&(&str, &str)| {
+                let rest = other.0.strip_prefix(key);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            if let Some(&(lost, by)) = earlier.iter().find(is_lost) {
+                let found = format!("{lost} in {by}, and {key} in {place}");
+                return expect(false, "the sweep", found, "each key in one place");
+            }
+            earlier.push((key, place));
+        }
+        Ok(())
     }
 
     /// The trials: what `grid` and `random` say together.
@@ -151,9 +190,21 @@ impl SweepPlan {
         let mut overrides = set.collect::<Result<Vec<Override>>>()?;
         overrides.extend(trial.iter().map(|(key, value)| Override::new(key, value.clone())));
         let seed = i64::try_from(seed).unwrap_or(i64::MAX);
-        overrides.push(Override::new("training.seed", seed));
+        overrides.push(Override::new(SEED, seed));
         Config::load(&self.recipe, &overrides)
     }
+}
+
+/// What `seeds` sets.
+const SEED: &str = "training.seed";
+
+/// The first value that stands in a list twice.
+fn first_twice<T: PartialEq>(values: &[T]) -> Option<&T> {
+    values
+        .iter()
+        .enumerate()
+        .find(|(at, value)| values[..*at].contains(value))
+        .map(|(_, value)| value)
 }
 
 /// Trials of a sweep: more are taken for a typo.
@@ -259,6 +310,32 @@ mod tests {
             (
                 "name = \"a\"\nrecipe = \"x\"\n[random]\ntrials = 1\n[random.keys]\na = { log-uniform = [0.0, 1.0] }",
                 "above 0",
+            ),
+            ("name = \"a\"\nrecipe = \"x\"\nseeds = [2, 1, 2]", "seeds is a list with 2 twice"),
+            (
+                "name = \"a\"\nrecipe = \"x\"\n[grid]\n\"clip.norm\" = [1.0, 1.0]",
+                "grid is a list with 1.0 twice for clip.norm",
+            ),
+            (
+                "name = \"a\"\nrecipe = \"x\"\n[grid]\n\"training.seed\" = [1, 2]",
+                "training.seed in grid, and training.seed in seeds",
+            ),
+            (
+                "name = \"a\"\nrecipe = \"x\"\nset = [\"training.seed=3\"]",
+                "training.seed in set, and training.seed in seeds",
+            ),
+            (
+                "name = \"a\"\nrecipe = \"x\"\nset = [\"clip.norm=1.0\"]\n[grid]\n\"clip.norm\" = [2.0]",
+                "clip.norm in set, and clip.norm in grid",
+            ),
+            (
+                "name = \"a\"\nrecipe = \"x\"\nset = [\"clip.norm=1.0\", \"clip.norm=2.0\"]",
+                "clip.norm in set, and clip.norm in set",
+            ),
+            (
+                "name = \"a\"\nrecipe = \"x\"\n[grid]\n\"clip.norm\" = [2.0]\n[random]\ntrials = 2\n\
+                 [random.keys]\nclip = { choose = [{ norm = 1.0 }] }",
+                "clip.norm in grid, and clip in random.keys",
             ),
             (
                 "name = \"a\"\nrecipe = \"x\"\n[random]\ntrials = 20000\n[random.keys]",

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::plan::Trial;
 use crate::error::{Error, Result};
+use crate::final_metrics::FinalMetrics;
 use crate::metrics::{Direction, LOSS, MetricInfo, Unit};
 use crate::run_files::METRICS;
 
@@ -20,7 +21,7 @@ pub(super) const FAILED: &str = "failed.txt";
 pub(super) enum Outcome {
     /// It diverged.
     Failed,
-    /// The measures of its last epoch and of the test, by their keys in `metrics.jsonl`.
+    /// The measures of the epoch whose model is kept and of the test, by their keys in `metrics.jsonl`.
     Finished(BTreeMap<String, f64>),
 }
 
@@ -76,15 +77,17 @@ impl Outcome {
         let broken = |error: serde_json::Error| Error::io("read", &file)(error.into());
         let lines = text.lines().map(serde_json::from_str::<Map<String, Value>>);
         let lines = lines.collect::<serde_json::Result<Vec<_>>>().map_err(broken)?;
-        let [.., epoch, last] = &lines[..] else {
+        let Some((last, epochs)) = lines.split_last() else {
             return Ok(None);
         };
-        if !last.contains_key("final") {
+        let Some(FinalMetrics { epoch, .. }) = FinalMetrics::of(last, epochs.len()) else {
             return Ok(None);
-        }
+        };
+        let is_kept = |line: &&Map<String, Value>| line.get("epoch") == Some(&epoch.into());
+        let kept = epochs.iter().find(is_kept).into_iter().flatten();
         let is_measure =
             |key: &str| ["train_", "valid_", "test_"].iter().any(|prefix| key.starts_with(prefix));
-        let values = epoch.iter().chain(last).filter(|(key, _)| is_measure(key));
+        let values = kept.chain(last).filter(|(key, _)| is_measure(key));
         let values = values.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?)));
         Ok(Some(Outcome::Finished(values.collect())))
     }
@@ -229,6 +232,20 @@ mod tests {
         let text = |numbers: &[f64]| mean_and_std(numbers, |value| decimals(value, 4));
         assert_eq!(text(&[1e-7, 3e-7]), "2.000e-7 ± 1.414e-7");
         assert_eq!(text(&[0.25]), "0.2500");
+    }
+
+    #[test]
+    fn the_epoch_whose_model_is_kept_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let epoch =
+            |epoch: usize, loss: f64| format!("{{\"epoch\":{epoch},\"valid_loss\":{loss}}}\n");
+        let text = epoch(1, 0.5) + &epoch(2, 0.25) + &epoch(3, 0.75);
+        fs::write(folder.path().join(METRICS), &text).unwrap();
+        assert_eq!(Outcome::read(folder.path()).unwrap(), None);
+        let text = text + "{\"epoch\":2,\"final\":true,\"test_loss\":0.3}\n";
+        fs::write(folder.path().join(METRICS), text).unwrap();
+        let expected = BTreeMap::from([("valid_loss".into(), 0.25), ("test_loss".into(), 0.3)]);
+        assert_eq!(Outcome::read(folder.path()).unwrap(), Some(Outcome::Finished(expected)));
     }
 
     #[test]

@@ -10,20 +10,22 @@ use fgn_schema::Batch;
 use serde::Serialize;
 use tracing::info;
 
-use crate::config::{Config, Settings};
+use crate::config::{Config, NonFinite, Settings};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::evaluation::{EVALUATION_BATCH, Evaluation, device_of};
 use crate::learner::{Learner, Pass, Scored};
 use crate::loss_sum::LossSum;
-use crate::metrics::{Direction, LOSS, Measures, Metrics};
-use crate::observer::{Finished, Observer, TrainingPlan};
+use crate::metrics::{Direction, Measures, Metrics};
+use crate::observer::{Finished, Observer};
 use crate::optimizer::Optimizer;
 use crate::optimizer::average::Average;
 use crate::schedule::{Schedule, SchedulePosition};
 use crate::state::TrainerState;
 
+mod data;
 pub(crate) mod finite;
+mod outcome;
 mod randomness;
 mod saving;
 mod step;
@@ -49,11 +51,14 @@ pub struct Trainer<M> {
     metrics: Metrics,
     /// Whether larger values of what is monitored are better, or smaller ones.
     direction: Direction,
-    /// The weights of the best epoch, where early stopping goes back to them.
+    /// The weights of the best epoch, where that one is kept.
     best: Option<Vec<Tensor>>,
     carried: Vec<Tensor>,
     state: TrainerState,
     interrupt: Arc<AtomicBool>,
+    accepts_changed_data: bool,
+    /// Of each parameter, whether it has had a gradient since the trainer was made.
+    is_reached: Vec<bool>,
 }
 
 /// How a training came to its end.
@@ -61,7 +66,7 @@ pub struct Trainer<M> {
 pub enum End {
     /// All epochs are done.
     Finished,
-    /// The loss no longer fell; the weights are those of the best epoch.
+    /// What is monitored was no longer better.
     StoppedEarly,
     /// It was interrupted, and has been saved.
     Interrupted,
@@ -71,7 +76,7 @@ impl<M: Learner> Trainer<M> {
     /// Takes `model` to train as `config` says; its `data` and `model` are only kept, to be saved.
     ///
     /// # Errors
-    /// A value that no training can have, or a model that cannot be trained.
+    /// A value that no training can have, or a model that cannot be trained: one without parameters, say.
     pub fn new<C: Serialize, D: Serialize>(config: &Config<C, D>, model: M) -> Result<Trainer<M>> {
         config.check_settings()?;
         let settings = config.settings();
@@ -83,11 +88,15 @@ impl<M: Learner> Trainer<M> {
             });
         }
         let parameters = model.parameters();
+        if parameters.is_empty() {
+            return Err(Error::Untrainable("it has no parameters".into()));
+        }
         let (groups, rows) = (&settings.groups, model.named_rows());
         let optimizer = Optimizer::new(&settings.optimizer, groups, parameters, &rows)?;
         let average = settings.training.average.map(|decay| Average::new(decay, parameters));
         let metrics = model.metrics(&settings.metrics)?;
-        let direction = monitored(&settings.monitor, &metrics)?;
+        let direction = metrics.direction_of(&settings.monitor)?;
+        let is_reached = vec![false; parameters.len()];
         let device = device_of(&model);
         Ok(Trainer {
             name: config.name.clone(),
@@ -101,13 +110,15 @@ impl<M: Learner> Trainer<M> {
             carried: Vec::new(),
             state: TrainerState::new(Isa::active()?.name()),
             interrupt: Arc::default(),
+            accepts_changed_data: false,
+            is_reached,
             settings,
             model,
         })
     }
 
-    /// The model. After the training it has the weights to use: the last, the averages where they are
-    /// taken, the best where early stopping is on.
+    /// The model. After the training it has the weights to use: those of [`epoch`](Self::epoch), as they were
+    /// measured: the averages where they are taken.
     pub fn model(&self) -> &M {
         &self.model
     }
@@ -130,10 +141,13 @@ impl<M: Learner> Trainer<M> {
     /// Trains to the end, or until interrupted, and reports to `observer`. The test set is not touched.
     ///
     /// # Errors
-    /// Data that the model or the training cannot use, a loss or gradient that is not finite, whatever
-    /// `observer` returns.
+    /// Data that the model or the training cannot use, or that has changed since the checkpoint; a loss or
+    /// gradient that is not finite; a training that has diverged; whatever `observer` returns.
     pub fn run(&mut self, dataset: &Dataset, observer: &mut dyn Observer<M>) -> Result<End> {
         observer.start(&self.plan(dataset)?)?;
+        if self.state.step == 0 {
+            self.state.untrained_loss = self.probe(&dataset.train)?;
+        }
         while self.state.epoch <= self.settings.training.epochs && !self.state.stopped {
             let mut batches = self.batches(&dataset.train)?;
             while batches.len() > 0 {
@@ -152,7 +166,9 @@ impl<M: Learner> Trainer<M> {
                 return Ok(End::Interrupted);
             }
         }
-        self.take_final_weights()
+        self.take_final_weights()?;
+        self.check_outcome(&dataset.train)?;
+        Ok(if self.state.stopped { End::StoppedEarly } else { End::Finished })
     }
 
     /// Reports the end of the training to `observer`, once it is finished, with `test`, the evaluation of the
@@ -171,6 +187,7 @@ impl<M: Learner> Trainer<M> {
             model: &self.model,
             config: &self.config,
             history: self.state.history(),
+            epoch: self.epoch(),
             test,
             dataset,
         })
@@ -202,6 +219,9 @@ impl<M: Learner> Trainer<M> {
         };
         let TrainerState { epoch, step, losses, epoch_samples, seconds, .. } = self.state;
         let last = SchedulePosition { step: step - 1, ..self.position(self.state.epoch_step) };
+        if losses.targets() == 0 && self.settings.training.non_finite == NonFinite::Stop {
+            return Err(Error::NoTargets { samples: dataset.train.name().to_owned() });
+        }
         let factor = self.settings.schedule.factor(last) * self.lowered();
         let metrics = EpochMetrics {
             epoch,
@@ -213,12 +233,17 @@ impl<M: Learner> Trainer<M> {
             samples_per_second: epoch_samples as f64 / seconds,
         };
         finite::measured(metrics.loss(), epoch)?;
+        self.warn_of_rising_loss(&metrics);
+        self.warn_of_unreached();
         observer.epoch(&metrics, &self.model)?;
-        let score = self.score(&metrics);
+        let (score, is_validated) = (self.score(&metrics), metrics.valid.is_some());
         self.state.close(metrics, score);
+        if is_validated {
+            self.keep_best()?;
+        }
         self.metrics = self.new_metrics()?;
         self.carried.clear();
-        self.react(score)?;
+        self.react(score);
         if let Some(average) = &self.average {
             average.swap(self.model.parameters())?;
         }
@@ -239,7 +264,7 @@ impl<M: Learner> Trainer<M> {
     }
 
     /// Reacts to an epoch's score: lowers the rate, or stops early.
-    fn react(&mut self, score: f64) -> Result<()> {
+    fn react(&mut self, score: f64) {
         if let Schedule::Plateau { patience, min_delta, .. } = self.settings.schedule
             && self.state.plateau.is_lost(score, patience, min_delta)
         {
@@ -250,27 +275,9 @@ impl<M: Learner> Trainer<M> {
             );
         }
         if let Some(early) = self.settings.early_stopping {
-            if self.state.best_step() == Some(self.state.step) {
-                let copy = |(_, var): &(String, candle_core::Var)| var.copy();
-                let copies = self.model.parameters().iter().map(copy);
-                self.best = Some(copies.collect::<candle_core::Result<_>>()?);
-            }
             self.state.stopped =
                 self.state.stopping.is_lost(score, early.patience, early.min_delta);
         }
-        Ok(())
-    }
-
-    fn take_final_weights(&mut self) -> Result<End> {
-        let parameters = self.model.parameters();
-        if let Some(best) = &self.best {
-            for ((_, var), weights) in parameters.iter().zip(best) {
-                var.set(weights)?;
-            }
-        } else if let Some(average) = self.average.take() {
-            average.swap(parameters)?;
-        }
-        Ok(if self.state.stopped { End::StoppedEarly } else { End::Finished })
     }
 
     /// Measures the model on `samples` as it is; as streams where states are carried.
@@ -287,9 +294,12 @@ impl<M: Learner> Trainer<M> {
             let batch = batch?;
             let scored = self.forward(&batch, Mode::Eval)?;
             losses.add(&scored)?;
-            if let Some(prediction) = &scored.prediction {
+            if let Some(prediction) = scored.prediction.as_ref().filter(|_| scored.targets > 0) {
                 metrics.update(prediction, batch.target())?;
             }
+        }
+        if losses.targets() == 0 {
+            return Err(Error::NoTargets { samples: samples.name().to_owned() });
         }
         Ok(metrics.measures(losses.mean()))
     }
@@ -305,32 +315,6 @@ impl<M: Learner> Trainer<M> {
         Ok(batches.starting_at(self.state.epoch_step * training.accumulate))
     }
 
-    fn plan(&mut self, dataset: &Dataset) -> Result<TrainingPlan> {
-        let valid = dataset.valid.as_ref().map_or(0, |valid| valid.len());
-        let samples = [dataset.train.len(), valid, dataset.test.len()];
-        if ![[0; 3], samples].contains(&self.state.samples) {
-            return Err(Error::OtherTraining {
-                what: "the data set".into(),
-                found: format!("{samples:?} samples for training, validation and test"),
-                expected: format!("{:?} as at the checkpoint", self.state.samples),
-            });
-        }
-        self.state.samples = samples;
-        let count = self.model.parameters().iter().map(|(_, var)| var.elem_count()).sum();
-        Ok(TrainingPlan {
-            name: self.name.clone(),
-            config: self.config.clone(),
-            model: self.model.summary(),
-            metrics: self.metrics.infos(),
-            parameters: count,
-            samples,
-            epochs: self.settings.training.epochs,
-            steps: self.steps_of_epoch(samples[0]),
-            done: self.state.step,
-            history: self.state.history.clone(),
-        })
-    }
-
     /// An epoch's batches leave a smaller one at its end, or none where they are streams.
     fn steps_of_epoch(&self, samples: usize) -> usize {
         let training = self.settings.training;
@@ -342,12 +326,13 @@ impl<M: Learner> Trainer<M> {
     }
 
     fn learning_rate_factor(&self) -> f64 {
-        let schedule = match self.state.samples[0] {
+        let samples = self.state.train_samples();
+        let schedule = match samples {
             // `step` without `run`: the number of steps is not known.
             0 => Schedule::Constant,
             _ => self.settings.schedule,
         };
-        let position = self.position(self.steps_of_epoch(self.state.samples[0]));
+        let position = self.position(self.steps_of_epoch(samples));
         schedule.factor(position) * self.lowered()
     }
 
@@ -371,26 +356,5 @@ impl<M: Learner> Trainer<M> {
 
     fn is_interrupted(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
-    }
-}
-
-/// Which values of the monitored measure are better.
-///
-/// # Errors
-/// A name that is neither the loss nor one of the metrics.
-fn monitored(monitor: &str, metrics: &Metrics) -> Result<Direction> {
-    let infos = metrics.infos();
-    match infos.iter().find(|info| info.name == monitor) {
-        Some(info) => Ok(info.direction),
-        None if monitor == LOSS => Ok(Direction::Lower),
-        None => {
-            let known = infos.iter().map(|info| &info.name[..]);
-            let known: Vec<_> = [LOSS].into_iter().chain(known).collect();
-            Err(Error::Value {
-                key: "monitor",
-                found: format!("{monitor:?}"),
-                expected: format!("one of {}", known.join(", ")),
-            })
-        }
     }
 }

@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::Trainer;
 use crate::checkpoint::files::Checkpoint;
+use crate::difference::{DATA_SOURCE, first_difference};
 use crate::error::Result;
 use crate::learner::Learner;
 use crate::state::TrainerState;
@@ -47,8 +48,8 @@ impl<M: Learner> Trainer<M> {
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let Checkpoint { config, state, weights, training } = checkpoint;
         state.check()?;
-        if *config != self.config {
-            warn!("resuming with another configuration than before");
+        if let Some(difference) = first_difference(&self.config, config, &[DATA_SOURCE]) {
+            warn!("resuming with another configuration: {difference} before");
         }
         if state.isa != self.state.isa {
             let (before, now) = (&state.isa, &self.state.isa);

@@ -23,7 +23,8 @@ impl<M: Learner> Trainer<M> {
     /// `run` was called before: until then the learning rate stays at its full size after the warm-up.
     ///
     /// # Errors
-    /// No batch, a batch that the model cannot read, and a loss or gradient that is not finite.
+    /// No batch, a batch that the model cannot read, a loss that depends on no parameter, and a loss or gradient that
+    /// is not finite.
     ///
     /// ```
     /// use candle_core::{DType, Device};
@@ -87,6 +88,10 @@ impl<M: Learner> Trainer<M> {
                 continue;
             }
             let scored = self.forward(&batch, Mode::Train(&mut dropout))?;
+            // Its mean loss is one of nothing.
+            if scored.targets == 0 {
+                continue;
+            }
             let loss = epoch_losses.add(&scored)?;
             predictions.extend(scored.prediction.map(|found| (found, batch.target().clone())));
             losses += loss * scored.targets as f64;
@@ -101,6 +106,7 @@ impl<M: Learner> Trainer<M> {
                 false => scored.loss,
             };
             let gradients = Gradients::new(self.model.parameters(), &loss.backward()?)?;
+            self.reach(&gradients)?;
             match &mut sum {
                 None => sum = Some(gradients),
                 Some(sum) => sum.add(gradients)?,
@@ -144,5 +150,22 @@ impl<M: Learner> Trainer<M> {
             learning_rate: self.settings.optimizer.learning_rate() * factor,
             gradient_norm,
         })
+    }
+
+    /// Notes which parameters have a gradient.
+    ///
+    /// # Errors
+    /// [`Error::Untrainable`] if none has had one yet.
+    fn reach(&mut self, gradients: &Gradients) -> Result<()> {
+        for (is_reached, has_gradient) in self.is_reached.iter_mut().zip(gradients.are_there()) {
+            *is_reached |= has_gradient;
+        }
+        match self.is_reached.contains(&true) {
+            true => Ok(()),
+            false => {
+                let reason = "its loss depends on none of its parameters (is a tensor detached?)";
+                Err(Error::Untrainable(reason.into()))
+            }
+        }
     }
 }

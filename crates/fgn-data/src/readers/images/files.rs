@@ -1,6 +1,7 @@
 //! Image files as samples, decoded when a batch asks for them.
 
 use std::borrow::Cow;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -9,7 +10,8 @@ use fgn_schema::{Batch, Schema};
 use rayon::prelude::*;
 
 use super::picture::Picture;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::samples::{Samples, check_indices};
 
 /// Image files of one size.
@@ -23,6 +25,8 @@ pub(super) struct ImageFiles {
     pub(super) labels: Vec<u32>,
     /// The decoded images, where all fit in memory; else empty.
     pub(super) decoded: Vec<OnceLock<Box<[u8]>>>,
+    /// Computed when it is first asked for.
+    pub(super) fingerprint: OnceLock<Fingerprint>,
 }
 
 impl ImageFiles {
@@ -63,5 +67,25 @@ impl Samples for ImageFiles {
         let labels: Vec<u32> = indices.iter().map(|&index| self.labels[index as usize]).collect();
         let target = Tensor::from_vec(labels, indices.len(), device)?;
         Ok(Batch::new(self.picture.input(&all, device)?, target))
+    }
+
+    /// Of the files' bytes, so that nothing is decoded.
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        if let Some(&known) = self.fingerprint.get() {
+            return Ok(known);
+        }
+        let files = self.files.par_iter().map(|file| {
+            let unreadable = |source| Error::Read { file: file.display().to_string(), source };
+            let mut content = Fingerprinter::new();
+            content.bytes(&fs::read(file).map_err(unreadable)?);
+            Ok(content.finish())
+        });
+        let mut content = Fingerprinter::new();
+        content.names(self.schema.target.names());
+        for (file, &label) in files.collect::<Result<Vec<_>>>()?.into_iter().zip(&self.labels) {
+            content.fingerprint(file);
+            content.number(label.into());
+        }
+        Ok(*self.fingerprint.get_or_init(|| content.finish()))
     }
 }

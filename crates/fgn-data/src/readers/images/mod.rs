@@ -122,6 +122,7 @@ impl Reader for ImageFolders {
             files: listing.files,
             labels: listing.labels,
             decoded: (0..kept).map(|_| OnceLock::new()).collect(),
+            fingerprint: OnceLock::new(),
         }))
     }
 }

@@ -6,6 +6,7 @@ use fgn_schema::{Batch, Padded, Schema};
 use super::store::Store;
 use super::windows::Windows;
 use crate::error::{Error, Result};
+use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::samples::{Samples, check_indices};
 
 /// Sequences, or windows of sequences, with a target each.
@@ -159,6 +160,31 @@ impl Samples for Series {
             (Targets::None | Targets::Ahead, _) => Tensor::zeros(batch, DType::U32, device)?,
         };
         Ok(Batch::new(input, target))
+    }
+
+    /// The numbers were hashed while they were read; the rest is in memory.
+    fn fingerprint(&self) -> Result<Fingerprint> {
+        let mut content = Fingerprinter::new();
+        content.names(self.schema.target.names());
+        content.names(&self.features);
+        content.fingerprint(self.store.fingerprint());
+        for Sequence { id, pieces, .. } in &self.sequences {
+            content.names(&[id.to_string()]);
+            content.number(pieces.len() as u64);
+            for piece in pieces {
+                content.number(piece.first);
+                content.number(piece.rows as u64);
+            }
+        }
+        match &self.targets {
+            Targets::Classes(classes) => classes.iter().for_each(|&at| content.number(at.into())),
+            Targets::Values { values, .. } => {
+                values.iter().for_each(|value| content.bytes(&value.to_le_bytes()));
+            }
+            Targets::None | Targets::Ahead => {}
+        }
+        content.number(self.len() as u64);
+        Ok(content.finish())
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
+use crate::fingerprint::{Fingerprint, Fingerprinter};
+
 /// The bytes of a number.
 const SIZE: usize = size_of::<f64>();
 
@@ -12,6 +14,7 @@ const SIZE: usize = size_of::<f64>();
 pub(super) struct Store {
     width: usize,
     storage: Storage,
+    fingerprint: Fingerprint,
 }
 
 #[derive(Debug)]
@@ -26,6 +29,11 @@ impl Store {
     #[cfg(test)]
     fn is_in_memory(&self) -> bool {
         matches!(self.storage, Storage::Memory(_))
+    }
+
+    /// Of all numbers, in their order.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Appends the numbers of `count` rows from row `first` on to `numbers`.
@@ -61,12 +69,14 @@ pub(super) struct Writer {
     limit: usize,
     memory: Vec<f64>,
     file: Option<BufWriter<File>>,
+    content: Fingerprinter,
 }
 
 impl Writer {
     /// For rows of `width` numbers, of which `bytes` may be in memory.
     pub(super) fn new(width: usize, bytes: usize) -> Writer {
-        Writer { width, rows: 0, limit: bytes / SIZE, memory: Vec::new(), file: None }
+        let (memory, content) = (Vec::new(), Fingerprinter::new());
+        Writer { width, rows: 0, limit: bytes / SIZE, memory, file: None, content }
     }
 
     /// Appends a row, and gives its index.
@@ -75,6 +85,7 @@ impl Writer {
     /// What the system says of the temporary file: a full disk, say.
     pub(super) fn push(&mut self, row: &[f64]) -> io::Result<u64> {
         debug_assert_eq!(row.len(), self.width);
+        row.iter().for_each(|number| self.content.bytes(&number.to_le_bytes()));
         if self.file.is_none() && self.memory.len() + row.len() > self.limit {
             let mut file = BufWriter::new(tempfile::tempfile()?);
             write(&mut file, &std::mem::take(&mut self.memory))?;
@@ -102,7 +113,7 @@ impl Writer {
                 Storage::Memory(self.memory)
             }
         };
-        Ok(Store { width: self.width, storage })
+        Ok(Store { width: self.width, storage, fingerprint: self.content.finish() })
     }
 }
 

@@ -66,7 +66,7 @@ fn it_goes_on_bit_for_bit_with_carried_states() {
     goes_on_bit_for_bit(&[&streams[..], &["checkpoint.every_steps=4"]].concat());
     let trained = |settings: &[&str]| {
         let (config, mut saved) = (testing::load(settings).unwrap(), Saved::default());
-        let every = crate::config::CheckpointConfig { every_steps: Some(4), keep: 1 };
+        let every = crate::config::CheckpointConfig { every_steps: Some(4), ..Default::default() };
         let config = Config { checkpoint: every, ..config };
         trainer(&config).run(&held_out(&config), &mut saved).unwrap();
         saved.0.swap_remove(0).training
@@ -82,7 +82,7 @@ fn a_progress_that_no_training_comes_to_is_refused() {
     trainer(&config).run(&held_out(&config), &mut saved).unwrap();
     type Change = fn(&mut TrainerState);
     let changes: [(&str, Change); 6] = [
-        ("its format is 7, expected 2", |progress| progress.format = 7),
+        ("its format is 7, expected 3", |progress| progress.format = 7),
         ("its epoch is 0, expected 2", |progress| progress.epoch = 0),
         ("its count of steps", |progress| progress.step = usize::MAX),
         ("its step within the epoch is 10, expected at most 9", |progress| {
@@ -107,7 +107,18 @@ fn another_data_set_is_not_gone_on_with() {
     let mut again = trainer(&config);
     again.restore(&saved.0[0]).unwrap();
     let error = again.run(&testing::dataset(), &mut ()).err().unwrap();
-    assert!(matches!(error, Error::OtherTraining { .. }), "{error}");
+    assert!(matches!(error, Error::ChangedData { .. }), "{error}");
+
+    // The same samples in number, with one label changed.
+    let mut again = trainer(&config);
+    again.restore(&saved.0[0]).unwrap();
+    let changed = testing::dataset_with(|labels| labels[3] = (labels[3] + 1) % 3);
+    let changed = config.data.divide(changed, config.training.seed).unwrap();
+    let message = again.run(&changed, &mut ()).err().unwrap().to_string();
+    assert!(message.contains("--accept-changed-data"), "{message}");
+    assert!(message.contains("other content in the 70 training samples"), "{message}");
+    again.accept_changed_data();
+    again.run(&changed, &mut ()).unwrap();
 
     let wider = testing::load(&["model.recurrent.hidden_size=7"]).unwrap();
     let error = trainer(&wider).restore(&saved.0[0]).err().unwrap();
@@ -193,6 +204,7 @@ fn it_goes_on_past_an_epoch_whose_steps_were_all_left_out() {
     saved.0[0].write(folder.path()).unwrap();
     let mut again = trainer();
     again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
+    again.accept_changed_data();
     assert_eq!(again.run(&data(None), &mut ()).unwrap(), End::Finished);
     let losses: Vec<_> = again.state().history().iter().map(|epoch| epoch.train.loss()).collect();
     assert!(losses.len() == 2 && losses[0].is_nan() && losses[1].is_finite(), "{losses:?}");

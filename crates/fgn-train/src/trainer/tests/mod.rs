@@ -1,6 +1,7 @@
 //! The loop: what observers get, what each setting does.
 
 mod going_on;
+mod outcome;
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_nn::Model;
@@ -10,6 +11,7 @@ use super::*;
 use crate::checkpoint::files::Checkpoint;
 use crate::config::{NonFinite, TrainingConfig};
 use crate::evaluation::evaluate;
+use crate::observer::TrainingPlan;
 use crate::optimizer::rules::OptimizerConfig;
 use crate::step_metrics::StepMetrics;
 use crate::testing::{self, Saved};
@@ -394,15 +396,13 @@ fn the_monitored_measure_decides_which_epoch_is_best() {
 }
 
 #[test]
-fn metrics_that_do_not_suit_are_refused_before_the_training() {
+fn metrics_that_do_not_suit_are_refused_with_the_configuration() {
     for (setting, expected) in [
         ("metrics=[\"mae\"]", "not for 3 classes"),
         ("metrics=[\"acuracy\"]", "did you mean \"accuracy\"?"),
         ("monitor=f1", "monitor is \"f1\", expected one of loss, accuracy"),
     ] {
-        let config = testing::load(&[setting]).unwrap();
-        let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
-        let message = Trainer::new(&config, model).err().unwrap().to_string();
+        let message = testing::load(&[setting]).err().unwrap().to_string();
         assert!(message.contains(expected), "{message}");
     }
 }

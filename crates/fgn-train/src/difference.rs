@@ -1,0 +1,71 @@
+//! Where two configurations differ.
+
+use toml::{Table, Value};
+
+/// Where data is, which may be moved: that its content is the same is known by its fingerprint.
+pub(crate) const DATA_SOURCE: &str = "data.source";
+
+/// The first key whose values differ between two configurations as TOML, by the alphabet: `training.epochs is 4, and
+/// 3`, without those of `aside` and below.
+///
+/// [`DATA_SOURCE`] belongs aside.
+pub(crate) fn first_difference(one: &str, other: &str, aside: &[&str]) -> Option<String> {
+    match (one.parse(), other.parse()) {
+        (Ok(one), Ok(other)) => in_tables("", &one, &other, aside),
+        _ => (one != other).then(|| "it is no TOML, and".into()),
+    }
+}
+
+fn in_tables(parent: &str, one: &Table, other: &Table, aside: &[&str]) -> Option<String> {
+    let mut keys: Vec<_> = one.keys().chain(other.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    keys.into_iter().find_map(|key| {
+        let path = if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") };
+        match (one.get(key), other.get(key)) {
+            _ if aside.contains(&&path[..]) => None,
+            (Some(Value::Table(one)), Some(Value::Table(other))) => {
+                in_tables(&path, one, other, aside)
+            }
+            (one, other) if one == other => None,
+            (one, other) => {
+                let text = |value: Option<&Value>| value.map_or("not set".into(), short);
+                Some(format!("{path} is {}, and {}", text(one), text(other)))
+            }
+        }
+    })
+}
+
+/// A value in a line of readable length.
+fn short(value: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_that_differs_is_named() {
+        let of = |one: &str, other: &str| first_difference(one, other, &[DATA_SOURCE]);
+        let text = "b = 1\n[data]\nsource = \"x\"\n[m.n]\nk = 2\n";
+        assert_eq!(of(text, text), None);
+        assert_eq!(of(text, "# a comment\nb = 1\ndata = {}\nm = { n = { k = 2 } }"), None);
+        for (other, expected) in [
+            (text.replace('2', "3"), "m.n.k is 2, and 3"),
+            (text.replace("b = 1", ""), "b is 1, and not set"),
+            (text.replace("b = 1", "b = 2").replace("k = 2", "k = 3"), "b is 1, and 2"),
+            (text.replace("[data]", "[data]\nseed = 1"), "data.seed is not set, and 1"),
+        ] {
+            assert_eq!(of(text, &other).as_deref(), Some(expected));
+        }
+        let long = format!("b = \"{}\"", "ö".repeat(100));
+        assert!(of(&long, "").is_some_and(|found| found.ends_with("ö…, and not set")));
+        assert!(of("b = ", text).is_some());
+    }
+}
