@@ -48,5 +48,5 @@ pub use candle_core;
 pub use error::{Error, Result};
 pub use padded::Padded;
 pub use prediction::Prediction;
-pub use schema::{InputSchema, Schema, TargetSchema};
+pub use schema::{InputSchema, MAX_SIZE, Schema, TargetSchema};
 pub use statistics::{Moments, Statistics};
