@@ -16,6 +16,9 @@ use crate::measured::{main_measure, targets};
 use crate::output::print;
 use crate::table::aligned;
 
+/// Rows of a table that the text shows.
+const ROWS: usize = 200;
+
 pub(crate) const HELP: &str = "\
 Examples:
   fgn eval runs/mnist-1
@@ -65,11 +68,14 @@ fn text(model: &ModelConfig, found: &Evaluation) -> String {
     for Breakdown { row, names, columns } in &found.breakdowns {
         let head = columns.iter().map(|column| column.name.clone());
         let mut rows = vec![[(*row).to_owned()].into_iter().chain(head).collect::<Vec<_>>()];
-        rows.extend(names.iter().enumerate().map(|(at, name)| {
+        rows.extend(names.iter().enumerate().take(ROWS).map(|(at, name)| {
             let cells = columns.iter().map(|column| column.cells.get(at).cloned());
             [Some(name.clone())].into_iter().chain(cells).map(Option::unwrap_or_default).collect()
         }));
         text += &format!("\n{}", aligned(&rows));
+        if names.len() > ROWS {
+            text += &format!("… {} more, which --json prints\n", names.len() - ROWS);
+        }
     }
     text
 }
@@ -130,6 +136,17 @@ mod tests {
                         dog          0        0         -\n\
                         cow          1        0    0.00 %\n";
         assert_eq!(text(&model, &found), expected);
+    }
+
+    #[test]
+    fn of_very_many_classes_the_first_are_shown() {
+        let model = zero(ImageRows { height: 1, width: 2 }, Classification::new(50_257));
+        let images = Images::new("dots", 1, 2, 3, vec![0; 8], vec![0, 0, 2, 0]).unwrap();
+        let found = evaluated(&model, &images, &[]);
+        let text = text(model.config(), &found);
+        assert_eq!(text.lines().count(), 3 + ROWS + 1);
+        assert!(text.ends_with("\n… 50057 more, which --json prints\n"), "{text}");
+        assert_eq!(json(&found)["breakdowns"][0]["names"][50_256], "50256");
     }
 
     #[test]
