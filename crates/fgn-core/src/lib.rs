@@ -12,12 +12,12 @@
 //! ```
 //! use fgn_core::{Cell, StepInput, cells::Lstm};
 //!
-//! // One unit, one step: the pre-activations of the gates i, f, g, o, and the states m and c.
+//! // One unit, one step: the pre-activations of the gates i, f, g, o, and the states h and c.
 //! let input = StepInput::new(&[0.3, 1.0, -0.7, 0.2], &[0.0, 0.5], &[]);
 //! let step = Lstm.step(&input);
-//! let [m, c] = [step.next[0], step.next[1]];
-//! assert_eq!(step.output, m);
-//! assert!(m.abs() < 1.0 && c.abs() < 1.5);
+//! let [h, c] = [step.next[0], step.next[1]];
+//! assert_eq!(step.output, h);
+//! assert!(h.abs() < 1.0 && c.abs() < 1.5);
 //! ```
 //!
 //! Both functions are written once, over any [`Lane`]. The lane decides what the text becomes:

@@ -145,7 +145,7 @@ fn an_lstm_step_has_the_values_worked_out_by_hand() {
     let step = fgn_core::cells::Lstm.step(&at);
     let c: f64 = 0.5 * 2.0 + 0.5 * 1.0_f64.tanh();
     assert_close(step.next[1], c, "c");
-    assert_close(step.output, 0.5 * c.tanh(), "m");
+    assert_close(step.output, 0.5 * c.tanh(), "h");
 }
 
 #[test]

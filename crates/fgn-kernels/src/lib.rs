@@ -46,6 +46,9 @@
 //! With the feature `cuda`, tensors may be on an NVIDIA GPU, in `f32`, `f64` or `bf16`: the same [`sequence`] with all
 //! its options, from the same equations. See [`cuda`].
 //!
+//! # Candle
+//! Tensors are those of [`candle_core`], which is re-exported: your program must use the same version.
+//!
 //! # Unsafe code
 //! This is the only crate of the workspace with unsafe code: SIMD loads and stores, and memory that threads write in
 //! disjoint rows; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each block states
@@ -68,6 +71,7 @@ mod trace;
 
 #[cfg(feature = "mimalloc")]
 pub use allocator::keep_freed_memory;
+pub use candle_core;
 pub use conv::conv_relu_pool;
 pub use op::{SequenceOutput, sequence};
 pub use packed_weights::PackedWeights;

@@ -133,7 +133,7 @@ impl LayerStream {
     }
 
     /// The states `[S, n, H]` of `n` sequences: `..` for all, `b..b + 1` for one. `S` counts the cell's
-    /// states: `[m, c]` for an LSTM; of a projected hidden state the last `H − P` numbers are zero.
+    /// states: `[h, c]` for an LSTM; of a projected hidden state the last `H − P` numbers are zero.
     ///
     /// # Errors
     /// If there are fewer sequences.

@@ -1,12 +1,11 @@
 //! Checks of configuration values, shared by all layers.
 
-use candle_core::Tensor;
-use fgn_schema::Moments;
+use std::ops::RangeInclusive;
+
+use candle_core::{DType, Tensor};
+use fgn_schema::{MAX_SIZE, Moments};
 
 use crate::error::{Error, Result};
-
-/// The largest size of anything, far above any use, so that no product of sizes overflows.
-const MAX_SIZE: usize = 1 << 14;
 
 /// Refuses the value `found` of `field` unless `holds`.
 pub(crate) fn check(
@@ -21,16 +20,24 @@ pub(crate) fn check(
     Err(Error::Config { field, found: found.to_string(), expected: expected.into() })
 }
 
-/// A size of at least `least`.
+/// A size of at least `least` and at most [`MAX_SIZE`].
 pub(crate) fn size(field: &'static str, found: usize, least: usize) -> Result<()> {
-    let fits = (least..=MAX_SIZE).contains(&found);
-    check(fits, field, found, format!("{least} to {MAX_SIZE}"))
+    range(field, found, least..=MAX_SIZE)
 }
 
 /// A width that may be the product of two sizes.
 pub(crate) fn width(field: &'static str, found: usize) -> Result<()> {
-    const MAX: usize = MAX_SIZE * MAX_SIZE;
-    check((1..=MAX).contains(&found), field, found, format!("1 to {MAX}"))
+    range(field, found, 1..=1 << 28)
+}
+
+/// A number in that range.
+pub(crate) fn range(
+    field: &'static str,
+    found: usize,
+    expected: RangeInclusive<usize>,
+) -> Result<()> {
+    let (least, most) = (expected.start(), expected.end());
+    check(expected.contains(&found), field, found, format!("{least} to {most}"))
 }
 
 /// A probability with which something is dropped, or a share that is given away.
@@ -60,6 +67,14 @@ pub(crate) fn names(field: &'static str, found: &[String], count: usize) -> Resu
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => check(false, field, format!("{:?} twice", pair[0]), "distinct names"),
         None => Ok(()),
+    }
+}
+
+/// A data type that layers compute in.
+pub(crate) fn float(what: &'static str, found: DType) -> Result<()> {
+    match found {
+        DType::F32 | DType::F64 => Ok(()),
+        _ => Err(Error::DType { what, found, expected: "F32 or F64" }),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::recurrent::RecurrentConfig;
 
 /// A whole model: input layer, dense layer (if any), recurrent layer, head.
 ///
+/// Sizes, such as the number of tokens, units or classes, are at most
+/// [`MAX_SIZE`](fgn_schema::MAX_SIZE).
+///
 /// ```
 /// let config: fgn_nn::ModelConfig = serde_json::from_str(r#"{
 ///     "input": { "kind": "image-rows", "height": 28, "width": 28 },

@@ -21,6 +21,14 @@ pub enum Error {
         /// The valid values.
         expected: String,
     },
+    /// A layer declares a parameter that cannot be.
+    #[error("parameter `{name}` {reason}")]
+    Parameter {
+        /// The parameter's name.
+        name: String,
+        /// What was found, and what was expected.
+        reason: String,
+    },
     /// Samples or targets that a model's configuration is not for.
     #[error("the data has {found}, expected {expected}")]
     Mismatch {

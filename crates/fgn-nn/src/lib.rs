@@ -93,14 +93,14 @@ pub use fgn_schema;
 pub use heads::*;
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
 pub use inputs::*;
-pub use keras::Keras;
+pub use keras::{Keras, KerasOptions};
 pub use loss::{Loss, LossOptions, cross_entropy, mean_squared_error, smoothed_cross_entropy};
 pub use model::{Model, ModelInput, ModelOutput};
 pub use parameters::Parameters;
 pub use random::Generator;
 pub use recurrent::{
-    LayerTrace, Recurrent, RecurrentConfig, RecurrentOptions, RecurrentOutput, SequenceDropout,
-    State, Stream, StreamWeights,
+    LayerTrace, Recurrent, RecurrentConfig, RecurrentInput, RecurrentOptions, RecurrentOutput,
+    SequenceDropout, State, Stream, StreamWeights,
 };
 pub use sequences::Sequences;
 pub use serde_json;

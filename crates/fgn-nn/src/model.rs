@@ -153,8 +153,8 @@ impl Model {
             x = x.truncated(steps)?;
         }
         let prediction = self.predict_detached(&x, &input)?.prediction;
-        let options = self.recurrent_options(&x, &input);
-        let (_, traces) = self.recurrent.detached().trace(x.tensor(), &options)?;
+        let options = self.recurrent_options(&input);
+        let (_, traces) = self.recurrent.detached().trace(&x, &options)?;
         Ok((prediction, traces))
     }
 
@@ -189,14 +189,9 @@ impl Model {
         }
     }
 
-    fn recurrent_options<'a>(
-        &self,
-        x: &'a Sequences,
-        input: &ModelInput<'a>,
-    ) -> RecurrentOptions<'a> {
+    fn recurrent_options<'a>(&self, input: &ModelInput<'a>) -> RecurrentOptions<'a> {
         RecurrentOptions {
             emit: self.head.emit(),
-            lengths: x.lengths(),
             state: input.state,
             ..RecurrentOptions::default()
         }
@@ -210,8 +205,8 @@ impl Model {
         mode: &mut Mode<'_>,
     ) -> Result<ModelOutput> {
         let seed = recurrent.seed(mode);
-        let options = RecurrentOptions { seed, ..self.recurrent_options(x, input) };
-        let found = recurrent.forward(x.tensor(), &options)?;
+        let options = RecurrentOptions { seed, ..self.recurrent_options(input) };
+        let found = recurrent.forward(x, &options)?;
         let encoded = Encoded::new(&found.output, x.lengths(), &found.state);
         let prediction = self.head.forward(&encoded, input.target, mode)?;
         Ok(ModelOutput { prediction, state: found.state })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
 
+use crate::check::float;
 use crate::error::{Error, FileError, Result};
 use crate::files;
 use crate::random::Generator;
@@ -32,6 +33,10 @@ pub struct Parameters {
     device: Device,
     list: Vec<(String, Var)>,
 }
+
+/// The most values of one parameter: 16 GiB of `f32`. A larger one is a typo in a configuration, and reported
+/// as such before memory is asked for.
+const MAX_VALUES: usize = u32::MAX as usize;
 
 enum Source {
     Seed(u64),
@@ -80,10 +85,11 @@ impl Parameters {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is not a safetensors file. A layer
-    /// that misses a tensor, or finds it in another shape, returns [`Error::File`] with its name and the
+    /// [`Error::DType`] unless `dtype` is `F32` or `F64`, [`Error::Io`] if the file cannot be read,
+    /// [`Error::File`] if it is not a safetensors file. A layer that misses a tensor, or finds it in another shape, returns [`Error::File`] with its name and the
     /// expected shape.
     pub fn load(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
+        float("parameters", dtype)?;
         let tensors = files::read(path, device)?;
         Self::stored(Stored { path: path.to_owned(), tensors }, dtype, device)
     }
@@ -104,9 +110,7 @@ impl Parameters {
     }
 
     fn from_source(source: Source, dtype: DType, device: &Device) -> Result<Self> {
-        if !matches!(dtype, DType::F32 | DType::F64) {
-            return Err(Error::DType { what: "parameters", found: dtype, expected: "F32 or F64" });
-        }
+        float("parameters", dtype)?;
         Ok(Self { source, dtype, device: device.clone(), list: Vec::new() })
     }
 
@@ -126,7 +130,7 @@ impl Parameters {
     }
 
     /// Takes the parameter of that name and shape; `draw` returns its initial values, row-major. This is
-    /// what layers are built with, also those outside this crate.
+    /// what layers are built with, also those outside this crate. Each name can be taken once.
     ///
     /// ```
     /// use candle_core::{DType, Device};
@@ -139,14 +143,16 @@ impl Parameters {
     /// ```
     ///
     /// # Errors
-    /// [`Error::File`] if the parameters come from a file that does not have it in that shape,
-    /// [`Error::Candle`] for another number of values.
+    /// [`Error::Parameter`] for a name that was taken before and for 2³² values or more; [`Error::File`] if the
+    /// parameters come from a file that does not have it in that shape; [`Error::Candle`] if `draw` returns
+    /// another number of values.
     pub fn take(
         &mut self,
         name: String,
         shape: &[usize],
         draw: impl FnOnce(&mut Generator) -> Vec<f64>,
     ) -> Result<Var> {
+        self.check_declared(&name, shape)?;
         let tensor = match &mut self.source {
             Source::Seed(seed) => {
                 let values = draw(&mut generator(*seed, &name));
@@ -159,27 +165,35 @@ impl Parameters {
         Ok(var)
     }
 
+    fn check_declared(&self, name: &str, shape: &[usize]) -> Result<()> {
+        let wrong = |reason| Error::Parameter { name: name.to_owned(), reason };
+        if self.list.iter().any(|(taken, _)| taken == name) {
+            return Err(wrong("is declared twice: give each layer a name of its own".into()));
+        }
+        let count = shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
+        if count.is_none_or(|count| count > MAX_VALUES) {
+            return Err(wrong(format!(
+                "has shape {shape:?}, expected at most {MAX_VALUES} values"
+            )));
+        }
+        Ok(())
+    }
+
     /// Refuses a file that has further parameters of the recurrent layer of that name: more layers, a second
     /// direction, a projection.
     pub(crate) fn refuse_more_layers(&self, layer: &str) -> Result<()> {
         let Source::Stored(stored) = &self.source else { return Ok(()) };
         let prefix = if layer.is_empty() { String::new() } else { format!("{layer}.") };
-        let of_layer = |name: &&String| {
+        stored.refuse(|name| {
             let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.'));
             own.is_some_and(is_of_recurrent_layer)
-        };
-        match stored.tensors.keys().find(of_layer) {
-            Some(name) => Err(stored.extra(name)),
-            None => Ok(()),
-        }
+        })
     }
 
     /// All parameters; a file may have no others.
     pub(crate) fn finish(self) -> Result<Vec<(String, Var)>> {
-        if let Source::Stored(stored) = &self.source
-            && let Some(name) = stored.tensors.keys().next()
-        {
-            return Err(stored.extra(name));
+        if let Source::Stored(stored) = &self.source {
+            stored.refuse(|_| true)?;
         }
         Ok(self.list)
     }
@@ -203,9 +217,15 @@ impl Stored {
         files::converted(tensor, name, dtype).map_err(|reason| self.error(reason))
     }
 
-    fn extra(&self, name: &str) -> Error {
-        let found = self.tensors.get(name).map_or_else(Vec::new, |tensor| tensor.dims().to_vec());
-        self.error(FileError::ExtraTensor { name: name.to_owned(), found })
+    /// Refuses a file that still has a tensor of a name for which `is_extra` holds.
+    pub(crate) fn refuse(&self, is_extra: impl Fn(&str) -> bool) -> Result<()> {
+        match self.tensors.iter().find(|(name, _)| is_extra(name)) {
+            Some((name, tensor)) => {
+                let (name, found) = (name.clone(), tensor.dims().to_vec());
+                Err(self.error(FileError::ExtraTensor { name, found }))
+            }
+            None => Ok(()),
+        }
     }
 
     fn error(&self, reason: FileError) -> Error {

@@ -17,11 +17,15 @@
 //! # Ok::<(), candle_core::Error>(())
 //! ```
 //!
+//! Weights in `f16` or `bf16` compute in `f32`, and give states in their own type. As in candle-nn, a
+//! [`Direction`] only chooses the names of the parameters: for [`Backward`](Direction::Backward), the caller
+//! reverses the sequences.
+//!
 //! For training over long sequences use [`Recurrent`], which returns all outputs in one
 //! tensor: the gradient with respect to each of `T` separate states takes as much memory as all of them.
 
 use candle_core::{DType, Device, Result, Tensor};
-pub use candle_nn::rnn::{GRUConfig, GRUState, LSTMConfig, LSTMState, RNN};
+pub use candle_nn::rnn::{Direction, GRUConfig, GRUState, LSTMConfig, LSTMState, RNN};
 use candle_nn::{Init, VarBuilder};
 use fgn_core::AnyCell;
 use fgn_kernels::Emit;
@@ -48,6 +52,7 @@ pub struct GRU {
 struct Single {
     layer: Recurrent,
     hidden: usize,
+    /// The type of weights, inputs and states.
     dtype: DType,
     device: Device,
 }
@@ -55,7 +60,8 @@ struct Single {
 /// Builds an LSTM over `in_dim` features from the parameters `weight_ih_l0 [4·H, I]` and so on.
 ///
 /// # Errors
-/// If `vb` has parameters of other shapes, or not all; for a size of zero.
+/// If `vb` has parameters of other shapes, or not all, or is of another type than `f16`, `bf16`, `f32` or
+/// `f64`; for a size of zero.
 pub fn lstm(in_dim: usize, hidden_dim: usize, config: LSTMConfig, vb: VarBuilder) -> Result<LSTM> {
     LSTM::new(in_dim, hidden_dim, config, vb)
 }
@@ -63,7 +69,8 @@ pub fn lstm(in_dim: usize, hidden_dim: usize, config: LSTMConfig, vb: VarBuilder
 /// Builds a GRU over `in_dim` features from the parameters `weight_ih_l0 [3·H, I]` and so on.
 ///
 /// # Errors
-/// If `vb` has parameters of other shapes, or not all; for a size of zero.
+/// If `vb` has parameters of other shapes, or not all, or is of another type than `f16`, `bf16`, `f32` or
+/// `f64`; for a size of zero.
 pub fn gru(in_dim: usize, hidden_dim: usize, config: GRUConfig, vb: VarBuilder) -> Result<GRU> {
     GRU::new(in_dim, hidden_dim, config, vb)
 }
@@ -80,8 +87,8 @@ impl LSTM {
         vb: VarBuilder,
     ) -> Result<Self> {
         let direction = match config.direction {
-            candle_nn::rnn::Direction::Forward => "",
-            candle_nn::rnn::Direction::Backward => "_reverse",
+            Direction::Forward => "",
+            Direction::Backward => "_reverse",
         };
         let suffix = format!("_l{}{direction}", config.layer_idx);
         let biases = [config.b_ih_init, config.b_hh_init];
@@ -179,6 +186,10 @@ impl Single {
     ) -> Result<Self> {
         let config = RecurrentConfig { batch_first: true, ..RecurrentConfig::new(cell, hidden) };
         let (dtype, device) = (vb.dtype(), vb.device().clone());
+        let computed = match dtype {
+            DType::F16 | DType::BF16 => DType::F32,
+            dtype => dtype,
+        };
         let rows =
             cell.spec().blocks.iter().filter(|block| block.has_hidden_bias()).count() * hidden;
         let take = |name: &str| {
@@ -188,12 +199,13 @@ impl Single {
                 "bias_ih" => (vec![rows], b_ih),
                 _ => (vec![rows], b_hh),
             };
-            Ok(match init {
+            let tensor = match init {
                 Some(init) => vb.get_with_hints(shape, &format!("{name}{suffix}"), init)?,
                 None => Tensor::zeros(shape, dtype, &device)?,
-            })
+            };
+            Ok(tensor.to_dtype(computed)?)
         };
-        let layer = Recurrent::of_tensors(config, input, (dtype, &device), take);
+        let layer = Recurrent::of_tensors(config, input, (computed, &device), take);
         Ok(Self { layer: layer.map_err(candle)?, hidden, dtype, device: device.clone() })
     }
 
@@ -203,14 +215,30 @@ impl Single {
 
     /// The states after each step of `x: [B, T, I]`, from those initial ones: `[T, S, B, H]`.
     fn states(&self, x: &Tensor, states: &[&Tensor]) -> Result<Tensor> {
-        let state = State::new(vec![Tensor::stack(states, 0)?], false);
+        let (batch, steps, _) = x.dims3()?;
+        let initial = Tensor::stack(states, 0)?;
+        if steps == 0 {
+            let shape = (0, states.len(), batch, self.hidden);
+            return Tensor::zeros(shape, self.dtype, &self.device);
+        }
+        let state = State::new(vec![self.widened("initial states", &initial)?], false);
         let options = RecurrentOptions {
             state: Some(&state),
             emit: Emit::States,
             ..RecurrentOptions::default()
         };
-        let output = self.layer.forward(x, &options).map_err(candle)?;
-        output.states[0].permute((1, 2, 0, 3))?.contiguous()
+        let x = self.widened("inputs of the recurrent layer", x)?;
+        let output = self.layer.forward(&x, &options).map_err(candle)?;
+        output.states[0].to_dtype(self.dtype)?.permute((1, 2, 0, 3))?.contiguous()
+    }
+
+    /// A tensor of the layer's type, in the type in which it computes.
+    fn widened(&self, what: &'static str, tensor: &Tensor) -> Result<Tensor> {
+        if tensor.dtype() != self.dtype {
+            let (found, expected) = (tensor.dtype(), self.dtype.as_str());
+            return Err(candle(Error::DType { what, found, expected }));
+        }
+        tensor.to_dtype(self.layer.dtype())
     }
 }
 

@@ -51,5 +51,5 @@ pub use digits::{decimals, significant, significant_among};
 pub use error::{Error, Result};
 pub use padded::Padded;
 pub use prediction::Prediction;
-pub use schema::{InputSchema, Schema, TargetSchema};
+pub use schema::{InputSchema, MAX_SIZE, Schema, TargetSchema};
 pub use statistics::{Moments, Statistics};

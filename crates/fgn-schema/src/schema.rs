@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// The largest number of classes, tokens, features or anything else that is counted: 16,777,216. Every index below
+/// it is exact as an `f32`, and no product of two sizes and a few small numbers overflows a 64-bit integer. A larger
+/// size is a typo, and reported as such before memory is asked for.
+pub const MAX_SIZE: usize = 1 << 24;
+
 /// What one sample of a data set is, and what is to be predicted of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -37,16 +37,17 @@ pub enum Schedule {
         #[serde(default = "rise")]
         rise: f64,
     },
-    /// It is multiplied by `factor` each time that the validation loss has not fallen for `patience`
-    /// epochs; the training loss where there is no validation set.
+    /// It is multiplied by `factor` each time that what the configuration [monitors](crate::Config::monitor)
+    /// has not improved for `patience` epochs: the loss or a metric, of the validation set, or of the training
+    /// set where there is none.
     Plateau {
         /// Above 0 and below 1; 0.1.
         #[serde(default = "tenth")]
         factor: f64,
-        /// Epochs that may pass without a lower loss, at least 1; 5.
+        /// Epochs that may pass without an improvement, at least 1; 5.
         #[serde(default = "patience")]
         patience: usize,
-        /// By how much a loss must be lower to count, at least 0; 0.
+        /// By how much the value must be better to count, at least 0; 0.
         #[serde(default)]
         min_delta: f64,
     },
@@ -66,8 +67,8 @@ pub struct SchedulePosition {
 }
 
 impl Schedule {
-    /// The factor on the learning rate at a step, for all but `Plateau`, which depends on the losses:
-    /// that one gives 1.
+    /// The factor on the learning rate at a step, for all but `Plateau`, which depends on what
+    /// is monitored: that one gives 1.
     ///
     /// ```
     /// use fgn_train::{SchedulePosition, Schedule};
@@ -133,15 +134,16 @@ impl Schedule {
     }
 }
 
-/// Stops a training whose validation loss no longer falls; the training loss where there is no validation set.
+/// Stops a training when what the configuration [monitors](crate::Config::monitor) no longer improves: the loss
+/// or a metric, of the validation set, or of the training set where there is none.
 ///
 /// In TOML: `[early_stopping]`, `patience = 5`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlyStopping {
-    /// Epochs that may pass without a lower loss, at least 1.
+    /// Epochs that may pass without an improvement, at least 1.
     pub patience: usize,
-    /// By how much a loss must be lower to count, at least 0; 0.
+    /// By how much the value must be better to count, at least 0; 0.
     #[serde(default)]
     pub min_delta: f64,
 }
@@ -154,7 +156,7 @@ impl EarlyStopping {
     }
 }
 
-/// Counts the epochs since a loss was last lower than ever.
+/// Counts the epochs since a score was last lower than ever; the lower, the better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Patience {
     lowest: Option<f64>,
@@ -167,11 +169,11 @@ impl Patience {
         self.waited
     }
 
-    /// Whether more than `patience` epochs, this one included, have passed without a lower loss; it
+    /// Whether more than `patience` epochs, this one included, have passed without a lower score; it
     /// begins to count anew then.
-    pub(crate) fn is_lost(&mut self, loss: f64, patience: usize, min_delta: f64) -> bool {
-        if self.lowest.is_none_or(|lowest| loss < lowest - min_delta) {
-            *self = Patience { lowest: Some(loss), waited: 0 };
+    pub(crate) fn is_lost(&mut self, score: f64, patience: usize, min_delta: f64) -> bool {
+        if self.lowest.is_none_or(|lowest| score < lowest - min_delta) {
+            *self = Patience { lowest: Some(score), waited: 0 };
             return false;
         }
         self.waited += 1;

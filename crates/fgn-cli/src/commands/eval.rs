@@ -20,6 +20,9 @@ use crate::predictions;
 use crate::stdin::{self, Source};
 use crate::table::aligned;
 
+/// Rows of a table that the text shows.
+const ROWS: usize = 200;
+
 pub(crate) const HELP: &str = "\
 Examples:
   fgn eval runs/mnist-1
@@ -118,11 +121,14 @@ fn text(model: &ModelConfig, found: &Evaluation) -> String {
         let head = columns.iter().map(|column| column.label.clone());
         let texts: Vec<_> = columns.iter().map(|column| column.texts()).collect();
         let mut rows = vec![[(*row).to_owned()].into_iter().chain(head).collect::<Vec<_>>()];
-        rows.extend(names.iter().enumerate().map(|(at, name)| {
+        rows.extend(names.iter().enumerate().take(ROWS).map(|(at, name)| {
             let cells = texts.iter().map(|cells| cells.get(at).cloned());
             [Some(name.clone())].into_iter().chain(cells).map(Option::unwrap_or_default).collect()
         }));
         text += &format!("\n{}", aligned(&rows));
+        if names.len() > ROWS {
+            text += &format!("… {} more, which --json prints\n", names.len() - ROWS);
+        }
     }
     text
 }
@@ -235,6 +241,17 @@ mod tests {
             };
             Ok(Batch::new(padded()?, padded()?))
         }
+    }
+
+    #[test]
+    fn of_very_many_classes_the_first_are_shown() {
+        let model = zero(ImageRows { height: 1, width: 2 }, Classification::new(50_257));
+        let images = Images::new("dots", 1, 2, 3, vec![0; 8], vec![0, 0, 2, 0]).unwrap();
+        let found = evaluated(&model, &images, &[]);
+        let text = text(model.config(), &found);
+        assert_eq!(text.lines().count(), 3 + ROWS + 1);
+        assert!(text.ends_with("\n… 50057 more, which --json prints\n"), "{text}");
+        assert_eq!(measured::json(&found)["breakdowns"][0]["names"][50_256], "50256");
     }
 
     #[test]

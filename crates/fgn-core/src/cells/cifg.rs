@@ -5,8 +5,8 @@ use crate::spec::{Block, Feed, Role, Spec};
 /// The LSTM with coupled input and forget gates (Greff et al. 2017): what is forgotten is written anew.
 ///
 /// ```text
-/// f, o = σ(x W + m₋ R + b)      g = tanh(x W + m₋ R + b)
-/// c = f ⊙ c₋ + (1 − f) ⊙ g      m = o ⊙ tanh(c)               y = m
+/// f, o = σ(x W + h₋ R + b)      g = tanh(x W + h₋ R + b)
+/// c = f ⊙ c₋ + (1 − f) ⊙ g      h = o ⊙ tanh(c)               y = h
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cifg;
@@ -23,7 +23,7 @@ impl Cell for Cifg {
             Block::new("g", Feed::Both, Role::Candidate).tanh(),
             Block::new("o", Feed::Both, Role::Output).sigmoid(),
         ],
-        states: &["m", "c"],
+        states: &["h", "c"],
         vectors: &[],
         memory: Some(C),
         output_is_state: true,
@@ -34,8 +34,8 @@ impl Cell for Cifg {
     fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
         let g = input.tanh(G);
         let c = input.sigmoid(F).mul_add(input.prev[C] - g, g);
-        let m = input.sigmoid(O) * input.normalized_memory.unwrap_or(c).tanh();
-        StepOutput::new(m, &[m, c])
+        let h = input.sigmoid(O) * input.normalized_memory.unwrap_or(c).tanh();
+        StepOutput::new(h, &[h, c])
     }
 
     #[inline(always)]
@@ -45,13 +45,13 @@ impl Cell for Cifg {
         let c = f.mul_add(input.prev[C] - g, g);
         let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
 
-        let dm = d.output + d.next[0];
+        let dh = d.output + d.next[0];
         let mut grad = StepInput::zero();
-        let d_read = dm * o * (one - tanh_c * tanh_c);
+        let d_read = dh * o * (one - tanh_c * tanh_c);
         let dc = grad.split_memory_gradient(input, d_read, d.next[C]);
         grad.pre[F] = dc * (input.prev[C] - g) * f * (one - f);
         grad.pre[G] = dc * (one - f) * (one - g * g);
-        grad.pre[O] = dm * tanh_c * o * (one - o);
+        grad.pre[O] = dh * tanh_c * o * (one - o);
         grad.prev[C] = dc * f;
         grad
     }

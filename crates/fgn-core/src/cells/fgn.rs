@@ -8,7 +8,7 @@ use crate::spec::{Block, Feed, Role, Spec};
 ///
 /// ```text
 /// φ = σ(x W_φ + b_φ)                    near 1 remember, near 0 forget
-/// i, f, o, g, c, m                      an LSTM's, see Lstm
+/// i, f, o, g, c, m                      an LSTM's, see Lstm, whose h is called m here
 /// y = φ ⊙ o ⊙ m + (1 − φ) ⊙ z           readout gated
 /// y = φ ⊙ m + (1 − φ) ⊙ z               readout single
 /// z = 0   or   m₋ W_z                   LINEAR_Z = false or true
@@ -29,11 +29,11 @@ pub enum Z {
     /// Nothing.
     #[default]
     Zero,
-    /// A learned linear map of the previous memory vector.
+    /// A trained linear map of the previous hidden state.
     Linear,
 }
 
-/// How the memory vector is read out.
+/// How the hidden state is read out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -94,12 +94,12 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
         let unit = Memory::step(input);
         let phi = self.phi(input.pre[PHI]);
         let read = match self.readout {
-            Readout::Gated => unit.o * unit.m,
-            Readout::Single => unit.m,
+            Readout::Gated => unit.o * unit.h,
+            Readout::Single => unit.h,
         };
         let z = input.pre[Z_BLOCK];
         let output = if LINEAR_Z { phi.mul_add(read - z, z) } else { phi * read };
-        StepOutput::new(output, &[unit.m, unit.c])
+        StepOutput::new(output, &[unit.h, unit.c])
     }
 
     #[inline(always)]
@@ -108,8 +108,8 @@ impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
         let phi = self.phi(input.pre[PHI]);
         let d_read = d.output * phi;
         let (read, d_m, d_o) = match self.readout {
-            Readout::Gated => (unit.o * unit.m, d_read * unit.o, d_read * unit.m),
-            Readout::Single => (unit.m, d_read, L::zero()),
+            Readout::Gated => (unit.o * unit.h, d_read * unit.o, d_read * unit.h),
+            Readout::Single => (unit.h, d_read, L::zero()),
         };
         let mut grad = unit.grad(input, d_m + d.next[0], d_o, d.next[1]);
         let z = if LINEAR_Z { input.pre[Z_BLOCK] } else { L::zero() };

@@ -6,8 +6,8 @@ use crate::spec::{Block, Feed, Role, Spec};
 /// & Cummins 2000), in PyTorch's gate order.
 ///
 /// ```text
-/// i, f, o = σ(x W + m₋ R + b)      g = tanh(x W + m₋ R + b)
-/// c = f ⊙ c₋ + i ⊙ g               m = o ⊙ tanh(c)               y = m
+/// i, f, o = σ(x W + h₋ R + b)      g = tanh(x W + h₋ R + b)
+/// c = f ⊙ c₋ + i ⊙ g               h = o ⊙ tanh(c)               y = h
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lstm;
@@ -16,7 +16,7 @@ const I: usize = 0;
 const F: usize = 1;
 const G: usize = 2;
 const O: usize = 3;
-const M: usize = 0;
+const H: usize = 0;
 const C: usize = 1;
 
 /// The four gates, as other cells that hold an LSTM list them.
@@ -30,7 +30,7 @@ pub(super) const GATES: [Block; 4] = [
 impl Cell for Lstm {
     const SPEC: Spec = Spec {
         blocks: &GATES,
-        states: &["m", "c"],
+        states: &["h", "c"],
         vectors: &[],
         memory: Some(1),
         output_is_state: true,
@@ -40,12 +40,12 @@ impl Cell for Lstm {
     #[inline(always)]
     fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
         let unit = Memory::step(input);
-        StepOutput::new(unit.m, &[unit.m, unit.c])
+        StepOutput::new(unit.h, &[unit.h, unit.c])
     }
 
     #[inline(always)]
     fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
-        Memory::step(input).grad(input, d.output + d.next[M], L::zero(), d.next[C])
+        Memory::step(input).grad(input, d.output + d.next[H], L::zero(), d.next[C])
     }
 }
 
@@ -57,7 +57,8 @@ pub(super) struct Memory<L> {
     tanh_c: L,
     pub(super) o: L,
     pub(super) c: L,
-    pub(super) m: L,
+    /// The hidden state, which the forgetting gate network calls `m`.
+    pub(super) h: L,
 }
 
 impl<L: Lane> Memory<L> {
@@ -69,23 +70,23 @@ impl<L: Lane> Memory<L> {
         let o = input.sigmoid(O);
         let c = f.mul_add(input.prev[C], i * g);
         let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
-        Self { i, f, g, tanh_c, o, c, m: o * tanh_c }
+        Self { i, f, g, tanh_c, o, c, h: o * tanh_c }
     }
 
-    /// The gradients with respect to the arguments, given those with respect to the memory vector `m`, by the output gate
-    /// `o` where it is used once more outside, and by the cell `c`.
+    /// The gradients with respect to the arguments, given those with respect to the hidden state `h`, to the output gate
+    /// `o` where it is used once more outside, and to the cell state `c`.
     #[inline(always)]
     pub(super) fn grad(
         &self,
         input: &StepInput<L>,
-        dm: L,
+        dh: L,
         do_outside: L,
         dc_next: L,
     ) -> StepInput<L> {
         let one = L::one();
         let Self { i, f, g, o, tanh_c, .. } = *self;
-        let d_o = dm.mul_add(tanh_c, do_outside);
-        let d_read = dm * o * (one - tanh_c * tanh_c);
+        let d_o = dh.mul_add(tanh_c, do_outside);
+        let d_read = dh * o * (one - tanh_c * tanh_c);
         let mut grad = StepInput::zero();
         let dc = grad.split_memory_gradient(input, d_read, dc_next);
         grad.pre[I] = dc * g * i * (one - i);

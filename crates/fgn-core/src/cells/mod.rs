@@ -43,7 +43,7 @@ macro_rules! registry {
                 /// The value of a forgotten output.
                 #[cfg_attr(feature = "serde", serde(default))]
                 z: Z,
-                /// How the memory vector is read.
+                /// How the hidden state is read out.
                 #[cfg_attr(feature = "serde", serde(default))]
                 readout: Readout,
                 /// Whether the forgetting gate is soft or binary.

@@ -5,9 +5,9 @@ use crate::spec::{Block, Feed, Role, Spec};
 /// The LSTM with peepholes (Gers & Schmidhuber 2000): its gates see the memory, unit by unit.
 ///
 /// ```text
-/// i, f = σ(x W + m₋ R + b + p ⊙ c₋)   g = tanh(x W + m₋ R + b)
-/// c = f ⊙ c₋ + i ⊙ g                  o = σ(x W + m₋ R + b + p_o ⊙ c)
-/// m = o ⊙ tanh(c)                     y = m
+/// i, f = σ(x W + h₋ R + b + p ⊙ c₋)   g = tanh(x W + h₋ R + b)
+/// c = f ⊙ c₋ + i ⊙ g                  o = σ(x W + h₋ R + b + p_o ⊙ c)
+/// h = o ⊙ tanh(c)                     y = h
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeepholeLstm;
@@ -26,7 +26,7 @@ impl Cell for PeepholeLstm {
             Block::new("g", Feed::Both, Role::Candidate).tanh(),
             Block::new("o", Feed::Both, Role::Output),
         ],
-        states: &["m", "c"],
+        states: &["h", "c"],
         vectors: &["p_i", "p_f", "p_o"],
         memory: Some(C),
         output_is_state: true,
@@ -40,8 +40,8 @@ impl Cell for PeepholeLstm {
         let f = p_f.mul_add(input.prev[C], input.pre[F]).sigmoid();
         let c = f.mul_add(input.prev[C], i * input.tanh(G));
         let o = p_o.mul_add(c, input.pre[O]).sigmoid();
-        let m = o * input.normalized_memory.unwrap_or(c).tanh();
-        StepOutput::new(m, &[m, c])
+        let h = o * input.normalized_memory.unwrap_or(c).tanh();
+        StepOutput::new(h, &[h, c])
     }
 
     #[inline(always)]
@@ -55,10 +55,10 @@ impl Cell for PeepholeLstm {
         let o = p_o.mul_add(c, input.pre[O]).sigmoid();
         let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
 
-        let dm = d.output + d.next[0];
+        let dh = d.output + d.next[0];
         let mut grad = StepInput::zero();
-        grad.pre[O] = dm * tanh_c * o * (one - o);
-        let d_read = dm * o * (one - tanh_c * tanh_c);
+        grad.pre[O] = dh * tanh_c * o * (one - o);
+        let d_read = dh * o * (one - tanh_c * tanh_c);
         let dc = grad.pre[O].mul_add(p_o, d.next[C]);
         let dc = grad.split_memory_gradient(input, d_read, dc);
         grad.pre[I] = dc * g * i * (one - i);

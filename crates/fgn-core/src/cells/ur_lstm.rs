@@ -5,9 +5,9 @@ use crate::spec::{Block, Feed, Role, Spec};
 /// The LSTM with a refined forget gate (Gu et al. 2020): gates near 0 and 1 learn as well as others.
 ///
 /// ```text
-/// f, r, o = σ(x W + m₋ R + b)   u = tanh(x W + m₋ R + b)
+/// f, r, o = σ(x W + h₋ R + b)   u = tanh(x W + h₋ R + b)
 /// g = r ⊙ (1 − (1 − f)²) + (1 − r) ⊙ f²
-/// c = g ⊙ c₋ + (1 − g) ⊙ u      m = o ⊙ tanh(c)               y = m
+/// c = g ⊙ c₋ + (1 − g) ⊙ u      h = o ⊙ tanh(c)               y = h
 /// ```
 ///
 /// Made for forget biases drawn uniformly over the gate's values.
@@ -35,7 +35,7 @@ impl Cell for UrLstm {
             Block::new("u", Feed::Both, Role::Candidate).tanh(),
             Block::new("o", Feed::Both, Role::Output).sigmoid(),
         ],
-        states: &["m", "c"],
+        states: &["h", "c"],
         vectors: &[],
         memory: Some(C),
         output_is_state: true,
@@ -46,8 +46,8 @@ impl Cell for UrLstm {
     fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
         let u = input.tanh(U);
         let c = refined(input.sigmoid(F), input.sigmoid(R)).mul_add(input.prev[C] - u, u);
-        let m = input.sigmoid(O) * input.normalized_memory.unwrap_or(c).tanh();
-        StepOutput::new(m, &[m, c])
+        let h = input.sigmoid(O) * input.normalized_memory.unwrap_or(c).tanh();
+        StepOutput::new(h, &[h, c])
     }
 
     #[inline(always)]
@@ -59,15 +59,15 @@ impl Cell for UrLstm {
         let c = g.mul_add(input.prev[C] - u, u);
         let tanh_c = input.normalized_memory.unwrap_or(c).tanh();
 
-        let dm = d.output + d.next[0];
+        let dh = d.output + d.next[0];
         let mut grad = StepInput::zero();
-        let dc = grad.split_memory_gradient(input, dm * o * (one - tanh_c * tanh_c), d.next[C]);
+        let dc = grad.split_memory_gradient(input, dh * o * (one - tanh_c * tanh_c), d.next[C]);
         let dg = dc * (input.prev[C] - u);
         let slope = f * (one - f);
         grad.pre[F] = dg * two * (f + r * (one - two * f)) * slope;
         grad.pre[R] = dg * two * slope * r * (one - r);
         grad.pre[U] = dc * (one - g) * (one - u * u);
-        grad.pre[O] = dm * tanh_c * o * (one - o);
+        grad.pre[O] = dh * tanh_c * o * (one - o);
         grad.prev[C] = dc * g;
         grad
     }

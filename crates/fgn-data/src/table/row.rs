@@ -1,5 +1,7 @@
 //! Tables as a reader sees them: rows of fields under named columns.
 
+use fgn_schema::MAX_SIZE;
+
 use crate::error::{Error, Result};
 use crate::names::shortened;
 
@@ -52,14 +54,13 @@ pub(crate) enum Stored {
 /// # Errors
 /// More columns than any model takes, and two of one name.
 pub(super) fn check_columns(file: &str, columns: &[String]) -> Result<()> {
-    const MOST: usize = 1 << 14;
     let wrong = |found: String, expected: &str| Error::Table {
         at: file.to_owned(),
         found,
         expected: expected.to_owned(),
     };
-    if columns.is_empty() || columns.len() > MOST {
-        return Err(wrong(format!("{} columns", columns.len()), &format!("1 to {MOST}")));
+    if columns.is_empty() || columns.len() > MAX_SIZE {
+        return Err(wrong(format!("{} columns", columns.len()), &format!("1 to {MAX_SIZE}")));
     }
     let mut sorted: Vec<&String> = columns.iter().collect();
     sorted.sort_unstable();

@@ -242,6 +242,15 @@ mod tests {
             let error = head.accepts(&targets).unwrap_err().to_string();
             assert!(error.starts_with(&format!("the data has {expected}")), "{error}");
         }
+        // Of very many names the error shows the first.
+        let many = |last: &str| -> Vec<String> {
+            (0..50_256).map(|at| format!("w{at}")).chain([last.to_owned()]).collect()
+        };
+        let named = Classification { names: many("x"), ..Classification::new(50_257) };
+        let targets = TargetSchema::Class { names: many("y"), per_step: false };
+        let error = named.accepts(&targets).unwrap_err().to_string();
+        assert!(error.contains("called w0, w1, ") && error.contains("and 50247 more"), "{error}");
+        assert!(error.len() < 300, "{error}");
     }
 
     #[test]
@@ -261,7 +270,7 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_refused() {
         let error = Classification::new(1).validate().unwrap_err().to_string();
-        assert_eq!(error, "`head.classes` is 1, expected 2 to 16384");
+        assert_eq!(error, "`head.classes` is 1, expected 2 to 16777216");
         let names = Classification { names: vec!["a".into()], ..Classification::new(3) };
         let error = names.validate().unwrap_err().to_string();
         assert_eq!(error, "`head.names` is 1, expected 3, one for each output, or none");

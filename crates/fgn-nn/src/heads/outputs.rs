@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use super::kind::Encoded;
 use crate::error::{Error, Result};
 
+/// How many names an error shows.
+const SHOWN: usize = 10;
+
 /// The names of `count` outputs: those given, or their indices.
 pub(super) fn names(given: &[String], count: usize) -> Vec<String> {
     match given.is_empty() {
@@ -33,7 +36,13 @@ pub(super) fn accepts_names(targets: &TargetSchema, given: &[String]) -> Result<
     if given.is_empty() || targets.names() == given {
         return Ok(());
     }
-    let named = |names: &[String]| format!("targets called {}", names.join(", "));
+    let named = |names: &[String]| match names.get(..SHOWN) {
+        Some(first) if names.len() > SHOWN => {
+            let more = names.len() - SHOWN;
+            format!("targets called {} and {more} more", first.join(", "))
+        }
+        _ => format!("targets called {}", names.join(", ")),
+    };
     let expected = format!("{} (model.head.names)", named(given));
     Err(Error::Mismatch { found: named(targets.names()), expected })
 }

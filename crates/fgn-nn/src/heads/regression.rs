@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn numbers_out_of_range_are_refused() {
         let error = Regression::new(0).validate().unwrap_err().to_string();
-        assert_eq!(error, "`head.values` is 0, expected 1 to 16384");
+        assert_eq!(error, "`head.values` is 0, expected 1 to 16777216");
         let scale = Some(Moments { mean: vec![0.0], std: vec![0.0] });
         let error = Regression { scale, ..Regression::new(1) }.validate().unwrap_err().to_string();
         assert!(error.starts_with("`head.scale` is Moments"), "{error}");

@@ -83,7 +83,8 @@ pub trait InputKind: Debug {
 /// An input layer: turns samples into sequences of features.
 pub trait InputLayer: Debug + Send + Sync {
     /// Samples `[B, ..]` to features `[T, B, I]`, in contiguous memory. The sequences may have other lengths
-    /// than the samples, for example after subsampling.
+    /// than the samples, for example after subsampling. Steps come first, although in the samples the batch
+    /// does: give the sequences whole to [`Recurrent::forward`](crate::Recurrent::forward), which knows.
     ///
     /// # Errors
     /// [`Error::Shape`] for samples of another shape or an empty batch; what else its kind refuses.

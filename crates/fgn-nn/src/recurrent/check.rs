@@ -2,26 +2,55 @@
 
 use candle_core::{DType, Tensor};
 
+use super::checked::Checked;
+use super::options::{RecurrentInput, RecurrentOptions};
 use super::stack::Recurrent;
 use super::state::State;
+use crate::check::check;
 use crate::error::{Error, Result};
 
 impl Recurrent {
-    /// The input with steps first.
-    pub(super) fn checked_input(&self, x: &Tensor) -> Result<Tensor> {
-        let axes = if self.config.batch_first { "B, T" } else { "T, B" };
+    /// The input with steps first, and what else belongs to a pass over it.
+    pub(super) fn checked<'a>(
+        &self,
+        input: RecurrentInput<'a>,
+        options: &RecurrentOptions<'a>,
+    ) -> Result<(Tensor, Checked<'a>)> {
+        let (x, batch_first, lengths) = match input {
+            RecurrentInput::Features(x) => (x, self.config.batch_first, options.lengths),
+            RecurrentInput::Sequences(x) => {
+                let (fits, found) = (options.lengths.is_none(), format!("{:?}", options.lengths));
+                check(fits, "lengths", found, "None: sequences have lengths of their own")?;
+                (x.tensor(), false, x.lengths())
+            }
+        };
+        self.check_features(x, batch_first)?;
+        let initial = State::new(Vec::new(), self.config.bidirectional);
+        let mut checked = Checked { batch_first, initial, resets: None, lengths };
+        let x = checked.in_callers_order(x)?;
+        checked.initial = match options.state {
+            Some(state) => self.checked_state(state, &x)?,
+            None => self.zero_state(x.dim(1)?)?,
+        };
+        if let Some(resets) = options.resets {
+            checked.resets = Some(checked_resets(resets, &x, &checked)?);
+        }
+        Ok((x, checked))
+    }
+
+    fn check_features(&self, x: &Tensor, batch_first: bool) -> Result<()> {
         if !matches!(*x.dims(), [_, _, features] if features == self.input_size) {
+            let axes = if batch_first { "B, T" } else { "T, B" };
             return Err(Error::Shape {
                 what: "inputs of the recurrent layer",
                 found: x.dims().to_vec(),
                 expected: format!("[{axes}, {}]", self.input_size),
             });
         }
-        self.check_dtype("inputs of the recurrent layer", x)?;
-        self.in_callers_order(x)
+        self.check_dtype("inputs of the recurrent layer", x)
     }
 
-    pub(super) fn checked_state(&self, state: &State, x: &Tensor) -> Result<State> {
+    fn checked_state(&self, state: &State, x: &Tensor) -> Result<State> {
         if (state.tensors.len(), state.bidirectional)
             != (self.layers.len(), self.config.bidirectional)
         {
@@ -50,23 +79,6 @@ impl Recurrent {
             self.check_dtype("initial states", tensor)?;
         }
         Ok(state.clone())
-    }
-
-    /// The resets with steps first, as the input `x` has them.
-    pub(super) fn checked_resets(&self, resets: &Tensor, x: &Tensor) -> Result<Tensor> {
-        let (steps, batch, _) = x.dims3()?;
-        let expected = if self.config.batch_first { [batch, steps] } else { [steps, batch] };
-        if resets.dims() != expected {
-            return Err(Error::Shape {
-                what: "resets",
-                found: resets.dims().to_vec(),
-                expected: format!("{expected:?}"),
-            });
-        }
-        if resets.dtype() != DType::U8 {
-            return Err(Error::DType { what: "resets", found: resets.dtype(), expected: "U8" });
-        }
-        self.in_callers_order(resets)
     }
 
     fn check_dtype(&self, what: &'static str, tensor: &Tensor) -> Result<()> {
@@ -120,4 +132,21 @@ impl Recurrent {
         }
         Ok(())
     }
+}
+
+/// The resets with steps first, as the input `x` has them.
+fn checked_resets(resets: &Tensor, x: &Tensor, checked: &Checked<'_>) -> Result<Tensor> {
+    let (steps, batch, _) = x.dims3()?;
+    let expected = if checked.batch_first { [batch, steps] } else { [steps, batch] };
+    if resets.dims() != expected {
+        return Err(Error::Shape {
+            what: "resets",
+            found: resets.dims().to_vec(),
+            expected: format!("{expected:?}"),
+        });
+    }
+    if resets.dtype() != DType::U8 {
+        return Err(Error::DType { what: "resets", found: resets.dtype(), expected: "U8" });
+    }
+    checked.in_callers_order(resets)
 }

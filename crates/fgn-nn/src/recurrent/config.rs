@@ -4,7 +4,7 @@ use fgn_core::{AnyCell, LayerShape, Norm};
 use fgn_kernels::{HiddenDropout, SequenceOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::check::{check, probability, size};
+use crate::check::{check, probability, range, size};
 use crate::error::Result;
 use crate::init::InitConfig;
 use crate::layer_direction::LayerDirection;
@@ -39,7 +39,9 @@ pub struct RecurrentConfig {
     /// concatenates the outputs of both directions.
     #[serde(default)]
     pub bidirectional: bool,
-    /// Whether inputs and outputs are `[B, T, …]` instead of `[T, B, …]`.
+    /// Whether input and output tensors are `[B, T, …]` instead of `[T, B, …]`. The
+    /// [`Sequences`](crate::Sequences) of an input layer have steps first in any case; a model, which is made of
+    /// them, takes only `false`.
     #[serde(default)]
     pub batch_first: bool,
     /// Whether gates have biases.
@@ -166,7 +168,7 @@ impl RecurrentConfig {
 
     pub(crate) fn validate(&self) -> Result<()> {
         size("recurrent.hidden_size", self.hidden_size, 1)?;
-        size("recurrent.layers", self.layers, 1)?;
+        range("recurrent.layers", self.layers, 1..=1 << 14)?;
         probability("recurrent.input_dropout.rate", self.input_dropout.rate)?;
         probability("recurrent.dropout.rate", self.dropout.rate)?;
         probability("recurrent.hidden_dropout.rate", self.hidden_dropout.rate)?;

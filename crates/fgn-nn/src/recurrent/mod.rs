@@ -1,6 +1,7 @@
 //! Recurrent layers: stacks over any cell, their states, streams and traces.
 
 mod check;
+mod checked;
 mod config;
 mod layer;
 mod masks;
@@ -11,7 +12,7 @@ mod stream;
 mod trace;
 
 pub use config::{RecurrentConfig, SequenceDropout};
-pub use options::{RecurrentOptions, RecurrentOutput};
+pub use options::{RecurrentInput, RecurrentOptions, RecurrentOutput};
 pub use stack::Recurrent;
 pub use state::State;
 pub use stream::{Stream, StreamWeights};

@@ -1,9 +1,39 @@
 //! What a forward pass of a recurrent layer takes beside its input, and what it returns.
 
-use candle_core::Tensor;
+use candle_core::{Tensor, Var};
 use fgn_kernels::{Emit, GateStatistics};
 
 use super::state::State;
+use crate::sequences::Sequences;
+
+/// The input of a [`Recurrent`](crate::Recurrent) layer, made from a `&Tensor`, `&Var` or `&Sequences`. It decides
+/// the layout of the pass: that of the input, the resets, and all outputs but the last.
+#[derive(Clone, Copy, Debug)]
+pub enum RecurrentInput<'a> {
+    /// Features `[T, B, I]`, or `[B, T, I]` if the batch comes first in the layer's configuration.
+    Features(&'a Tensor),
+    /// What an input layer returns: `[T, B, I]`, with lengths. Steps come first in the whole pass, whatever the
+    /// layer's configuration.
+    Sequences(&'a Sequences),
+}
+
+impl<'a> From<&'a Tensor> for RecurrentInput<'a> {
+    fn from(features: &'a Tensor) -> Self {
+        Self::Features(features)
+    }
+}
+
+impl<'a> From<&'a Var> for RecurrentInput<'a> {
+    fn from(features: &'a Var) -> Self {
+        Self::Features(features)
+    }
+}
+
+impl<'a> From<&'a Sequences> for RecurrentInput<'a> {
+    fn from(sequences: &'a Sequences) -> Self {
+        Self::Sequences(sequences)
+    }
+}
 
 /// Options of a forward pass of a [`Recurrent`](crate::Recurrent) layer. The default is a pass over
 /// sequences of full length from a zero state, without dropout.
@@ -15,7 +45,8 @@ pub struct RecurrentOptions<'a> {
     pub emit: Emit,
     /// The length of each sequence, in `1 ..= T`; `T` if not given. Inputs past a sequence's length are not
     /// read, and outputs there are zero. The last output and the final state are those at the sequence's own
-    /// end, which is where the reverse direction starts.
+    /// end, which is where the reverse direction starts. [`Sequences`] have lengths of their own: with them this
+    /// must be `None`.
     pub lengths: Option<&'a [usize]>,
     /// `[T, B]` in `U8`, or `[B, T]` if the batch comes first: where it is not 0, the states before the
     /// step are set to zero, and no gradient passes. A new sequence starts there: an episode, a packed

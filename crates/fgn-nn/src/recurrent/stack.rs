@@ -3,12 +3,13 @@
 use candle_core::{D, DType, Device, Tensor};
 use fgn_kernels::{Emit, GateStatistics, SequenceOptions, SequenceOutput};
 
+use super::checked::Checked;
 use super::config::{RecurrentConfig, SequenceDropout};
 use super::layer::Layer;
 use super::masks::Masks;
-use super::options::{RecurrentOptions, RecurrentOutput};
+use super::options::{RecurrentInput, RecurrentOptions, RecurrentOutput};
 use super::state::State;
-use crate::check::width;
+use crate::check::{float, width};
 use crate::dropout::Mode;
 use crate::error::Result;
 use crate::init;
@@ -93,6 +94,8 @@ impl Recurrent {
         mut take: impl FnMut(&str) -> Result<Tensor>,
     ) -> Result<Self> {
         config.validate()?;
+        width("input_size", input_size)?;
+        float("parameters", dtype)?;
         let layers = config.layer_directions().into_iter().map(|at| {
             Layer::new(&config, input_size, at, (dtype, device), |slot, _| take(slot.name))
         });
@@ -103,6 +106,11 @@ impl Recurrent {
     /// What the layer was built from.
     pub fn config(&self) -> &RecurrentConfig {
         &self.config
+    }
+
+    /// The data type that it computes in.
+    pub fn dtype(&self) -> DType {
+        self.dtype
     }
 
     /// The same layer with the same parameters, outside the computation graph: its results cannot be
@@ -143,18 +151,28 @@ impl Recurrent {
         }
     }
 
-    /// Computes the outputs and states for `x: [T, B, I]`, or `[B, T, I]` if the batch comes first.
+    /// Computes the outputs and states for a tensor `[T, B, I]`, or `[B, T, I]` if the batch comes first; or for
+    /// the [`Sequences`](crate::Sequences) of an input layer, whose steps come first also in the outputs.
+    ///
+    /// An input layer's sequences are best given whole, as `&Sequences`. Their bare tensor has steps first, and
+    /// a layer with [`batch_first`](RecurrentConfig::batch_first) would take steps for sequences: no check
+    /// can notice it where `T = B`.
     ///
     /// # Errors
     /// [`Shape`](crate::Error::Shape) or [`DType`](crate::Error::DType) for an input, state or resets that
-    /// do not fit, [`Candle`](crate::Error::Candle) for lengths that do not or a size of zero,
+    /// do not fit, [`Config`](crate::Error::Config) for lengths beside those of sequences,
+    /// [`Candle`](crate::Error::Candle) for lengths that do not fit or a size of zero,
     /// [`NanState`](crate::Error::NanState) with [`RecurrentOptions::find_nan`].
-    pub fn forward(&self, x: &Tensor, options: &RecurrentOptions<'_>) -> Result<RecurrentOutput> {
-        let (x, checked) = self.checked(x, options)?;
+    pub fn forward<'a>(
+        &self,
+        input: impl Into<RecurrentInput<'a>>,
+        options: &RecurrentOptions<'a>,
+    ) -> Result<RecurrentOutput> {
+        let (x, checked) = self.checked(input.into(), options)?;
         let masks = options.seed.map(Masks::new);
         let mut results = Results::default();
         let mut x = self.forward_layers(x, masks, |layer, input| {
-            let mut kernel = self.kernel_options(options, &checked, layer.at);
+            let mut kernel = self.kernel_options(&checked, layer.at);
             kernel.emit = self.kernel_emit(options, layer.at);
             kernel.telemetry = options.telemetry;
             kernel.seed = masks.map(|masks| masks.kernel_seed(layer.at));
@@ -164,38 +182,23 @@ impl Recurrent {
             results.add(output, &kernel, self.config.hidden_output_size())
         })?;
         if options.find_nan {
-            self.find_nan(&checked.initial, &results.all, options.lengths)?;
+            self.find_nan(&checked.initial, &results.all, checked.lengths)?;
         }
         if options.emit == Emit::Last && x.rank() == 3 {
-            x = self.last_outputs(&x, options.lengths)?;
+            x = self.last_outputs(&x, checked.lengths)?;
         }
         Ok(RecurrentOutput {
-            output: if options.emit == Emit::Last { x } else { self.in_callers_order(&x)? },
+            output: if options.emit == Emit::Last { x } else { checked.in_callers_order(&x)? },
             state: State { bidirectional: self.config.bidirectional, tensors: results.states },
             states: match options.emit {
                 Emit::States => {
-                    let all = results.all.iter().map(|all| self.in_callers_order(all));
+                    let all = results.all.iter().map(|all| checked.in_callers_order(all));
                     all.collect::<Result<_>>()?
                 }
                 _ => Vec::new(),
             },
             gates: results.gates,
         })
-    }
-
-    /// The input with steps first, and the initial state and resets that belong to it.
-    pub(super) fn checked(
-        &self,
-        x: &Tensor,
-        options: &RecurrentOptions<'_>,
-    ) -> Result<(Tensor, Checked)> {
-        let x = self.checked_input(x)?;
-        let initial = match options.state {
-            Some(state) => self.checked_state(state, &x)?,
-            None => self.zero_state(x.dim(1)?)?,
-        };
-        let resets = options.resets.map(|resets| self.checked_resets(resets, &x)).transpose()?;
-        Ok((x, Checked { initial, resets }))
     }
 
     /// Passes `x: [T, B, I]` through all layers, each direction by `forward`, which takes a layer and its
@@ -223,14 +226,13 @@ impl Recurrent {
     /// The kernels' options for that layer and direction, in any pass.
     pub(super) fn kernel_options(
         &self,
-        options: &RecurrentOptions<'_>,
-        checked: &Checked,
+        checked: &Checked<'_>,
         at: LayerDirection,
     ) -> SequenceOptions {
         self.config
             .kernel_options()
             .with_reverse(at.reverse)
-            .with_lengths(options.lengths.map(<[_]>::to_vec))
+            .with_lengths(checked.lengths.map(<[_]>::to_vec))
             .with_resets(checked.resets.clone())
     }
 
@@ -267,21 +269,6 @@ impl Recurrent {
         let reverse = output.narrow(0, 0, 1)?.squeeze(0)?.narrow(1, size, size)?;
         Ok(Tensor::cat(&[forward, reverse], 1)?)
     }
-
-    /// Steps first or batch first, as the caller has it; its own inverse.
-    pub(super) fn in_callers_order(&self, tensor: &Tensor) -> Result<Tensor> {
-        match self.config.batch_first {
-            true => Ok(tensor.transpose(0, 1)?.contiguous()?),
-            false => Ok(tensor.clone()),
-        }
-    }
-}
-
-/// The options that are tensors, checked.
-pub(super) struct Checked {
-    pub(super) initial: State,
-    /// `[T, B]`.
-    resets: Option<Tensor>,
 }
 
 /// Results of the layers so far.

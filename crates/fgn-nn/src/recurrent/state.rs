@@ -5,12 +5,13 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::check::float;
 use crate::error::{Error, FileError, Result};
 use crate::files;
 use crate::layer_direction::LayerDirection;
 
 /// The states of a recurrent layer between two passes: for each layer of the stack and each direction
-/// a tensor `[S, B, H]`, where `S` counts the cell's states, `[m, c]` for an LSTM.
+/// a tensor `[S, B, H]`, where `S` counts the cell's states, `[h, c]` for an LSTM.
 ///
 /// A pass returns the state after its last step, and takes an initial state: so a stream of any length
 /// can be cut into pieces. For truncated back-propagation through time, [`detach`](Self::detach) stops the
@@ -99,9 +100,10 @@ impl State {
     /// Reads a file that [`save`](Self::save) wrote, converted to `dtype`.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it holds no states: with what was
-    /// found and what was expected, by the tensors' names.
+    /// [`Error::DType`] unless `dtype` is `F32` or `F64`, [`Error::Io`] if the file cannot be read,
+    /// [`Error::File`] if it holds no states: with what was found and what was expected, by the tensors' names.
     pub fn load(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
+        float("states", dtype)?;
         let mut found: BTreeMap<String, Tensor> = files::read(path, device)?;
         let wrong = |reason| Error::File { path: path.to_owned(), reason };
         let bidirectional = found.keys().any(|name| name.ends_with("_reverse"));

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use fgn_kernels::{Emit, Trace, trace};
 
-use super::options::RecurrentOptions;
+use super::options::{RecurrentInput, RecurrentOptions};
 use super::stack::Recurrent;
 use crate::error::Result;
 use crate::layer_direction::LayerDirection;
@@ -54,15 +54,15 @@ impl Recurrent {
     ///
     /// # Errors
     /// As [`forward`](Self::forward), for shapes, types and lengths that do not fit.
-    pub fn trace(
+    pub fn trace<'a>(
         &self,
-        x: &Tensor,
-        options: &RecurrentOptions<'_>,
+        input: impl Into<RecurrentInput<'a>>,
+        options: &RecurrentOptions<'a>,
     ) -> Result<(Tensor, Vec<LayerTrace>)> {
-        let (x, checked) = self.checked(x, options)?;
+        let (x, checked) = self.checked(input.into(), options)?;
         let mut traces = Vec::new();
         let output = self.forward_layers(x.detach(), None, |layer, input| {
-            let kernel = self.kernel_options(options, &checked, layer.at);
+            let kernel = self.kernel_options(&checked, layer.at);
             let weights = layer.flat(0.0, None)?;
             let initial = &checked.initial.tensors[traces.len()];
             let (output, trace) = trace(self.config.cell, input, &weights, initial, &kernel)?;
@@ -71,8 +71,8 @@ impl Recurrent {
             Ok(output)
         })?;
         let output = match options.emit {
-            Emit::Last => self.last_outputs(&output, options.lengths)?,
-            Emit::All | Emit::States => self.in_callers_order(&output)?,
+            Emit::Last => self.last_outputs(&output, checked.lengths)?,
+            Emit::All | Emit::States => checked.in_callers_order(&output)?,
         };
         Ok((output, traces))
     }

@@ -106,7 +106,7 @@ fn unknown_fields_and_values_are_named() {
 #[test]
 fn values_that_no_model_can_have() {
     let message = invalid(|config| config.head = Classification::new(1).into());
-    assert_eq!(message, "`head.classes` is 1, expected 2 to 16384");
+    assert_eq!(message, "`head.classes` is 1, expected 2 to 16777216");
     let message = invalid(|config| config.recurrent.hidden_size = 0);
     assert!(message.starts_with("`recurrent.hidden_size` is 0"), "{message}");
     let message = invalid(|config| config.recurrent.hidden_size = usize::MAX);

@@ -9,5 +9,7 @@ mod init;
 mod layers;
 mod loss;
 mod model_file;
+mod parameters;
 mod recurrent;
 mod sequences;
+mod vocabulary;

@@ -207,10 +207,33 @@ fn stacks_pixels_and_other_cells_are_shown() {
     }
 }
 
-/// Sequences of tokens, each of which is to be predicted.
+/// Sequences of tokens, each of which is to be predicted: the last three of the vocabulary.
 #[derive(Debug)]
 struct Echo {
     schema: Schema,
+    vocabulary: u32,
+}
+
+impl Echo {
+    fn dataset(names: Vec<String>) -> Dataset {
+        let vocabulary = names.len();
+        let echo = || {
+            let target = TargetSchema::Class { names: names.clone(), per_step: true };
+            let schema = Schema::new(InputSchema::Tokens { vocabulary }, target);
+            Echo { schema, vocabulary: vocabulary as u32 }
+        };
+        Dataset { train: echo(), valid: Some(echo()), test: echo() }.shared()
+    }
+
+    /// A model for it.
+    fn config(vocabulary: usize) -> Config {
+        let input = Embedding { num_embeddings: vocabulary, embedding_dim: 2 };
+        config(input, |model| {
+            let mut head = Classification::new(vocabulary);
+            head.per_step = true;
+            model.head = HeadConfig::from(head);
+        })
+    }
 }
 
 impl Samples for Echo {
@@ -230,7 +253,8 @@ impl Samples for Echo {
         let lengths: Vec<usize> = indices.iter().map(|&index| 2 + index as usize % 4).collect();
         let steps = lengths.iter().max().copied().unwrap_or(0);
         let of = |(&index, &length): (&u32, &usize)| {
-            (0..steps).map(move |step| if step < length { (index + step as u32) % 3 } else { 0 })
+            let token = move |step| self.vocabulary - 3 + (index + step as u32) % 3;
+            (0..steps).map(move |step| if step < length { token(step) } else { 0 })
         };
         let tokens: Vec<u32> = indices.iter().zip(&lengths).flat_map(of).collect();
         let tokens = Tensor::from_vec(tokens, (indices.len(), steps), device)?;
@@ -241,19 +265,8 @@ impl Samples for Echo {
 
 #[test]
 fn per_step_predictions_count_by_step() {
-    let echo = || {
-        let names = ["one", "two", "three"].map(String::from).to_vec();
-        let target = TargetSchema::Class { names, per_step: true };
-        Echo { schema: Schema::new(InputSchema::Tokens { vocabulary: 3 }, target) }
-    };
-    let dataset = Dataset { train: echo(), valid: Some(echo()), test: echo() }.shared();
-    let input = Embedding { num_embeddings: 3, embedding_dim: 2 };
-    let config = config(input, |model| {
-        let mut head = Classification::new(3);
-        head.per_step = true;
-        model.head = HeadConfig::from(head);
-    });
-    let html = report(&config, dataset);
+    let names = ["one", "two", "three"].map(String::from).to_vec();
+    let html = report(&Echo::config(3), Echo::dataset(names));
     // Of twelve sequences with 2, 3, 4 and 5 steps.
     assert!(html.contains("of 42 test steps"), "the steps are counted");
     assert!(html.contains("<code class=\"tokens\">"));
@@ -268,6 +281,17 @@ fn many_classes_are_listed_by_their_confusions() {
         testing::dataset(),
     );
     assert!(html.contains("40 classes are too many for a table of all"));
+}
+
+/// Trained, evaluated and reported: nothing has a row or column for each pair of classes.
+#[test]
+fn as_many_classes_as_a_language_model_has_tokens() {
+    const VOCABULARY: usize = 50_257;
+    let names = (0..VOCABULARY).map(|token| token.to_string()).collect();
+    let html = report(&Echo::config(VOCABULARY), Echo::dataset(names));
+    assert!(html.contains("50257 classes are too many for a table of all"));
+    assert!(html.contains("of 42 test steps"));
+    assert!(html.len() < 1 << 20, "{} bytes", html.len());
 }
 
 /// A model of one's own has a report like any other: without metrics and gates these parts say so.

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::names::sorted_classes;
+use fgn_schema::MAX_SIZE;
 
-/// The most classes that a model can have.
-pub(super) const MOST_CLASSES: usize = 1 << 14;
+use crate::names::sorted_classes;
 
 /// Names of classes, and the index of each.
 pub(super) struct Classes {
@@ -37,9 +36,9 @@ impl Classes {
         self.indices.get(name).copied()
     }
 
-    /// Adds a class that is not there, unless there are [`MOST_CLASSES`].
+    /// Adds a class that is not there, unless there are [`MAX_SIZE`].
     pub(super) fn add(&mut self, name: String) -> Option<u32> {
-        let is_room = self.names.len() < MOST_CLASSES;
+        let is_room = self.names.len() < MAX_SIZE;
         let index = u32::try_from(self.names.len()).ok().filter(|_| is_room)?;
         self.names.push(name.clone());
         self.indices.insert(name, index);
@@ -49,5 +48,43 @@ impl Classes {
     /// The names, sorted if they were found; `labels` are changed to fit.
     pub(super) fn sorted(self, labels: &mut [u32]) -> Vec<String> {
         if self.are_known { self.names } else { sorted_classes(self.names, labels) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use candle_core::Device;
+    use fgn_schema::TargetSchema;
+
+    use crate::reader::Reader as _;
+    use crate::readers::series::Tables;
+    use crate::readers::series::options::SeriesOptions;
+    use crate::samples::Samples;
+
+    /// As many as a language model has tokens.
+    #[test]
+    fn a_table_may_have_fifty_thousand_classes() {
+        const CLASSES: usize = 50_257;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("words.csv");
+        // From the last class to the first, which is the order of their names in the schema.
+        let rows: String =
+            (0..CLASSES).map(|id| format!("{id},0.5,w{:05}\n", CLASSES - 1 - id)).collect();
+        std::fs::write(&file, format!("id,x,word\n{rows}")).unwrap();
+        let options = SeriesOptions {
+            id: Some("id".into()),
+            target: vec!["word".into()],
+            ..SeriesOptions::default()
+        };
+        let words: Arc<dyn Samples> = Tables::read(&file, &options, None, &mut |_| ()).unwrap();
+        let TargetSchema::Class { names, .. } = &words.schema().target else { panic!("classes") };
+        assert_eq!(
+            (names.len(), names[0].as_str(), names[50_256].as_str()),
+            (CLASSES, "w00000", "w50256")
+        );
+        let batch = words.batch(&[0, 50_256], &Device::Cpu).unwrap();
+        assert_eq!(batch.target().tensor().to_vec1::<u32>().unwrap(), [50_256, 0]);
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use fgn_schema::{InputSchema, Schema, TargetSchema};
+use fgn_schema::{InputSchema, MAX_SIZE, Schema, TargetSchema};
 
-use super::classes::{Classes, MOST_CLASSES};
+use super::classes::Classes;
 use super::columns::{Columns, names};
 use super::options::{LONGEST, Missing, SeriesOptions, Task};
 use super::sequences::{Piece, Sequence, Series, Targets, spill_error};
@@ -225,7 +225,7 @@ impl<'a> Rows<'a> {
                 return Err(self.wrong(table, column, Some(shortened(&name)), &expected));
             }
             None => self.classes.add(name.clone()).ok_or_else(|| {
-                let expected = format!("at most {MOST_CLASSES} classes (or task = \"regression\")");
+                let expected = format!("at most {MAX_SIZE} classes (or task = \"regression\")");
                 self.wrong(table, column, Some("one more class".into()), &expected)
             })?,
         };

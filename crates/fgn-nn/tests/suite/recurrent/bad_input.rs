@@ -193,10 +193,10 @@ fn the_first_nan() {
     let error = layer.forward(&x(&numbers), &find_nan).map(drop).unwrap_err();
     let expected = Some(4);
     assert!(
-        matches!(error, Error::NanState { state: "m", layer: 0, reverse: false, step, sequence: 0, unit: 0 } if step == expected),
+        matches!(error, Error::NanState { state: "h", layer: 0, reverse: false, step, sequence: 0, unit: 0 } if step == expected),
         "{error}"
     );
-    let text = "state m of unit 0 is NaN for the first time after step 4 of sequence 0, in layer 0";
+    let text = "state h of unit 0 is NaN for the first time after step 4 of sequence 0, in layer 0";
     assert_eq!(error.to_string(), text);
     let without = RecurrentOptions { lengths, ..RecurrentOptions::default() };
     layer.forward(&x(&numbers), &without).unwrap();
@@ -208,7 +208,7 @@ fn the_first_nan() {
     biases[3] = f64::NAN;
     bias.set(&Tensor::from_vec(biases, bias.shape(), &Device::Cpu).unwrap()).unwrap();
     let error = refused(&layer, &x(&numbers), &find_nan);
-    let expected = "state m of unit 3 is NaN for the first time after step 5 of sequence 0, in layer \
+    let expected = "state h of unit 3 is NaN for the first time after step 5 of sequence 0, in layer \
                     1, reverse";
     assert_eq!(error, expected);
 
