@@ -21,7 +21,7 @@ use crate::final_metrics::FinalMetrics;
 use crate::learner::Learner;
 use crate::observer::{Finished, Observer, TrainingPlan};
 use crate::run::{check_version, no_run};
-use crate::run_files::{self, CHECKPOINTS, CONFIG, METRICS, MODEL};
+use crate::run_files::{CHECKPOINTS, CONFIG, METRICS, MODEL};
 use crate::run_folder;
 
 /// Where runs are kept if nobody says otherwise.
