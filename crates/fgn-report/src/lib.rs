@@ -47,6 +47,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod best;
 mod curves;
 mod drawing;
 mod error;
