@@ -50,8 +50,7 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Result<Option<Section>
             let name = of.name(column);
             let label = format!("{name} over sample {title}, and its forecast");
             let picture = plot(HALF, &label, |area, _| draw(area, continuation, &name))?;
-            figures[column]
-                .push(html! { figure { (picture) figcaption { "sample " (title) } } });
+            figures[column].push(html! { figure { (picture) figcaption { "sample " (title) } } });
         }
     }
     if figures.iter().all(Vec::is_empty) {
@@ -160,11 +159,9 @@ fn draw(area: &Area<'_>, shown: &Continuation, name: &str) -> Drawn {
     // From the window's last value on, where the next one is known.
     let joined = history.last().filter(|_| target.first().is_some_and(|&(step, _)| step == 1.0));
     let continued = joined.into_iter().chain(target).copied();
-    for (points, colour) in [
-        (history.clone(), INK),
-        (continued.collect(), TRAIN),
-        (predicted.clone(), VALID),
-    ] {
+    for (points, colour) in
+        [(history.clone(), INK), (continued.collect(), TRAIN), (predicted.clone(), VALID)]
+    {
         let points = points.into_iter().filter(|(_, value)| value.is_finite());
         chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
     }

@@ -73,11 +73,7 @@ pub(super) fn saved_epoch<M: Learner>(of: &Subject<'_, M>) -> Option<(usize, &'s
 }
 
 /// Each epoch, in numbers.
-fn epochs(
-    history: &[EpochMetrics],
-    metrics: &[MetricInfo],
-    best: Option<&EpochMetrics>,
-) -> Markup {
+fn epochs(history: &[EpochMetrics], metrics: &[MetricInfo], best: Option<&EpochMetrics>) -> Markup {
     let is_best = |epoch: &EpochMetrics| best.is_some_and(|best| best.epoch == epoch.epoch);
     let loss = loss();
     let measures: Vec<&MetricInfo> = [&loss].into_iter().chain(metrics).collect();

@@ -240,7 +240,9 @@ impl Samples for Echo {
         let lengths: Vec<usize> = indices.iter().map(|&index| 2 + index as usize % 4).collect();
         let steps = lengths.iter().max().copied().unwrap_or(0);
         let of = |(&index, &length): (&u32, &usize)| {
-            (0..steps).map(move |step| if step < length { (index + step as u32) % self.vocabulary } else { 0 })
+            (0..steps).map(
+                move |step| if step < length { (index + step as u32) % self.vocabulary } else { 0 },
+            )
         };
         let tokens: Vec<u32> = indices.iter().zip(&lengths).flat_map(of).collect();
         let tokens = Tensor::from_vec(tokens, (indices.len(), steps), device)?;
@@ -285,7 +287,10 @@ fn many_classes_are_listed_by_their_confusions() {
     assert!(html.contains("1000 classes are too many for a table of all"));
     let pairs = html.split("Times").nth(1).unwrap().split("</table>").next().unwrap();
     assert_eq!(pairs.matches("<tr>").count(), 30, "the most frequent ones");
-    assert!(html.contains("-very-long-name…<") && !html.contains(&long(3)), "of a long name the beginning");
+    assert!(
+        html.contains("-very-long-name…<") && !html.contains(&long(3)),
+        "of a long name the beginning"
+    );
     assert!(html.len() < 1_000_000, "{}", html.len());
 }
 
@@ -293,7 +298,9 @@ fn many_classes_are_listed_by_their_confusions() {
 fn a_single_class_has_a_report() {
     let dataset = table(Task::Classification, |_| "only".into());
     let html = report(&config(series(), |_| ()), dataset);
-    assert!(html.contains("<td class=\"strong\" style=\"background:rgba(31,119,180,0.90)\">6</td>"));
+    assert!(
+        html.contains("<td class=\"strong\" style=\"background:rgba(31,119,180,0.90)\">6</td>")
+    );
     assert!(html.contains("There are none among the test samples."));
     let confusion = outcomes::Confusion { classes: 40, ..Default::default() };
     let (config, dataset) = (testing::config(), testing::dataset());
@@ -405,7 +412,10 @@ fn a_continuation_is_made_of_the_windows_before() {
     {
         let test = windows(ahead, stride).test;
         let forecast = test.forecast().unwrap();
-        assert_eq!((forecast.ahead, forecast.stride, &forecast.features[..]), (ahead, stride, &[1][..]));
+        assert_eq!(
+            (forecast.ahead, forecast.stride, &forecast.features[..]),
+            (ahead, stride, &[1][..])
+        );
         let index = test.len() as u32 - 1;
         let found = forecast::continuations(&model, &*test, &forecast, index).unwrap();
         let [found] = &found[..] else { panic!("one column") };
