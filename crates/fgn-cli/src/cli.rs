@@ -52,7 +52,7 @@ const NOT_UNDERSTOOD: u8 = 2;
 
 /// Train gated recurrent networks, evaluate them, use them
 ///
-/// `fgn train` alone trains the article's forgetting gate network on MNIST, which is built in.
+/// `fgn train` alone trains a forgetting gate network on MNIST, which is built in.
 #[derive(Debug, Parser)]
 #[command(name = "fgn", version, after_help = HELP)]
 pub struct Cli {

@@ -89,7 +89,7 @@ pub use readers::idx::{Idx, IdxOptions};
 pub use readers::images::{ImageFolders, ImageOptions};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
 pub use registry::{names, open};
-pub use samples::Samples;
+pub use samples::{Forecast, Samples};
 pub use sampling::{Order, split};
 pub use share::Share;
 pub use statistics::{indistinct, statistics};

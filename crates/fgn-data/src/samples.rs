@@ -77,6 +77,12 @@ pub trait Samples: Debug + Send + Sync {
         index.to_string()
     }
 
+    /// Which later values the targets are, if the samples are windows of longer sequences; by default they are
+    /// not.
+    fn forecast(&self) -> Option<Forecast> {
+        None
+    }
+
     /// The group of the sample at `index`. Samples of one group are never split between training, validation
     /// and test. Data whose samples overlap, as the windows of a sequence do, says so here; by default each
     /// sample is a group of its own.
@@ -111,6 +117,17 @@ pub trait Samples: Debug + Send + Sync {
     }
 }
 
+/// Which later values are the targets of samples that are windows of longer sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// How many steps after the last step of a window its target is, at least 1.
+    pub ahead: usize,
+    /// How many steps after a window the next one of the same sequence begins, at least 1.
+    pub stride: usize,
+    /// Of each value of the target, which feature of a step it is.
+    pub features: Vec<usize>,
+}
+
 /// How many samples are read together for a fingerprint.
 const READ_TOGETHER: usize = 100;
 
@@ -133,6 +150,10 @@ impl<S: Samples + ?Sized> Samples for Arc<S> {
 
     fn title(&self, index: u32) -> String {
         (**self).title(index)
+    }
+
+    fn forecast(&self) -> Option<Forecast> {
+        (**self).forecast()
     }
 
     fn group(&self, index: u32) -> u32 {

@@ -7,7 +7,7 @@ use fgn_schema::{Batch, Schema};
 
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::samples::{Samples, check_indices};
+use crate::samples::{Forecast, Samples, check_indices};
 
 /// Some of other samples, as samples of their own.
 #[derive(Clone, Debug)]
@@ -57,6 +57,10 @@ impl Samples for Subset {
             Some(&index) => self.whole.title(index),
             None => index.to_string(),
         }
+    }
+
+    fn forecast(&self) -> Option<Forecast> {
+        self.whole.forecast()
     }
 
     fn group(&self, index: u32) -> u32 {

@@ -9,8 +9,7 @@ use crate::simd::isa::Isa;
 use crate::simd::vector::Element;
 use crate::storage::{contiguous_slice, cpu_slice};
 
-/// A 3x3 convolution (stride 1, a border of one zero), bias, ReLU and 2x2 max-pool, as one node of
-/// the computation graph.
+/// A 3x3 convolution (stride 1, padding 1), bias, ReLU and 2x2 max-pooling, as one node of the computation graph.
 ///
 /// | argument | shape | |
 /// |---|---|---|
@@ -18,8 +17,9 @@ use crate::storage::{contiguous_slice, cpu_slice};
 /// | `weight` | `[O, C, 3, 3]` | PyTorch's layout |
 /// | `bias` | `[O]` | |
 ///
-/// Gives `[B, H/2, W/2, O]`. All are `f32` or all `f64`, on one device; on a GPU it is composed of Candle's
-/// operations. The result can be differentiated by all three; where several of a pool's pixels are equal, the first is taken as the largest.
+/// Returns `[B, H/2, W/2, O]`. All are `f32`, or all are `f64`, on one device; on a GPU it is composed of Candle's
+/// operations. The result has gradients with respect to all three. If several pixels of a pool are equal, the first one
+/// is the largest.
 ///
 /// # Errors
 /// If shapes, number types or devices do not fit, if `H` or `W` is odd, or if a size is zero.
@@ -81,7 +81,7 @@ fn checked_shape(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<ConvShape
     Ok(ConvShape { batch, height, width, channels_in, channels_out })
 }
 
-/// The same as some nodes of Candle's own.
+/// The same, composed of Candle's operations.
 fn composed(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (batch, height, width, _) = x.dims4()?;
     let channels = bias.elem_count();
@@ -99,7 +99,7 @@ struct ConvOp {
     isa: Isa,
     save: bool,
     with_x: bool,
-    /// Which pixel each pooled number is, once the op ran.
+    /// The index of the largest pixel of each pool, once the operation has run.
     picks: OnceLock<Vec<u8>>,
 }
 

@@ -33,14 +33,14 @@
 //! | many forward passes with the same weights | [`PackedWeights`], packed once |
 //! | inputs that arrive one by one | [`LayerStreamWeights`] and [`LayerStream`]: single steps without a graph |
 //! | the values of gates at every step | [`trace`](fn@trace) |
-//! | the image block of the article's network | [`conv_relu_pool`] |
+//! | a 3x3 convolution, ReLU and max-pooling as one operation | [`conv_relu_pool`] |
 //!
 //! # Speed
-//! A binary for x86-64 contains kernels for AVX-512, for AVX2 with FMA and a scalar fallback, one for AArch64 kernels
-//! for NEON and the fallback. The widest instruction set of the machine is selected at run time; the environment
-//! variable `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) forces one. Work is shared among as many threads as rayon
-//! has: Candle's own threads if they are as many, otherwise the rayon pool of the caller, or the global one. Results do
-//! not depend on the number of threads.
+//! A binary for x86-64 contains kernels for AVX-512, for AVX2 with FMA, and a scalar fallback. A binary for AArch64
+//! contains kernels for NEON, and the fallback. The widest instruction set of the machine is selected at run time; the
+//! environment variable `FGN_ISA` (`avx512`, `avx2`, `neon`, `portable`) forces one. Work is shared among as many
+//! threads as rayon has. They are Candle's own threads if Candle has as many, otherwise those of the caller's rayon pool
+//! or of the global one. Results do not depend on the number of threads.
 //!
 //! # GPU
 //! With the feature `cuda`, tensors may be on an NVIDIA GPU, in `f32`, `f64` or `bf16`: the same [`sequence`] with all

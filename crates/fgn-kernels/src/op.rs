@@ -31,16 +31,14 @@ use crate::storage::{contiguous_slice, cpu_slice};
 /// The result of [`sequence`].
 #[derive(Clone, Debug)]
 pub struct SequenceOutput {
-    /// The outputs, `[T, B, H]`, `[B, H]` or `[T, B, 1 + S, H]`, see [`Emit`](crate::Emit); with a projection of size
-    /// `P < H`, which makes the output `P` wide, the last `H − P` numbers of
-    /// [`Emit::States`](crate::Emit::States) are zero in
-    /// outputs and hidden states.
+    /// The outputs: `[T, B, H]`, `[B, H]` or `[T, B, 1 + S, H]`, depending on [`Emit`](crate::Emit). With a projection
+    /// of size `P < H`, outputs are `P` wide; [`Emit::States`](crate::Emit::States) keeps the width `H`, and the last
+    /// `H − P` numbers of outputs and hidden states are zero.
     pub output: Tensor,
     /// The states after each sequence's last step, `[S, B, H]`; of a projected hidden state the last
     /// `H − P` numbers are zero.
     pub states: Tensor,
-    /// What the gates did, if asked for with [`SequenceOptions::telemetry`]: those of the cell's blocks that are
-    /// gates, in their order.
+    /// Statistics of the cell's gates, in the order of its blocks, if [`SequenceOptions::telemetry`] is on.
     pub gates: Vec<GateStatistics>,
 }
 
@@ -51,27 +49,26 @@ pub struct SequenceOutput {
 /// | `x` | `[T, B, I]` | the input of each step |
 /// | `weights` | `[n]` | the flat parameters, see [`fgn_core::Layout`] |
 /// | `states` | `[S, B, H]` | the states before the first step; of a projected hidden state the first `P` numbers count |
-/// | `options` | | what to do beside the cell's equations |
+/// | `options` | | everything besides the cell's equations |
 ///
-/// All are `f32` or all `f64`, on one device: the CPU, or, with the feature `cuda`, a GPU. There input and
-/// weights may be `bf16` beside states of `f32`; the outputs are `bf16` then, the final states `f32`. The
-/// result can be differentiated by all three.
+/// All are `f32`, or all are `f64`, on one device: the CPU or, with the feature `cuda`, a GPU. On a GPU, `x` and
+/// `weights` may be `bf16` and `states` `f32`; the outputs are then `bf16` and the final states `f32`. The result has
+/// gradients with respect to all three.
 ///
 /// # Memory
-/// If any argument is tracked, the backward pass needs the pre-activations (or their sigmoids and tangents) and
-/// the states of every step. While the graph lives, these are kept: `T · B · H` numbers for each of the cell's
-/// blocks and states, 6 times that for an LSTM. Hidden dropout, projection and normalisation of the memory keep
-/// `T · B · H` numbers more each. Masks are not kept.
+/// The backward pass needs the gates (or the pre-activations) and the states of every step. If an argument is tracked,
+/// `T · B · H` numbers for each of the cell's blocks and states (6 for an LSTM) are saved as long as the graph lives;
+/// otherwise none are. Hidden dropout, projection and normalisation of the memory save `T · B · H` numbers more each.
+/// Masks are computed again, not saved.
 ///
-/// On a CPU, `H` is rounded up to whole vectors: to a multiple of 16 numbers in `f32` with AVX-512, 8 with AVX2, 4
-/// with NEON; half as many in `f64`. A layer of 4 units keeps four times as much with AVX-512 as its size
-/// says, one of 17 units twice as much. A row of blocks or of states that is a multiple of 32 vectors long has one
-/// vector more.
+/// On a CPU, `H` is rounded up to whole vectors: to a multiple of 16 numbers in `f32` with AVX-512, 8 with AVX2 and 4
+/// with NEON; in `f64`, of 4 on x86-64 and 2 elsewhere. With AVX-512, a layer of 4 units saves four times as many
+/// numbers as its size says, one of 17 units almost twice as many. Where a row of all blocks, or of all states, would
+/// be a multiple of 32 vectors long, it has one vector more.
 ///
 /// # Errors
-/// If shapes, number types or devices do not fit, if a size is zero, if an option is out of its range or
-/// not possible for the cell, or if the environment variable
-/// `FGN_ISA` asks for an instruction set that the machine does not have.
+/// If shapes, number types or devices do not fit, if a size is zero, if an option is out of its range or not possible
+/// for the cell, or if the environment variable `FGN_ISA` names an instruction set that the machine does not have.
 pub fn sequence(
     cell: AnyCell,
     x: &Tensor,
@@ -83,7 +80,7 @@ pub fn sequence(
     run(cell, Isa::active()?, (shape, plan), [x, weights, states], None)
 }
 
-/// Runs a sequence of checked arguments, with the weights as they are packed already: a [`PackCache`].
+/// Runs a sequence whose arguments are checked, with weights that are already packed in a [`PackCache`].
 pub(crate) fn run(
     cell: AnyCell,
     isa: Isa,
@@ -120,20 +117,20 @@ struct SequenceOp {
     cache: Option<Arc<dyn Any + Send + Sync>>,
     save: bool,
     wanted: Wanted,
-    /// What the backend at hand saved, once the op ran.
+    /// What the backend saved for the backward pass, once the operation has run.
     saved: OnceLock<Box<dyn Any + Send + Sync>>,
     finals: Arc<Finals>,
 }
 
-/// What passes between the two nodes of a run: an operation of Candle gives one tensor, and packing
-/// the final states into that of the outputs would cost several passes over it in the backward pass.
+/// What the two nodes of a run pass to each other. A Candle operation returns one tensor, and packing the final states
+/// into the tensor of the outputs would cost several passes over it in the backward pass.
 #[derive(Default)]
 struct Finals {
-    /// From the run to [`FinalStates`], which stands right behind it.
+    /// From the run to [`FinalStates`], the next node.
     states: Mutex<Option<Storage>>,
     /// From the run to its caller.
     gates: Mutex<Vec<GateStatistics>>,
-    /// Back again, for each thread that is at a backward pass.
+    /// From [`FinalStates`] back to the run, for each thread that runs a backward pass.
     d_states: Mutex<Vec<(ThreadId, Tensor)>>,
 }
 
@@ -145,7 +142,7 @@ impl Finals {
     }
 }
 
-/// The final states of a run, as a node behind that of its outputs.
+/// The final states of a run, as a node after that of its outputs.
 struct FinalStates {
     /// `[S, B, H]`.
     shape: TensorShape,
@@ -174,8 +171,7 @@ impl CustomOp1 for FinalStates {
         }
     }
 
-    /// Leaves the derivatives to the run's own backward pass, which comes after this one on the same
-    /// thread.
+    /// Passes the gradient on to the run's own backward pass, which follows on the same thread.
     fn bwd(&self, output: &Tensor, _: &Tensor, d_states: &Tensor) -> Result<Option<Tensor>> {
         self.finals.take_d_states();
         let mut all = self.finals.d_states.lock().unwrap_or_else(PoisonError::into_inner);
@@ -254,7 +250,7 @@ impl CustomOp3 for SequenceOp {
 }
 
 impl SequenceOp {
-    /// What the forward pass kept, of the backend and number type at hand.
+    /// What the forward pass saved, for this backend and number type.
     fn saved<S: 'static>(&self) -> Result<&S> {
         match self.saved.get().and_then(|saved| saved.downcast_ref()) {
             Some(saved) => Ok(saved),
@@ -262,7 +258,7 @@ impl SequenceOp {
         }
     }
 
-    /// The weights as they are packed already, if that is for the number type at hand.
+    /// The packed weights, if they are of this number type.
     fn packed_weights<E: 'static>(&self) -> Option<&PackCache<E>> {
         self.cache.as_ref().and_then(|cache| cache.downcast_ref())
     }

@@ -16,9 +16,9 @@ use crate::simd::isa::Isa;
 pub struct LayerStreamWeights(Arc<StreamParameters>);
 
 impl LayerStreamWeights {
-    /// Packs `weights: [n]` in `f32`, which are packed as for [`sequence`](crate::sequence) with the same
-    /// `options`. Those take effect that make sense step by step: projection, normalisation, zoneout as the
-    /// mean of both states, clipping.
+    /// Packs `weights: [n]` in `f32`, in the layout that [`sequence`](crate::sequence) takes with the same `options`. The
+    /// options that apply to single steps take effect: projection, normalisation, zoneout (as the expected state) and
+    /// clipping.
     ///
     /// # Errors
     /// If a size is zero, if the weights have another shape or number type or are not on the CPU, if an
@@ -47,11 +47,11 @@ impl LayerStreamWeights {
         Ok(Self(Arc::new(StreamParameters::new(cell, Isa::active()?, plan, precision, &numbers))))
     }
 
-    /// A stream of `batch` sequences over these weights, all states zero, run by `threads` threads:
-    /// the caller's, and others that belong to the stream. See [`LayerStream`] for how many are good.
+    /// A stream of `batch` sequences over these weights, with all states zero. It is run by `threads` threads: the
+    /// caller's, and others that belong to the stream. [`LayerStream`] says how many are useful.
     ///
     /// # Errors
-    /// If one of the two is zero, or the system gives no thread.
+    /// If one of the two is zero, or the system cannot start a thread.
     pub fn stream(&self, batch: usize, threads: usize) -> Result<LayerStream> {
         if batch * threads == 0 {
             bail!("a stream of {batch} sequences on {threads} threads: neither may be zero");
@@ -66,13 +66,12 @@ impl LayerStreamWeights {
     }
 }
 
-/// A few sequences that are run step by step, as their inputs come in: a layer without a graph, a
-/// gradient or a tensor, with the states `[S, B, H]` inside.
+/// A layer that runs a few sequences step by step, as their inputs arrive: without graph, gradients or tensors. It holds
+/// the states, `[S, B, H]`.
 ///
-/// A step of one sequence takes about as long as reading the weights, so where they lie decides: in a
-/// L2 cache of a core, or in one further away. [`LayerStreamWeights`] packs them in the order in which
-/// they are read, in the [`Precision`] asked for, and is shared by any number of streams. A step
-/// allocates nothing and takes no lock.
+/// A step of one sequence takes about as long as reading the weights, so what matters is the cache that holds them.
+/// [`LayerStreamWeights`] packs them in the order in which they are read, in the given [`Precision`]; any number of
+/// streams can share it. A step allocates nothing and takes no lock.
 ///
 /// ```
 /// use candle_core::{Device, Tensor};
@@ -99,26 +98,26 @@ impl LayerStreamWeights {
 /// ```
 ///
 /// # Threads
-/// With more than one thread, each has a range of units, and so a part of the weights in its own
-/// cache. Their results are the same bits for any number. It pays
-/// - from about 128 units (and as many inputs) on: to meet once a step takes about a microsecond;
-/// - where a step follows the last one within 50 µs: a thread watches for the next step that long, and
-///   sleeps then; its part is done by the caller unless it wakes up in time;
-/// - where each thread has a core to itself: a part that was begun must be waited for.
+/// With several threads, each has a range of units, and so a part of the weights in its own cache. Results do not depend
+/// on the number of threads. Several threads are faster if
+/// - there are about 128 units and as many inputs, or more: synchronising takes about a microsecond per step;
+/// - a step follows the last one within 50 µs: for so long a thread waits actively for the next step, then it sleeps, and
+///   the caller does its part unless it wakes up in time;
+/// - each thread has a core of its own: the step waits for every part that was begun.
 ///
-/// Else `threads = 1` is best. More threads than slabs of units (two vectors: 32 units with AVX-512,
-/// 16 with AVX2) are not started.
+/// Otherwise `threads = 1` is best. At most one thread is started for each slab of units (two vectors: 32 units with
+/// AVX-512, 16 with AVX2).
 pub struct LayerStream {
     weights: LayerStreamWeights,
     state: StreamState,
 }
 
 impl LayerStream {
-    /// The next step of every sequence: reads the inputs `x: [B, I]`, writes the cell's `output:
-    /// [B, H]`, or `[B, P]` with a projection.
+    /// Runs the next step of every sequence: reads the inputs `x: [B, I]` and writes `output: [B, H]`, or `[B, P]` with a
+    /// projection.
     ///
     /// # Errors
-    /// If a slice has another length; then nothing has changed.
+    /// If a slice has another length; the states are then unchanged.
     pub fn step(&mut self, x: &[f32], output: &mut [f32]) -> Result<()> {
         let packed = &self.weights.0;
         let [input, _, size] = packed.sizes();
@@ -162,7 +161,7 @@ impl LayerStream {
         Ok(())
     }
 
-    /// Begins sequences anew: sets their states to zero.
+    /// Sets the states of sequences to zero, so that they begin anew.
     ///
     /// # Errors
     /// If there are fewer sequences.

@@ -1,4 +1,4 @@
-//! What the gates of a run did, step by step: for looking at, not for training.
+//! The values of gates at every step: for inspection, not for training.
 
 use candle_core::{DType, Result, Tensor};
 use fgn_core::{AnyCell, Block, Cell, CellVisitor, LayerShape, Layout, Role, StepInput};
@@ -8,9 +8,9 @@ use crate::run::gate_statistics::{CLOSED, GateStatistics, OPEN};
 use crate::run::options::{Emit, SequenceOptions};
 use crate::run::plan::NORM_EPSILON;
 
-/// What the gates of a run did over `T` steps of `B` sequences.
+/// The values of the gates of a run over `T` steps of `B` sequences.
 ///
-/// Numbers of steps past a sequence's length are zero.
+/// Values past a sequence's length are zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     /// `[T, B, H]`.
@@ -52,7 +52,7 @@ impl Trace {
         means
     }
 
-    /// What a gate did in all, unit by unit.
+    /// The statistics of a gate over all steps, unit by unit.
     ///
     /// # Panics
     /// If it has fewer than `T · B · H` values.
@@ -71,8 +71,8 @@ impl Trace {
         }
     }
 
-    /// How many of `values [T, B, H]` lie in each of `bins` equal parts of `0 ..= 1`; what lies outside
-    /// counts as the nearest.
+    /// How many of `values [T, B, H]` lie in each of `bins` equal bins of `0 ..= 1`; values outside are counted in the
+    /// nearest bin.
     ///
     /// # Panics
     /// If there are fewer than `T · B · H` values, or no bins.
@@ -85,14 +85,14 @@ impl Trace {
         counts
     }
 
-    /// For how many steps each unit remembers: `1 / (1 − mean)` of what it retains, infinite from
-    /// a mean of 1 on; none for a cell without a gate on its memory.
+    /// For how many steps each unit remembers: `1 / (1 − mean of retained)`, infinite if the mean is 1; none for a cell
+    /// without a gate on its memory.
     pub fn time_constants(&self) -> Option<Vec<f64>> {
         let means = self.unit_means(self.retained.as_ref()?);
         Some(means.into_iter().map(|mean| 1.0 / (1.0 - mean).max(0.0)).collect())
     }
 
-    /// The places of each step of each sequence that is within its length: `H` numbers each.
+    /// The ranges of `H` numbers of all steps that are within their sequence's length.
     fn rows(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         let [steps, batch, hidden] = self.shape;
         let places = (0..steps).flat_map(move |t| (0..batch).map(move |b| (t, b)));
@@ -104,9 +104,8 @@ impl Trace {
     }
 }
 
-/// Runs `cell` as [`sequence`] does, with the same arguments and in use, without dropout: gives the outputs
-/// of all steps, `[T, B, H]` (`[T, B, P]` with a projection), and what the gates did. Nothing is kept for a
-/// backward pass.
+/// Runs `cell` as [`sequence`] does in inference, with the same arguments. Returns the outputs of all steps, `[T, B, H]`
+/// (`[T, B, P]` with a projection), and the values of the gates. Nothing is saved for a backward pass.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -205,8 +204,8 @@ impl Before {
     }
 }
 
-/// The matrix products of all steps, `[T, B, G · H]` each for the blocks that have rows in it: of the
-/// inputs, and of the hidden states before each step.
+/// The matrix products of all steps: of the inputs, and of the hidden states before each step. Each is `[T, B, G · H]`
+/// for the `G` blocks that have rows in it.
 fn products(
     cell: AnyCell,
     layer: LayerShape,
@@ -327,7 +326,7 @@ impl Steps {
     }
 }
 
-/// To a mean of 0 and a variance of 1.
+/// Normalises to a mean of 0 and a variance of 1.
 fn normalise(row: &mut [f64]) {
     let count = row.len() as f64;
     let mean = row.iter().sum::<f64>() / count;

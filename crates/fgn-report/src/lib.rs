@@ -1,17 +1,16 @@
-//! What people look at after a training, or while it runs: an HTML report, learning curves, and event files for
-//! TensorBoard.
+//! What people look at during and after training: an HTML report, learning curves, and event files for TensorBoard.
 //!
-//! Each is an [`Observer`](fgn_train::Observer) of the training, and writes into its run folder:
+//! Each is written by an [`Observer`](fgn_train::Observer) into the run folder:
 //!
 //! | observer | file | when |
 //! |---|---|---|
 //! | [`TensorBoard`] | `events.out.tfevents.…`, for `tensorboard --logdir runs` | as it trains |
 //! | [`Curves`] | `curves.svg`: loss and metrics over the epochs | after each epoch |
-//! | [`ReportWriter`] | `report.html`: outcome, worst mistakes, gates, configuration | at the end |
+//! | [`ReportWriter`] | `report.html`: results, forecasts, worst mistakes, gates, configuration | at the end |
 //!
-//! They work for every model that is a [`Learner`](fgn_train::Learner), one of your own included. [`observers`] is
-//! all three. Without a training, [`write_report`] makes the report of a run folder, and
-//! [`draw_curves`] the picture of a history.
+//! They work for every model that implements [`Learner`](fgn_train::Learner), your own included. [`observers`] returns
+//! all three. [`write_report`] writes the report of a run folder again, and [`draw_curves`] draws the curves of any
+//! history.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -47,6 +46,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod best;
 mod curves;
 mod drawing;
 mod error;

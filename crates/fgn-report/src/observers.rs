@@ -20,5 +20,5 @@ pub fn observers<M: Learner, C: Serialize, D: Serialize>(
     config: &Config<C, D>,
 ) -> Result<impl Observer<M> + use<M, C, D>> {
     let report = ReportWriter::new(folder, config)?;
-    Ok((TensorBoard::new(folder), (Curves::new(folder), report)))
+    Ok((TensorBoard::new(folder), (Curves::new(folder, &config.monitor), report)))
 }

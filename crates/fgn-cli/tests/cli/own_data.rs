@@ -153,6 +153,7 @@ fn forecasts_of_one_long_series() {
                   hidden_size = 12\ncell = { name = \"gru\" }\n";
     fs::write(place.path("wave.toml"), recipe).unwrap();
     place.fgn(&["train", "wave.toml"]).succeeds();
+    assert!(place.read("runs/wave-1/report.html").contains("true continuation"));
     let found = place.fgn(&["eval", "runs/wave-1"]).succeeds().out;
     let row: Vec<_> = found.lines().last().unwrap().split_whitespace().collect();
     assert!(row[3].parse::<f64>().unwrap() > 0.95, "{found}");

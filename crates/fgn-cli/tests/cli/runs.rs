@@ -66,8 +66,8 @@ fn a_run_is_trained_measured_and_used() {
         format!("The model is that of epoch {} of 6, the best by validation loss", best["epoch"]);
     assert!(done.out.contains(&kept), "no {kept:?} in {}", done.out);
     let report = place.read("run/report.html");
-    let (_, tile) = report.split_once("Saved epoch").unwrap();
-    assert!(tile.starts_with(&format!("</div><div class=\"value\">{}</div>", best["epoch"])));
+    let (_, tile) = report.split_once("Saved model").unwrap();
+    assert!(tile.starts_with(&format!("</div><div class=\"value\">epoch {}</div>", best["epoch"])));
     let accuracy = lines[6]["test_accuracy"].as_f64().unwrap();
     assert!(accuracy > 0.9, "the bands are easy to learn: {metrics}");
 

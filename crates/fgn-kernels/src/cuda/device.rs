@@ -1,4 +1,4 @@
-//! A GPU through Candle: its memory, its library of products, its compiler.
+//! A GPU through Candle: its memory, cuBLAS, and NVRTC.
 
 use std::collections::HashMap;
 use std::ffi::{c_int, c_void};
@@ -65,7 +65,7 @@ impl Device {
         Ok(usize::try_from(value).unwrap_or(0))
     }
 
-    /// A tensor's memory out of plain bytes of it.
+    /// A tensor of memory that was allocated as bytes.
     pub(super) fn storage<T: CudaDType>(&self, memory: CudaSlice<u8>) -> CudaStorage {
         let len = memory.len() / size_of::<T>();
         let address = memory.leak();
@@ -88,7 +88,7 @@ impl Device {
     }
 }
 
-/// The kernels of a cell for an architecture, from what was compiled before if it was.
+/// The kernels of a cell for an architecture, compiled at most once per process.
 fn compiled(cell: AnyCell, number: Number, architecture: i32) -> Result<Module> {
     static ALL: Mutex<Option<HashMap<String, Arc<str>>>> = Mutex::new(None);
     let text = source(cell, number);
@@ -111,7 +111,7 @@ fn compiled(cell: AnyCell, number: Number, architecture: i32) -> Result<Module> 
     Ok(Module { name, ptx })
 }
 
-/// Where a tensor's numbers lie, with what has to live as long as the address is in use.
+/// The address of a tensor's elements, with the guard that must live as long as the address is used.
 pub(super) fn address<'a, T>(
     slice: &'a CudaSlice<T>,
     stream: &'a CudaStream,

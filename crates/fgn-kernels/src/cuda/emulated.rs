@@ -1,4 +1,4 @@
-//! A process that plays a device: the kernels' own text, built by the host's C compiler.
+//! A process that emulates a device: the kernels' own source, built by the host's C compiler.
 
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -28,7 +28,7 @@ pub(super) struct Memory {
     bytes: usize,
 }
 
-/// The first C compiler that is there.
+/// The first C compiler that is installed.
 pub(super) fn compiler() -> Option<String> {
     let named = std::env::var("CC").ok();
     let mut names = named.into_iter().chain(["cc".into(), "gcc".into(), "clang".into()]);

@@ -1,23 +1,23 @@
-//! What the orchestration asks of a device.
+//! The trait through which runs use a device.
 
 use candle_core::Result;
 use fgn_core::{MAX_BLOCKS, MAX_STATES, MAX_VECTORS};
 
-/// A device: memory, matrix products, launches. Its commands run in the order in which they are given.
+/// A device: memory, matrix products, launches. Commands run in the order in which they are issued.
 pub(crate) trait Gpu {
-    /// A piece of memory, given back when dropped, once what was asked before is done.
+    /// A buffer. When it is dropped, it is freed after the commands issued before.
     type Memory: Send + Sync + 'static;
 
     fn limits(&self) -> Result<Limits>;
 
-    /// So many bytes of zero.
+    /// A buffer of that many bytes, all zero.
     fn zeros(&self, bytes: usize) -> Result<Self::Memory>;
 
     fn upload(&self, bytes: &[u8]) -> Result<Self::Memory>;
 
     fn download(&self, memory: &Self::Memory) -> Result<Vec<u8>>;
 
-    /// A copy of what lies somewhere.
+    /// A copy of memory of the device.
     fn copy(&self, address: u64, bytes: usize) -> Result<Self::Memory>;
 
     fn address(&self, memory: &Self::Memory) -> u64;
@@ -33,7 +33,7 @@ pub(crate) struct Limits {
     pub(crate) processors: usize,
     /// Bytes of memory that the threads of a block can share.
     pub(crate) shared: usize,
-    /// Threads of a block, for kernels without and with a meeting.
+    /// Threads of a block, for kernels without and with synchronisation between blocks.
     pub(crate) threads: usize,
     pub(crate) persistent_threads: usize,
 }
@@ -66,7 +66,7 @@ pub(crate) struct Launch {
     pub(crate) threads: usize,
     /// Bytes of shared memory.
     pub(crate) shared: usize,
-    /// Whether all blocks have to be on the device at once.
+    /// Whether all blocks must run at the same time (a cooperative launch).
     pub(crate) cooperative: bool,
 }
 

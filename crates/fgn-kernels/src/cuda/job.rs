@@ -1,4 +1,4 @@
-//! What a run is made of, and the arguments that all its launches share.
+//! The data of a run, and the arguments that all its launches share.
 
 use candle_core::Result;
 use fgn_core::{AnyCell, Layout, MAX_BLOCKS, MAX_VECTORS, SequenceShape, Spec};
@@ -91,7 +91,7 @@ impl Job<'_> {
         runs
     }
 
-    /// Whether steps are taken in another order than inputs lie, or some inputs are not to be read.
+    /// Whether steps run in another order than that of the inputs, or some inputs are not read.
     pub(super) fn reorders(&self) -> bool {
         self.plan.schedule.reversed() || self.plan.schedule.lengths().is_some()
     }

@@ -3,7 +3,7 @@
 //! The equations are those of `fgn-core`, printed as C; [`source`] puts them into the hand-written
 //! kernels of `template/`, which are compiled for the device when they are first needed. `forward.rs` and
 //! `backward.rs` order launches and products, over any `Gpu`: the device is `device.rs`; in tests the
-//! same kernels, built by the host's C compiler, run in a process that plays a device (`emulated.rs`).
+//! same kernels, built by the host's C compiler, run in a process that emulates a device (`emulated.rs`).
 
 #[cfg(any(test, feature = "cuda"))]
 pub(crate) mod backward;

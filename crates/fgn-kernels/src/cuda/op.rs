@@ -1,4 +1,4 @@
-//! The way from Candle's tensors to the device and back.
+//! From Candle's tensors to the device and back.
 
 use std::ops::Deref;
 
@@ -20,7 +20,7 @@ use super::strategy::Strategy;
 use crate::run::gate_statistics::GateStatistics;
 use crate::run::plan::Plan;
 
-/// What a run on a GPU gives.
+/// The result of a run on a GPU.
 pub(crate) struct Forward {
     pub(crate) output: CudaStorage,
     pub(crate) states: CudaStorage,
@@ -31,7 +31,7 @@ pub(crate) struct Forward {
 /// What the backward pass needs, on the device.
 pub(crate) struct SavedRun(Saved<<Device as Gpu>::Memory>);
 
-/// A tensor's storage and where its numbers begin there.
+/// A tensor's storage, and the offset of its elements in it.
 type View<'a> = (&'a CudaStorage, &'a Layout);
 
 pub(crate) fn forward(
@@ -152,7 +152,7 @@ impl Place<'_> {
     }
 }
 
-/// Where the numbers of a contiguous tensor lie, with what has to live while the address is in use.
+/// The address of a contiguous tensor's elements, with the guard that must live as long as the address is used.
 fn view<'a, T: CudaDType + 'a, S: Deref<Target = Storage>>(
     (storage, layout): &'a (S, &Layout),
     stream: &'a CudaStream,

@@ -1,4 +1,4 @@
-//! Which way a run goes through time.
+//! The strategy by which a run goes through time.
 
 use fgn_core::{SequenceShape, Spec};
 
@@ -7,15 +7,15 @@ use super::gpu::Limits;
 use super::sizes::{DEPTH, PAD, ROWS, UNITS};
 use crate::run::plan::Plan;
 
-/// The way through time.
+/// A strategy for the loop over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strategy {
     /// No state feeds a pre-activation: each thread takes its unit through all steps.
     Scan,
     /// Each block of threads keeps the recurrent weights of its units in shared memory through all steps,
-    /// and the blocks meet once a step.
+    /// and the blocks synchronise once a step.
     Persistent { grid: [usize; 2], block_rows: usize },
-    /// A product by the library, then a launch for the cell, step by step.
+    /// Each step is a cuBLAS product and a launch for the cell.
     Alternating,
 }
 
@@ -34,15 +34,14 @@ impl Number {
         self.narrow().max(4)
     }
 
-    /// The most sequences of a group for which the persistent kernels are taken: beyond, the library's
-    /// products are better.
+    /// The most sequences of a group for which the persistent kernels are used; above, cuBLAS is assumed to be faster.
     fn most_rows(self) -> usize {
         if self == Self::Bf16 { 64 } else { 32 }
     }
 }
 
 impl Strategy {
-    /// The way for a run: by its sizes, the options and the device.
+    /// The strategy for a run, from its sizes, its options and the device.
     pub(crate) fn of(
         spec: &Spec,
         shape: SequenceShape,

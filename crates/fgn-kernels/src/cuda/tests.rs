@@ -1,4 +1,4 @@
-//! Every cell with every option in the kernels for a GPU, run by a process that plays one: outputs and
+//! Every cell with every option in the kernels for a GPU, run by a process that emulates one: outputs and
 //! states against the oracle, gradients against its derivative in random directions.
 
 use fgn_core::{AnyCell, Cell, CellVisitor, Dual, SequenceShape, oracle};
@@ -24,12 +24,12 @@ const F32: f64 = 5e-5;
 /// `bf16` has 8 bits: inputs are rounded the same, sums of many are not.
 const BF16: f64 = 3e-2;
 
-/// A small device: few threads, so that a host's cores can play it.
+/// A small device: few threads, so that a host's cores can emulate it.
 const SMALL: Limits = Limits { processors: 4, shared: 1 << 20, threads: 4, persistent_threads: 64 };
 /// One without room for the persistent kernels.
 const TINY: Limits = Limits { processors: 0, ..SMALL };
 
-/// The device once for each way through time that it has for a run.
+/// The device once for each strategy that it has for a run.
 fn ways(gpu: &Emulated, cell: AnyCell, number: Number, setting: &Setting) -> Vec<Emulated> {
     let strategy = |limits| Strategy::of(cell.spec(), setting.shape, &setting.plan, number, limits);
     let limits = if strategy(SMALL) == strategy(TINY) { vec![TINY] } else { vec![SMALL, TINY] };
@@ -126,7 +126,7 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     }
 }
 
-/// Checks a cell in `f64` in every way through time; gives the results of the last.
+/// Checks a cell in `f64` with every strategy; returns the results of the last.
 struct Exact<'a> {
     gpu: &'a Emulated,
     cell: AnyCell,

@@ -48,7 +48,9 @@ fn table(confusion: &Confusion, names: &[String]) -> Markup {
                 thead {
                     tr {
                         th.corner scope="col" { "true ↓ predicted →" }
-                        @for predicted in classes.clone() { th scope="col" { (name(names, predicted)) } }
+                        @for predicted in classes.clone() {
+                            th scope="col" title=(name(names, predicted)) { (name(names, predicted)) }
+                        }
                         th.total scope="col" { "all" }
                         th.total scope="col" { "recall" }
                     }
@@ -56,7 +58,7 @@ fn table(confusion: &Confusion, names: &[String]) -> Markup {
                 tbody {
                     @for target in classes.clone() {
                         tr {
-                            th scope="row" { (name(names, target)) }
+                            th scope="row" title=(name(names, target)) { (name(names, target)) }
                             @for predicted in classes.clone() {
                                 (cell(confusion.count(target, predicted), row(target), target == predicted))
                             }
@@ -96,6 +98,9 @@ fn cell(count: usize, of: usize, right: bool) -> Markup {
 fn frequent(confusion: &Confusion, names: &[String]) -> Markup {
     let mut wrong: Vec<_> =
         confusion.counts.iter().filter(|((target, predicted), _)| target != predicted).collect();
+    if wrong.is_empty() {
+        return html! { p.none { "No test sample was taken for one of another class." } };
+    }
     wrong.sort_by_key(|&(pair, count)| (std::cmp::Reverse(*count), *pair));
     html! {
         div.scroll tabindex="0" {

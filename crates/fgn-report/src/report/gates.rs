@@ -166,7 +166,7 @@ fn figure(name: &str, what: &str, over: &[(usize, Spread)]) -> Result<Markup> {
                 b.gate { (name) } " " (what)
                 @if let Some(spread) = last {
                     div.note {
-                        "at last: mean " (format!("{:.3}", spread.mean)) ", "
+                        "at last: mean " (short(spread.mean)) ", "
                         (percent(spread.closed)) " below 0.05, " (percent(spread.open)) " above 0.95"
                     }
                 }

@@ -2,6 +2,7 @@
 
 mod confusion;
 mod curves;
+mod forecast;
 mod gates;
 mod maps;
 mod mistakes;
@@ -69,6 +70,7 @@ fn write<M: Learner>(
         Predicted::Values(residuals) => sections.push(residuals::section(&of, residuals)?),
         Predicted::Other => {}
     }
+    sections.extend(forecast::section(&of)?);
     sections.extend([
         mistakes::section(&of)?,
         gates::spreads(&of)?,

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use maud::{Markup, PreEscaped};
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
+use plotters::coord::ranged1d::{AsRangedCoord, BoldPoints, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
 use crate::drawing::{Drawn, GRID, INK, font};
@@ -70,7 +70,7 @@ pub(super) struct Axes<'a> {
     pub(super) y: &'a str,
     pub(super) x_format: &'a dyn Fn(&f64) -> String,
     pub(super) y_format: &'a dyn Fn(&f64) -> String,
-    /// Room for names and numbers.
+    /// Room for names and numbers; beside the picture more is taken where long numbers need it.
     pub(super) below: u32,
     pub(super) beside: u32,
 }
@@ -78,6 +78,23 @@ pub(super) struct Axes<'a> {
 /// What axes with names and numbers need.
 pub(super) const BELOW: u32 = 44;
 pub(super) const BESIDE: u32 = 58;
+/// The width of a digit, and how many numbers an axis on the left has at most.
+const DIGIT: u32 = 10;
+const UP: usize = 6;
+
+/// From the smallest to the largest of the finite values, with some room around them.
+pub(super) fn spanned(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in values.filter(|value| value.is_finite()) {
+        (low, high) = (low.min(value), high.max(value));
+    }
+    if low > high {
+        return 0.0..1.0;
+    }
+    // A single value needs room too.
+    let room = if high > low { 0.04 * (high - low) } else { 0.5 * low.abs().max(1.0) };
+    low - room..high + room
+}
 
 /// A chart on `area`, with its axes drawn and named.
 pub(super) fn chart<'a, 'b, X, Y>(
@@ -95,13 +112,21 @@ where
     X::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
-    // Of a narrow picture, fewer numbers stand side by side.
-    let across = area.dim_in_pixel().0.saturating_sub(axes.beside) as usize;
+    let (x, y): (X::CoordDescType, Y::CoordDescType) = (x.into(), y.into());
+    let widest = |numbers: &[f64], format: &dyn Fn(&f64) -> String| {
+        let letters = numbers.iter().map(|number| format(number).chars().count());
+        DIGIT * letters.max().unwrap_or(0) as u32
+    };
+    let beside = axes.beside.max(18 + widest(&y.key_points(BoldPoints(UP)), axes.y_format));
+    // Of a narrow picture, or where they are long, fewer numbers stand side by side.
+    let wide = widest(&x.key_points(BoldPoints(11)), axes.x_format);
+    let across = area.dim_in_pixel().0.saturating_sub(beside);
+    let numbers = (across / (wide + 14).max(52)).clamp(3, 11) as usize;
     let mut chart = ChartBuilder::on(area)
         .margin(6)
-        .margin_right(14)
+        .margin_right(14.max(wide / 2))
         .x_label_area_size(axes.below)
-        .y_label_area_size(axes.beside)
+        .y_label_area_size(beside)
         .build_cartesian_2d(x, y)?;
     chart
         .configure_mesh()
@@ -112,8 +137,8 @@ where
         .axis_desc_style(font(17))
         .x_desc(axes.x)
         .y_desc(axes.y)
-        .x_labels((across / 52).clamp(3, 11))
-        .y_labels(6)
+        .x_labels(numbers)
+        .y_labels(UP)
         .x_label_formatter(axes.x_format)
         .y_label_formatter(axes.y_format)
         .draw()?;
@@ -136,4 +161,16 @@ pub(super) fn nothing(_: &f64) -> String {
 pub(super) fn whole(value: &f64) -> String {
     let rounded = value.round();
     if (value - rounded).abs() < 1e-6 { format!("{}", rounded.abs()) } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_has_room_around_its_values() {
+        assert_eq!(spanned([f64::NAN, 1.0, 2.0].into_iter()), 0.96..2.04);
+        assert_eq!(spanned([4.0].into_iter()), 2.0..6.0);
+        assert_eq!(spanned([f64::INFINITY].into_iter()), 0.0..1.0);
+    }
 }

@@ -5,11 +5,11 @@ use maud::html;
 use plotters::prelude::*;
 
 use super::outcomes::Residuals;
-use super::plot::{Area, Axes, BELOW, BESIDE, HALF, chart, plot};
+use super::plot::{Area, Axes, BELOW, BESIDE, HALF, chart, plot, spanned};
 use super::section::Section;
 use super::subject::Subject;
-use super::text::{percent, short, short_among};
-use crate::drawing::{Drawn, INK, TRAIN};
+use super::text::short;
+use crate::drawing::{Drawn, INK, TRAIN, ticks};
 use crate::error::Result;
 use crate::grouped::grouped;
 
@@ -47,7 +47,7 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>, residuals: &[Residuals]) 
                     td { (grouped(residuals.count)) }
                     td { (short(residuals.root_mean_square())) }
                     td { (short(residuals.mean_absolute())) }
-                    td { (percent(residuals.explained_variance())) }
+                    td { (short(residuals.explained_variance())) }
                 } } }
             }
         }
@@ -62,28 +62,21 @@ fn draw(area: &Area<'_>, residuals: &Residuals) -> Drawn {
         .map(|&(target, predicted)| (target, predicted - target))
         .filter(|(target, error)| target.is_finite() && error.is_finite())
         .collect();
-    let (mut left, mut right, mut high) = (f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE);
-    for &(target, error) in &points {
-        (left, right, high) = (left.min(target), right.max(target), high.max(error.abs()));
-    }
-    if points.is_empty() {
-        (left, right) = (0.0, 1.0);
-    }
-    // A single value needs room around it.
-    let room = if right > left { 0.04 * (right - left) } else { 0.5 * left.abs().max(1.0) };
+    let targets = spanned(points.iter().map(|&(target, _)| target));
+    let largest = points.iter().map(|&(_, error)| error.abs()).fold(0.0, f64::max);
+    let high = if largest > 0.0 { 1.1 * largest } else { 1.0 };
     let axes = Axes {
         x: "True value",
         y: "Predicted − true",
-        x_format: &|x| short_among(*x, right - left),
-        y_format: &|y| short(*y),
+        x_format: &ticks(&targets),
+        y_format: &ticks(&(-high..high)),
         below: BELOW,
         beside: BESIDE,
     };
-    let range = 1.1 * high;
-    let mut chart = chart(area, left - room..right + room, -range..range, &axes)?;
+    let zero = [(targets.start, 0.0), (targets.end, 0.0)];
+    let mut chart = chart(area, targets, -high..high, &axes)?;
     chart
         .draw_series(points.iter().map(|&point| Circle::new(point, 3, TRAIN.mix(0.45).filled())))?;
-    let zero = [(left - room, 0.0), (right + room, 0.0)];
     chart.draw_series([PathElement::new(zero, INK.stroke_width(1))])?;
     Ok(())
 }

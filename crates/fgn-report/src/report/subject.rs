@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use fgn_core::Role;
 use fgn_data::{Dataset, Samples};
-use fgn_train::{Config, EpochMetrics, GateRecord, Learner, Result};
+use fgn_train::{Config, EpochMetrics, GateRecord, KeptModel, Learner, MetricInfo, Result};
 use serde::Serialize;
 
 use super::outcomes::Outcomes;
+use super::text::{shortened, without_folders};
+use crate::best::loss;
 
 /// What a report says of the configuration.
 pub(super) struct Training {
@@ -18,6 +20,8 @@ pub(super) struct Training {
     pub(super) metrics: Vec<String>,
     /// The measure that decides which epoch is best.
     pub(super) monitor: String,
+    /// Whether the weights of the best epoch are the model in the end, where there is a validation part.
+    pub(super) keeps_best: bool,
 }
 
 impl Training {
@@ -27,6 +31,7 @@ impl Training {
             config: config.to_toml()?,
             metrics: config.metrics.clone(),
             monitor: config.monitor.clone(),
+            keeps_best: config.checkpoint.model == KeptModel::Best,
         })
     }
 }
@@ -48,15 +53,25 @@ pub(super) struct Subject<'a, M> {
 impl<M: Learner> Subject<'_, M> {
     /// What was trained on what, in a line.
     pub(super) fn subtitle(&self) -> String {
-        let (model, data) = (self.model.summary(), self.dataset.train.name());
-        format!("{model}; trained on {data}")
+        let data = without_folders(self.dataset.train.name());
+        format!("{}; trained on {data}", self.model.summary())
     }
 
-    /// The name of a class, or of a regression target.
+    /// The name of a class, or of a regression target; of a long one the beginning.
     pub(super) fn name(&self, output: usize) -> String {
-        output_name(self.dataset.test.schema().target.names(), output)
+        shortened(&output_name(self.dataset.test.schema().target.names(), output), LONGEST)
+    }
+
+    /// What is monitored: the loss or a metric.
+    pub(super) fn monitored(&self) -> MetricInfo {
+        let name = &self.training.monitor;
+        let info = self.outcomes.metrics.iter().find(|info| info.name == *name);
+        info.cloned().unwrap_or_else(loss)
     }
 }
+
+/// Letters of a name that is shown.
+const LONGEST: usize = 80;
 
 /// The name of an output: the data set's, or its index.
 pub(super) fn output_name(names: &[String], output: usize) -> String {

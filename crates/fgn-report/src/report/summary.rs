@@ -1,11 +1,12 @@
 //! What came out, in a few numbers; and the configuration that it came of.
 
-use fgn_train::{Direction, EpochMetrics, Learner, MetricInfo, Unit};
+use fgn_train::{EpochMetrics, Learner, MetricInfo};
 use maud::{Markup, html};
 
 use super::section::Section;
 use super::subject::{Subject, Training};
-use super::text::{duration, short, value};
+use super::text::{duration, short};
+use crate::best::{best_epoch, loss};
 use crate::grouped::grouped;
 
 pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
@@ -17,21 +18,20 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
     for info in &outcomes.metrics {
         let found = outcomes.measures.get(&info.name).unwrap_or(f64::NAN);
         let note = format!("of {} test {rows}", grouped(outcomes.targets));
-        tiles.push(tile(&format!("Test {}", info.label), value(info, found), note));
+        tiles.push(tile(&format!("Test {}", info.label), info.format(found), note));
     }
-    let loss = short(outcomes.measures.loss());
+    let loss = loss().format(outcomes.measures.loss());
     tiles.push(tile("Test loss", loss, "mean over the test part".into()));
-    let monitored = monitored(of);
-    if let Some(best) = best(history, &monitored) {
+    let monitored = of.monitored();
+    let best = best_epoch(history, &monitored);
+    if let Some(best) = best {
         let found = best.measured().get(&monitored.name).unwrap_or(f64::NAN);
         let part = if best.valid.is_some() { "the validation part" } else { "the training part" };
-        let note = format!("{} {} on {part}", value(&monitored, found), monitored.label);
-        tiles.push(tile("Best epoch", format!("{}", best.epoch), note));
+        let note = format!("{} {} on {part}", monitored.format(found), monitored.label);
+        tiles.push(tile("Best epoch", best.epoch.to_string(), note));
     }
-    if let Some(last) = history.last() {
-        let epoch = of.epoch.unwrap_or(last.epoch);
-        let note = format!("of {}: this model is from there", last.epoch);
-        tiles.push(tile("Saved epoch", format!("{epoch}"), note));
+    if let Some((epoch, why)) = saved_epoch(of) {
+        tiles.push(tile("Saved model", format!("epoch {epoch}"), why.into()));
     }
     let parameters = of.model.parameters().iter().map(|(_, var)| var.elem_count()).sum();
     tiles.push(tile("Parameters", grouped(parameters), "trained values".into()));
@@ -47,7 +47,7 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
     }
     let body = html! {
         div.tiles { @for tile in tiles { (tile) } }
-        @if !history.is_empty() { (epochs(history, &outcomes.metrics)) }
+        @if !history.is_empty() { (epochs(history, &outcomes.metrics, best)) }
     };
     Section { id: "summary", title: "Summary", body }
 }
@@ -62,28 +62,21 @@ fn tile(name: &str, value: String, note: String) -> Markup {
     }
 }
 
-/// What decides which epoch is best: the loss or a metric.
-fn monitored<M>(of: &Subject<'_, M>) -> MetricInfo {
-    let name = &of.training.monitor;
-    let info = of.outcomes.metrics.iter().find(|info| info.name == *name);
-    info.cloned().unwrap_or_else(loss)
-}
-
-fn loss() -> MetricInfo {
-    MetricInfo::new("loss", "loss", Direction::Lower, Unit::Number)
-}
-
-fn best<'a>(history: &'a [EpochMetrics], monitored: &MetricInfo) -> Option<&'a EpochMetrics> {
-    let value = |epoch: &EpochMetrics| epoch.measured().get(&monitored.name).unwrap_or(f64::NAN);
-    let is_better = |one: &EpochMetrics, other: &EpochMetrics| {
-        monitored.direction.is_better(value(one), value(other))
-    };
-    let measured = history.iter().filter(|epoch| value(epoch).is_finite());
-    measured.reduce(|best, epoch| if is_better(epoch, best) { epoch } else { best })
+/// The epoch whose weights the model has, and a word on why; none before the first.
+pub(super) fn saved_epoch<M: Learner>(of: &Subject<'_, M>) -> Option<(usize, &'static str)> {
+    let last = of.history.last()?.epoch;
+    let is_measured = of.history.iter().any(|epoch| epoch.valid.is_some());
+    match of.epoch {
+        Some(epoch) if of.training.keeps_best && is_measured => {
+            Some((epoch, "the weights of the best epoch"))
+        }
+        epoch => Some((epoch.unwrap_or(last), "the weights of the last epoch")),
+    }
 }
 
 /// Each epoch, in numbers.
-fn epochs(history: &[EpochMetrics], metrics: &[MetricInfo]) -> Markup {
+fn epochs(history: &[EpochMetrics], metrics: &[MetricInfo], best: Option<&EpochMetrics>) -> Markup {
+    let is_best = |epoch: &EpochMetrics| best.is_some_and(|best| best.epoch == epoch.epoch);
     let loss = loss();
     let measures: Vec<&MetricInfo> = [&loss].into_iter().chain(metrics).collect();
     let has_valid = history.iter().any(|epoch| epoch.valid.is_some());
@@ -91,7 +84,7 @@ fn epochs(history: &[EpochMetrics], metrics: &[MetricInfo]) -> Markup {
     let cell = |epoch: &EpochMetrics, part: &str, info: &MetricInfo| {
         let measures = if part == "Training" { Some(&epoch.train) } else { epoch.valid.as_ref() };
         let found = measures.and_then(|measures| measures.get(&info.name));
-        found.map_or("–".into(), |found| value(info, found))
+        found.map_or("–".into(), |found| info.format(found))
     };
     html! {
         details {
@@ -108,7 +101,7 @@ fn epochs(history: &[EpochMetrics], metrics: &[MetricInfo]) -> Markup {
                         th scope="col" { "Samples/s" }
                     } }
                     tbody { @for epoch in history { tr {
-                        th scope="row" { (epoch.epoch) }
+                        th scope="row" { (epoch.epoch) @if is_best(epoch) { " (best)" } }
                         @for part in parts { @for info in &measures { td { (cell(epoch, part, info)) } } }
                         td { (short(epoch.learning_rate)) }
                         td { (duration(epoch.seconds)) }

@@ -10,7 +10,7 @@ use fgn_nn::{
     RecurrentConfig, Regression, Series,
 };
 use fgn_schema::{Batch, InputSchema, Padded, Schema, TargetSchema};
-use fgn_train::{GateRecorder, Recorder, Trainer};
+use fgn_train::{EpochMetrics, GateRecorder, Measures, Recorder, Trainer};
 
 use super::*;
 use crate::testing;
@@ -129,7 +129,7 @@ fn a_report_of_images_has_every_part() {
         "Test accuracy",
         "of 31 test samples",
         "Best epoch",
-        "Saved epoch",
+        "Saved model",
         "Confusion matrix",
         "recall",
         "effective forget gate",
@@ -207,21 +207,25 @@ fn stacks_pixels_and_other_cells_are_shown() {
     }
 }
 
-/// Sequences of tokens, each of which is to be predicted: the last three of the vocabulary.
-#[derive(Debug)]
+/// Sequences of tokens, each of which is to be predicted, or the first one where there is one target a sample.
+#[derive(Clone, Debug)]
 struct Echo {
     schema: Schema,
+    count: usize,
     vocabulary: u32,
 }
 
 impl Echo {
-    fn dataset(names: Vec<String>) -> Dataset {
+    /// Of so many sequences in each part, over a vocabulary with a name for each token.
+    fn new(count: usize, names: Vec<String>) -> Echo {
         let vocabulary = names.len();
-        let echo = || {
-            let target = TargetSchema::Class { names: names.clone(), per_step: true };
-            let schema = Schema::new(InputSchema::Tokens { vocabulary }, target);
-            Echo { schema, vocabulary: vocabulary as u32 }
-        };
+        let target = TargetSchema::Class { names, per_step: true };
+        let schema = Schema::new(InputSchema::Tokens { vocabulary }, target);
+        Echo { schema, count, vocabulary: vocabulary as u32 }
+    }
+
+    fn dataset(names: Vec<String>) -> Dataset {
+        let echo = || Echo::new(12, names.clone());
         Dataset { train: echo(), valid: Some(echo()), test: echo() }.shared()
     }
 
@@ -242,7 +246,7 @@ impl Samples for Echo {
     }
 
     fn len(&self) -> usize {
-        12
+        self.count
     }
 
     fn schema(&self) -> &Schema {
@@ -253,13 +257,18 @@ impl Samples for Echo {
         let lengths: Vec<usize> = indices.iter().map(|&index| 2 + index as usize % 4).collect();
         let steps = lengths.iter().max().copied().unwrap_or(0);
         let of = |(&index, &length): (&u32, &usize)| {
-            let token = move |step| self.vocabulary - 3 + (index + step as u32) % 3;
+            // The last tokens of the vocabulary, and on from the first.
+            let token = move |step| (self.vocabulary - 3 + index + step as u32) % self.vocabulary;
             (0..steps).map(move |step| if step < length { token(step) } else { 0 })
         };
         let tokens: Vec<u32> = indices.iter().zip(&lengths).flat_map(of).collect();
         let tokens = Tensor::from_vec(tokens, (indices.len(), steps), device)?;
+        let first = tokens.narrow(1, 0, 1)?.flatten_all()?;
         let tokens = Padded::with_lengths(tokens, lengths)?;
-        Ok(Batch::new(tokens.clone(), tokens))
+        Ok(match self.schema.target.is_per_step() {
+            true => Batch::new(tokens.clone(), tokens),
+            false => Batch::new(tokens, first),
+        })
     }
 }
 
@@ -273,14 +282,167 @@ fn per_step_predictions_count_by_step() {
     assert!(html.contains(", step "));
 }
 
+/// Each of a thousand classes has a very long name, and a sequence of its own.
 #[test]
 fn many_classes_are_listed_by_their_confusions() {
-    let input = ImageRows { height: 6, width: 4 };
-    let html = report(
-        &config(input, |model| model.head = Classification::new(40).into()),
-        testing::dataset(),
+    let long = |id: usize| format!("{id:04}{}", "-very-long-name".repeat(100));
+    let names: Vec<_> = (0..1000).map(long).collect();
+    let mut echo = Echo::new(1000, names.clone());
+    echo.schema.target = TargetSchema::Class { names, per_step: false };
+    let dataset = Dataset { train: echo.clone(), valid: None, test: echo }.shared();
+    let config = config(Embedding { num_embeddings: 1000, embedding_dim: 2 }, |model| {
+        model.head = Classification::new(1000).into();
+    });
+    let html = report(&config, dataset);
+    assert!(html.contains("1000 classes are too many for a table of all"));
+    let pairs = html.split("Times").nth(1).unwrap().split("</table>").next().unwrap();
+    assert_eq!(pairs.matches("<tr>").count(), 30, "the most frequent ones");
+    assert!(
+        html.contains("-very-long-name…<") && !html.contains(&long(3)),
+        "of a long name the beginning"
     );
-    assert!(html.contains("40 classes are too many for a table of all"));
+    assert!(html.len() < 1_000_000, "{}", html.len());
+}
+
+#[test]
+fn a_single_class_has_a_report() {
+    let dataset = table(Task::Classification, |_| "only".into());
+    let html = report(&config(series(), |_| ()), dataset);
+    assert!(
+        html.contains("<td class=\"strong\" style=\"background:rgba(31,119,180,0.90)\">6</td>")
+    );
+    assert!(html.contains("There are none among the test samples."));
+    let confusion = outcomes::Confusion { classes: 40, ..Default::default() };
+    let (config, dataset) = (testing::config(), testing::dataset());
+    let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    let training = Training::of(&config).unwrap();
+    let of = Subject {
+        training: &training,
+        model: &model,
+        dataset: &dataset,
+        history: Vec::new(),
+        gates: Vec::new(),
+        roles: Default::default(),
+        outcomes: outcomes::measure(&model, &dataset.test, model.metrics(&[]).unwrap()).unwrap(),
+    };
+    let body = confusion::section(&of, &confusion).body.into_string();
+    assert!(body.contains("No test sample was taken for one of another class."));
+}
+
+/// Targets that are all the same have no variance: R² is no number there.
+#[test]
+fn measures_without_a_value_are_dashes_and_small_ones_have_their_digits() {
+    let dataset = table(Task::Regression, |_| "0.0000002".into());
+    let config = config(series(), |model| model.head = Regression::new(1).into());
+    let html = report(&config, dataset);
+    assert!(html.contains("Test R²") && !html.contains(">0.0000<"), "a loss of 0 is not meant");
+
+    // Two epochs whose losses are small, and whose metric is no number.
+    let (config, dataset) = (testing::config(), testing::dataset());
+    let folder = tempfile::tempdir().unwrap();
+    let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    let epoch = |epoch: usize, loss: f64| {
+        let valid = Measures::new(loss).with("accuracy", f64::NAN);
+        let metrics = EpochMetrics::new(epoch, epoch, valid.clone(), Some(valid));
+        serde_json::to_string(&metrics).unwrap() + "\n"
+    };
+    let lines = epoch(1, 2e-7) + &epoch(2, 1e-7) + &epoch(3, 3e-7);
+    fs::write(folder.path().join("metrics.jsonl"), lines).unwrap();
+    let file = write_report(folder.path(), &config, &model, &dataset).unwrap();
+    let html = fs::read_to_string(file).unwrap();
+    check(&html);
+    for part in ["<td>1.000e-7</td>", "<td>-</td>", "2 (best)", "\n1e-7\n", "epoch 3</div>"] {
+        assert!(html.contains(part), "no {part:?}");
+    }
+    assert!(html.contains("The dashed line is epoch 2, the best by the loss: the saved model has"));
+}
+
+/// The saved model is that of the best epoch where the training keeps it.
+#[test]
+fn the_report_says_which_epoch_is_saved() {
+    let last = testing::load(&["checkpoint.model=last"]).unwrap();
+    let html = report(&last, testing::dataset());
+    assert!(html.contains("epoch 4</div>") && html.contains("the weights of the last epoch"));
+    let html = report(&testing::config(), testing::dataset());
+    assert!(html.contains("the weights of the best epoch"));
+    assert!(html.contains("its weights are the saved model's"));
+}
+
+#[test]
+fn a_report_of_one_epoch_without_validation_has_every_part() {
+    let more = ["training.epochs=1", "data.validation=0"];
+    let html = report(&testing::load(&more).unwrap(), testing::dataset());
+    assert!(html.contains("on the training part"));
+    let curves = html.split("id=\"curves\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(curves.matches("<circle").count(), 2, "a point a curve");
+    assert!(!curves.contains("validation</text>"));
+}
+
+/// A table of 200 rows, each column of them counted on by 1, of which windows of 10 rows are the samples.
+fn windows(ahead: usize, stride: usize) -> Dataset {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let rows: String = (0..200).map(|row| format!("{},{}\n", row, 1000 + row)).collect();
+    fs::write(&file, format!("other,height\n{rows}")).unwrap();
+    let mut config = DataConfig::new(file.to_str().unwrap());
+    config.series.task = Task::Forecast { window: 10, ahead, stride };
+    config.series.target = vec!["height".into()];
+    config.open(&mut |_| ()).unwrap()
+}
+
+#[test]
+fn a_report_of_forecasts_shows_what_came() {
+    let config = config(series(), |model| model.head = Regression::new(1).into());
+    let html = report(&config, windows(5, 1));
+    for part in [
+        "<h2>Forecasts</h2>",
+        "a forecast 5 steps ahead",
+        "history",
+        "true continuation",
+        "Step after the window",
+        "aria-label=\"height over sample rows from ",
+    ] {
+        assert!(html.contains(part), "no {part:?}");
+    }
+    let forecasts = html.split("id=\"forecast\"").nth(1).unwrap();
+    let forecasts = forecasts.split("</section>").next().unwrap();
+    assert_eq!(forecasts.matches("<figure>").count(), 4);
+    // Of each of four windows five values that came, and five that were predicted.
+    assert_eq!(forecasts.matches("<circle").count(), 4 * 2 * 5);
+    let html = report(&testing::config(), testing::dataset());
+    assert!(!html.contains("Forecasts"));
+}
+
+#[test]
+fn a_continuation_is_made_of_the_windows_before() {
+    let config = config(series(), |model| model.head = Regression::new(1).into());
+    let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+    for (ahead, stride, steps) in
+        [(1, 1, vec![1]), (5, 1, vec![1, 2, 3, 4, 5]), (5, 2, vec![1, 3, 5]), (5, 10, vec![5])]
+    {
+        let test = windows(ahead, stride).test;
+        let forecast = test.forecast().unwrap();
+        assert_eq!(
+            (forecast.ahead, forecast.stride, &forecast.features[..]),
+            (ahead, stride, &[1][..])
+        );
+        let index = test.len() as u32 - 1;
+        let found = forecast::continuations(&model, &*test, &forecast, index).unwrap();
+        let [found] = &found[..] else { panic!("one column") };
+        // The title counts rows from 1.
+        let title = test.title(index);
+        let first: usize = title.strip_prefix("rows from ").unwrap().parse().unwrap();
+        let last = (first - 1 + 9) as f64;
+        let history = (-9..=0).map(|step| (f64::from(step), 1000.0 + last + f64::from(step)));
+        assert_eq!(found.history, history.collect::<Vec<_>>());
+        let came = steps.iter().map(|&step| (f64::from(step), 1000.0 + last + f64::from(step)));
+        assert_eq!(found.target, came.collect::<Vec<_>>());
+        let predicted: Vec<f64> = found.predicted.iter().map(|&(step, _)| step).collect();
+        assert_eq!(predicted, steps.iter().map(|&step| f64::from(step)).collect::<Vec<_>>());
+        // The first window of a sequence has none before it.
+        let found = forecast::continuations(&model, &*test, &forecast, 0).unwrap();
+        assert_eq!(found[0].target.len(), 1);
+    }
 }
 
 /// Trained, evaluated and reported: nothing has a row or column for each pair of classes.

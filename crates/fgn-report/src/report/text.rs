@@ -1,7 +1,10 @@
 //! Numbers as people read them.
 
+use std::path::Path;
+
 use fgn_schema::significant_among;
-use fgn_train::{MetricInfo, Unit};
+
+use crate::drawing::trimmed;
 
 /// `98.87 %`.
 pub(super) fn percent(share: f64) -> String {
@@ -15,7 +18,7 @@ pub(super) fn short(value: f64) -> String {
         return "0".into();
     }
     if !value.is_finite() {
-        return value.to_string();
+        return if value.is_nan() { "–".into() } else { value.to_string() };
     }
     if !(1e-4..1e6).contains(&size) {
         let text = format!("{value:.3e}");
@@ -35,20 +38,18 @@ pub(super) fn short_among(value: f64, spread: f64) -> String {
     }
 }
 
-/// The value of a metric.
-pub(super) fn value(info: &MetricInfo, value: f64) -> String {
-    match info.unit {
-        Unit::Share => percent(value),
-        _ if value.is_nan() => "–".into(),
-        _ => short(value),
+/// A text of at most so many letters.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 1).chain(['…']).collect(),
+        false => text.to_owned(),
     }
 }
 
-fn trimmed(digits: &str) -> &str {
-    match digits.contains('.') && !digits.contains('e') {
-        true => digits.trim_end_matches('0').trim_end_matches('.'),
-        false => digits,
-    }
+/// What data is called, without the folders that it is in.
+pub(super) fn without_folders(name: &str) -> String {
+    let file = |part| Path::new(part).file_name().and_then(|file| file.to_str()).unwrap_or(part);
+    name.split(" with ").map(file).collect::<Vec<_>>().join(" with ")
 }
 
 /// `42 s`, `3 min 20 s`, `2 h 5 min`.
@@ -75,9 +76,18 @@ mod tests {
         assert_eq!(among, ["1700000030.25", "1.25"]);
         assert_eq!(percent(0.98765), "98.77 %");
         assert_eq!(percent(f64::NAN), "–");
+        assert_eq!([shortened("four", 4), shortened("läng", 3)], ["four", "lä…"]);
         assert_eq!(
             [0.84, 42.4, 200.0, 7500.0].map(duration),
             ["0.8 s", "42 s", "3 min 20 s", "2 h 5 min"]
         );
+    }
+
+    #[test]
+    fn data_is_called_by_its_files() {
+        assert_eq!(without_folders("/data/my tables/steps.csv"), "steps.csv");
+        assert_eq!(without_folders("/a/images with /a/labels"), "images with labels");
+        assert_eq!(without_folders("photos/"), "photos");
+        assert_eq!(without_folders("embedded MNIST"), "embedded MNIST");
     }
 }

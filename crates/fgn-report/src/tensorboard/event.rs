@@ -157,6 +157,18 @@ impl Event {
         Event::new(step, What::Summary(Summary { value: vec![value] }))
     }
 
+    /// Whether it is a mark after which what came before of `step` no longer counts.
+    pub(super) fn takes_back(&self, step: usize) -> bool {
+        matches!(self.what, Some(What::SessionLog(_))) && self.step <= step as i64
+    }
+
+    /// Whether it is a point at `step` of a curve of that part of the data, as `loss/test` is of `test`.
+    pub(super) fn is_point_of(&self, step: usize, part: &str) -> bool {
+        let Some(What::Summary(summary)) = &self.what else { return false };
+        let is_of = |value: &Value| value.tag.rsplit_once('/').is_some_and(|(_, of)| of == part);
+        self.step == step as i64 && summary.value.iter().any(is_of)
+    }
+
     /// The event as it stands in the file: its length, a checksum of that, the message, its checksum.
     pub(super) fn record(&self) -> Vec<u8> {
         let message = self.encode_to_vec();
@@ -164,6 +176,17 @@ impl Event {
         let sums = [&length[..], &message].map(|part| masked(crc32c::crc32c(part)).to_le_bytes());
         [&length[..], &sums[0], &message, &sums[1]].concat()
     }
+}
+
+/// The events of a file that was written here, as far as they are whole: a kill can leave a part of one.
+pub(super) fn events(mut file: &[u8]) -> impl Iterator<Item = Event> {
+    std::iter::from_fn(move || {
+        let (length, rest) = file.split_first_chunk::<8>()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let message = rest.get(4..length.checked_add(4)?)?;
+        file = rest.get(length.checked_add(8)?..)?;
+        Event::decode(message).ok()
+    })
 }
 
 /// TensorFlow turns and shifts its checksums, as sums of what holds sums are weak.

@@ -2,7 +2,8 @@
 //!
 //! Each process that trains in a run folder writes a file of its own. TensorBoard reads the files of a
 //! folder as one, in the order of their names; where a training resumes from a checkpoint, the new file
-//! begins with a mark that takes back what an earlier one holds of later steps.
+//! begins with a mark that takes back what an earlier one holds of later steps. The evaluation on the test set
+//! belongs to the last step, which no mark takes back: it is written only where no earlier file has it.
 
 mod event;
 
@@ -67,6 +68,8 @@ struct Events {
     every: usize,
     /// The last step.
     step: usize,
+    /// Whether an earlier file has the evaluation on the test set.
+    has_test: bool,
 }
 
 impl Events {
@@ -74,22 +77,33 @@ impl Events {
     /// files hold of steps after `plan.done` no longer counts.
     fn begin(folder: &Path, plan: &TrainingPlan) -> Result<Events> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let last = last_number(folder)?;
+        let files = files(folder)?;
+        let last = files.last().map(|&(number, _)| number);
+        let mut has_test = false;
+        for (_, path) in &files {
+            let bytes = fs::read(path).map_err(Error::io("read", path))?;
+            for event in event::events(&bytes) {
+                has_test = (has_test && !event.takes_back(plan.done))
+                    || event.is_point_of(plan.done, TEST);
+            }
+        }
         // Behind all others, also where two begin in the same second or the clock was put back.
         let number = last.map_or(now, |last| now.max(last.saturating_add(1)));
         let path = folder.join(event::file_name(number));
         let file = OpenOptions::new().append(true).create_new(true).open(&path);
         let file = file.map_err(Error::io("create", &path))?;
         let every = (plan.steps * plan.epochs).div_ceil(POINTS).max(1);
-        let mut events = Events { path, file, every, step: plan.done };
-        events.write(&Event::version())?;
-        if last.is_some() {
-            events.write(&Event::start(plan.done + 1))?;
-        } else {
-            // Markdown, of which an indented block stands as it is.
-            let text: String = plan.config.lines().map(|line| format!("    {line}\n")).collect();
-            events.write(&Event::text(0, "config", &text))?;
-        }
+        let mut events = Events { path, file, every, step: plan.done, has_test };
+        let begin = match last {
+            Some(_) => Event::start(plan.done + 1),
+            None => {
+                // Markdown, of which an indented block stands as it is.
+                let text = plan.config.lines().map(|line| format!("    {line}\n"));
+                Event::text(0, "config", &text.collect::<String>())
+            }
+        };
+        // Both in one piece: a file that is there has its mark, or the configuration.
+        events.append(&[Event::version().record(), begin.record()].concat())?;
         Ok(events)
     }
 
@@ -118,7 +132,10 @@ impl Events {
     }
 
     fn finish(&mut self, test: &Evaluation) -> Result<()> {
-        self.scalars(self.step, &tagged(&test.measures, "test"))
+        if self.has_test {
+            return Ok(());
+        }
+        self.scalars(self.step, &tagged(&test.measures, TEST))
     }
 
     fn scalars(&mut self, step: usize, values: &[(String, f64)]) -> Result<()> {
@@ -128,9 +145,16 @@ impl Events {
 
     /// In one piece, so that whoever reads along meets whole events.
     fn write(&mut self, event: &Event) -> Result<()> {
-        self.file.write_all(&event.record()).map_err(Error::io("write", &self.path))
+        self.append(&event.record())
+    }
+
+    fn append(&mut self, records: &[u8]) -> Result<()> {
+        self.file.write_all(records).map_err(Error::io("write", &self.path))
     }
 }
+
+/// The part of the data that is measured once, at the end.
+const TEST: &str = "test";
 
 /// The values of a part of the data: `loss/train`, `accuracy/train`, ….
 fn tagged(measures: &Measures, part: &str) -> Vec<(String, f64)> {
@@ -142,14 +166,16 @@ fn is_event_file(name: &str) -> bool {
     event::file_number(name).is_some()
 }
 
-/// The number of the last event file in a folder.
-fn last_number(folder: &Path) -> Result<Option<u64>> {
-    let mut last = None;
+/// The event files in a folder with their numbers, in order.
+fn files(folder: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let name = entry.map_err(Error::io("read", folder))?.file_name();
-        last = last.max(name.to_str().and_then(event::file_number));
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let number = entry.file_name().to_str().and_then(event::file_number);
+        files.extend(number.map(|number| (number, entry.path())));
     }
-    Ok(last)
+    files.sort_unstable();
+    Ok(files)
 }
 
 #[cfg(test)]

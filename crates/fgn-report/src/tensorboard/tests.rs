@@ -127,11 +127,23 @@ fn decoded(file: &[u8]) -> Vec<(u64, Said)> {
 }
 
 /// The event files of a folder in TensorBoard's order, decoded.
-fn files(folder: &Path) -> Vec<Vec<(u64, Said)>> {
+fn decoded_files(folder: &Path) -> Vec<Vec<(u64, Said)>> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.retain(|file| is_event_file(file.file_name().unwrap().to_str().unwrap()));
     files.sort();
     files.iter().map(|file| decoded(&fs::read(file).unwrap())).collect()
+}
+
+/// The events of a folder as TensorBoard joins them: what is not below a mark's step is taken back.
+fn joined(folder: &Path) -> Vec<(u64, Said)> {
+    let mut joined: Vec<(u64, Said)> = Vec::new();
+    for (step, said) in decoded_files(folder).into_iter().flatten() {
+        if said == Said::Start {
+            joined.retain(|(before, _)| *before < step);
+        }
+        joined.push((step, said));
+    }
+    joined
 }
 
 fn curve(events: &[(u64, Said)], tag: &str) -> Vec<(u64, f32)> {
@@ -168,7 +180,7 @@ fn a_run_is_written_step_by_step_and_epoch_by_epoch() {
     let mut board = TensorBoard::new(folder.path());
     let trained = train(&config, &testing::dataset(), &mut board).unwrap();
 
-    let [events] = &files(folder.path())[..] else { panic!("one file") };
+    let [events] = &decoded_files(folder.path())[..] else { panic!("one file") };
     assert_eq!(events[0], (0, Said::Version("brain.Event:2".into())));
     let Said::Text(tag, text) = &events[1].1 else { panic!("{:?}", events[1]) };
     assert_eq!(tag, "config");
@@ -220,7 +232,7 @@ fn what_goes_on_takes_back_what_came_after_the_checkpoint() {
     again.restore(first).unwrap();
     again.run(&dataset, &mut TensorBoard::new(folder.path())).unwrap();
 
-    let files = files(folder.path());
+    let files = decoded_files(folder.path());
     let [whole, rest] = &files[..] else { panic!("two files") };
     assert_eq!(rest[0].1, Said::Version("brain.Event:2".into()));
     assert_eq!(rest[1], (10, Said::Start));
@@ -228,11 +240,72 @@ fn what_goes_on_takes_back_what_came_after_the_checkpoint() {
         !rest.iter().any(|(_, said)| matches!(said, Said::Text(..))),
         "the configuration is written once"
     );
-    // As TensorBoard joins them: what is not below the mark's step is taken back.
-    let joined: Vec<_> = whole.iter().filter(|(step, _)| *step < 10).chain(rest).cloned().collect();
+    let joined = joined(folder.path());
     for tag in ["step/loss", "loss/valid"] {
         assert_eq!(curve(&joined, tag), curve(whole, tag), "{tag}");
     }
+}
+
+/// However often a training is interrupted and resumed, each curve has a step once, and the test its one point.
+#[test]
+fn each_point_is_there_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, dataset) = (testing::load(&["training.epochs=2"]).unwrap(), testing::dataset());
+    let dataset = config.data.divide(dataset, config.training.seed).unwrap();
+    let trainer = |checkpoint: Option<&Checkpoint>| {
+        let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+        let mut trainer = Trainer::new(&config, model).unwrap();
+        checkpoint.map_or(Ok(()), |checkpoint| trainer.restore(checkpoint)).unwrap();
+        trainer
+    };
+    let train = |checkpoint: Option<&Checkpoint>, has_end: bool| {
+        let mut trainer = trainer(checkpoint);
+        let mut observers = (TensorBoard::new(folder.path()), Saved::default());
+        trainer.run(&dataset, &mut observers).unwrap();
+        if has_end {
+            trainer.evaluate_and_finish(&dataset, &mut observers).unwrap();
+        }
+        observers.1.0
+    };
+    #[track_caller]
+    fn check(folder: &Path) {
+        let events = joined(folder);
+        for tag in ["step/loss", "step/learning_rate"] {
+            let steps = curve(&events, tag).into_iter().map(|(step, _)| step);
+            assert!(steps.eq(1..=18), "{tag}: {:?}", curve(&events, tag));
+        }
+        for (tag, steps) in [
+            ("loss/train", &[9, 18][..]),
+            ("accuracy/valid", &[9, 18]),
+            ("loss/test", &[18]),
+            ("accuracy/test", &[18]),
+        ] {
+            let found: Vec<_> = curve(&events, tag).into_iter().map(|(step, _)| step).collect();
+            assert_eq!(found, steps, "{tag}");
+        }
+        let texts = events.iter().filter(|(_, said)| matches!(said, Said::Text(..)));
+        assert_eq!(texts.count(), 1);
+    }
+
+    // Killed between the last checkpoint and the test.
+    let saved = train(None, false);
+    let [first, last] = &saved[..] else { panic!("a checkpoint an epoch") };
+    train(Some(last), true);
+    check(folder.path());
+    // Finished, and resumed all the same, twice.
+    train(Some(last), true);
+    train(Some(last), true);
+    check(folder.path());
+    // From an earlier checkpoint, and killed before the test.
+    train(Some(first), false);
+    train(Some(last), true);
+    check(folder.path());
+    // Killed in the middle of an event.
+    let (_, path) = files(folder.path()).unwrap().pop().unwrap();
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+    let cut = event::events(&fs::read(&path).unwrap()).count();
+    assert_eq!(cut + 1, event::events(&bytes).count());
 }
 
 #[test]
@@ -269,7 +342,7 @@ fn long_trainings_have_about_a_thousand_points() {
                 })
                 .unwrap();
         }
-        let points = curve(&files(folder.path())[0], "step/loss").len();
+        let points = curve(&decoded_files(folder.path())[0], "step/loss").len();
         assert!((1..=POINTS).contains(&points), "{steps} x {epochs}: {points}");
         // The last step need not be a point, but a short training has every step.
         assert!(total > POINTS || points == total);

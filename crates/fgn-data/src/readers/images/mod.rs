@@ -110,10 +110,8 @@ impl Reader for ImageFolders {
             false => TargetSchema::None,
         };
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-        let title = |file: &PathBuf| match is_labelled {
-            true => file.display().to_string(),
-            false => file.strip_prefix(folder).unwrap_or(file).display().to_string(),
-        };
+        let title =
+            |file: &PathBuf| file.strip_prefix(folder).unwrap_or(file).display().to_string();
         Ok(Arc::new(ImageFiles {
             name,
             schema: Schema::new(picture.schema(), target),

@@ -7,7 +7,7 @@ use super::store::Store;
 use super::windows::Windows;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::samples::{Samples, check_indices};
+use crate::samples::{Forecast, Samples, check_indices};
 
 /// Sequences, or windows of sequences, with a target each.
 ///
@@ -115,6 +115,12 @@ impl Samples for Series {
             (Some(_), id) => format!("{id}, rows from {}", first + 1),
             (None, id) => id.to_owned(),
         }
+    }
+
+    fn forecast(&self) -> Option<Forecast> {
+        let windows = self.windows.as_ref().filter(|windows| windows.ahead > 0)?;
+        let (ahead, stride) = (windows.ahead, windows.stride);
+        Some(Forecast { ahead, stride, features: windows.columns.clone() })
     }
 
     fn group(&self, index: u32) -> u32 {

@@ -6,7 +6,7 @@ pub(super) struct Windows {
     pub(super) window: usize,
     /// How many rows after the window the target is; 0 where there is none.
     pub(super) ahead: usize,
-    stride: usize,
+    pub(super) stride: usize,
     /// The columns to forecast, as indices of features.
     pub(super) columns: Vec<usize>,
     /// How many windows there are up to the end of each sequence.
