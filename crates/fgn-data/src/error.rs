@@ -104,7 +104,7 @@ pub enum Error {
         labels: usize,
     },
     /// A label that names no class.
-    #[error("{origin}: label {index} is {found}, expected less than {classes}")]
+    #[error("{origin}: label {index} is {found}, expected {expected}")]
     Label {
         /// Where the samples come from.
         origin: String,
@@ -112,8 +112,8 @@ pub enum Error {
         index: usize,
         /// The label.
         found: u8,
-        /// How many classes there are.
-        classes: usize,
+        /// The labels that there are.
+        expected: String,
     },
     /// A folder that lacks one of the four IDX files of a data set.
     #[error("{dir}: a file is missing; looked for {looked_for}")]
@@ -256,7 +256,10 @@ pub enum Error {
         expected: String,
     },
     /// A file that is no image, or a damaged or an enormous one.
-    #[error("cannot read the image {}: {source}; PNG, JPEG, BMP and PNM are known", .file.display())]
+    #[error(
+        "cannot read the image {}: {source}; PNG, JPEG, BMP and PNM are known: replace the file, or move it away",
+        .file.display()
+    )]
     NoImage {
         /// The file.
         file: PathBuf,
@@ -265,8 +268,9 @@ pub enum Error {
     },
     /// An image of another size than the others, or than the model's.
     #[error(
-        "{}: {} x {} pixels, expected {} x {} (height x width; data.images.size resizes all to one size)",
-        .file.display(), .found[0], .found[1], .expected[0], .expected[1]
+        "{}: {} x {} pixels, expected {} x {} (height x width; data.images.size resizes all to one size: \
+         --set 'data.images.size=[{},{}]')",
+        .file.display(), .found[0], .found[1], .expected[0], .expected[1], .expected[0], .expected[1]
     )]
     PictureSize {
         /// The file.

@@ -84,7 +84,7 @@ pub use reader::{Like, Parts, ReadProgress, Reader};
 pub use readers::DataConfig;
 pub use readers::idx::format::{read_idx, read_idx_folder};
 pub use readers::idx::{Idx, IdxOptions};
-pub use readers::images::{ImageFolders, ImageOptions};
+pub use readers::images::{Background, ImageFolders, ImageOptions};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
 pub use registry::{names, open};
 pub use samples::Samples;

@@ -97,16 +97,30 @@ pub trait Reader {
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>>;
 
-    /// The parts that are side by side in a folder, if there are any: `train`, `test` and perhaps `valid`, each a
-    /// folder, or a file with one of the [endings](Self::ENDINGS), that the reader accepts.
-    fn parts(path: &Path) -> Option<Parts> {
-        let part = |name: &str| {
+    /// The parts that are side by side in a folder, if there are any: `train`, and perhaps `test` and `valid` (or
+    /// `val`, `validation`), each a folder, or a file with one of the [endings](Self::ENDINGS), that the reader
+    /// accepts.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] if there are several for validation.
+    fn parts(path: &Path) -> Result<Option<Parts>> {
+        let part = |name: &&str| {
             let files = Self::ENDINGS.iter().map(|end| path.join(format!("{name}.{end}")));
             let files = files.filter(|file| file.is_file());
             let folder = Some(path.join(name)).filter(|folder| folder.is_dir());
             folder.into_iter().chain(files).find(|path| Self::accepts(path))
         };
-        Some(Parts { train: part("train")?, valid: part("valid"), test: part("test") })
+        let Some(train) = part(&"train") else { return Ok(None) };
+        let mut valid = ["valid", "val", "validation"].iter().filter_map(part);
+        let parts = Parts { train, valid: valid.next(), test: part(&"test") };
+        match valid.next() {
+            Some(path) => Err(Error::Folder {
+                path,
+                found: "a second part for validation".into(),
+                expected: "one of valid, val and validation".into(),
+            }),
+            None => Ok(Some(parts)),
+        }
     }
 
     /// Reads a whole data set: its [parts](Self::parts) where there are such, else everything. Where there is
@@ -120,7 +134,7 @@ pub trait Reader {
         split: TestSplit,
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Dataset> {
-        let Some(parts) = Self::parts(path) else {
+        let Some(parts) = Self::parts(path)? else {
             return split.hold_out(&Self::read(path, options, None, progress)?);
         };
         let train = Self::read(&parts.train, options, None, progress)?;

@@ -84,7 +84,7 @@ macro_rules! readers {
             ) -> Result<Dataset> {
                 let split = TestSplit { share: self.test, seed: self.seed };
                 $(
-                    if reads::<$file::$reader>(path) {
+                    if reads::<$file::$reader>(path)? {
                         return <$file::$reader>::open(path, &self.$name, split, progress);
                     }
                 )*
@@ -104,7 +104,7 @@ macro_rules! readers {
             ) -> Result<Arc<dyn Samples>> {
                 check_readable(path)?;
                 $(
-                    if reads::<$file::$reader>(path) {
+                    if reads::<$file::$reader>(path)? {
                         return read_like::<$file::$reader>(path, &self.$name, like, progress);
                     }
                 )*
@@ -122,7 +122,7 @@ macro_rules! readers {
                 }
                 self.source = DataConfig::absolute(self.source.as_ref())?;
                 $(
-                    if reads::<$file::$reader>(self.source.as_ref()) {
+                    if reads::<$file::$reader>(self.source.as_ref())? {
                         <$file::$reader>::settle(&mut self.$name, dataset);
                         return Ok(());
                     }
@@ -146,8 +146,8 @@ readers! {
     images: images::ImageFolders,
 }
 
-fn reads<R: Reader>(path: &Path) -> bool {
-    R::accepts(path) || R::parts(path).is_some()
+fn reads<R: Reader>(path: &Path) -> Result<bool> {
+    Ok(R::accepts(path) || R::parts(path)?.is_some())
 }
 
 fn read_like<R: Reader>(
@@ -156,7 +156,7 @@ fn read_like<R: Reader>(
     like: &Like,
     progress: &mut dyn FnMut(ReadProgress<'_>),
 ) -> Result<Arc<dyn Samples>> {
-    let test = R::parts(path).and_then(|parts| parts.test).filter(|_| like.labelled);
+    let test = R::parts(path)?.and_then(|parts| parts.test).filter(|_| like.labelled);
     let samples = R::read(test.as_deref().unwrap_or(path), options, Some(like), progress)?;
     like.check(&*samples)?;
     Ok(samples)
