@@ -185,12 +185,12 @@ fn what_a_cell_does_not_have_is_left_out_with_a_word() {
 #[test]
 fn stacks_pixels_and_other_cells_are_shown() {
     let pixels = |permutation_seed| -> InputConfig {
-        ImagePixels { height: 6, width: 4, permutation_seed }.into()
+        ImagePixels { permutation_seed, ..ImagePixels::new(6, 4) }.into()
     };
     for (cell, input) in [
         (AnyCell::GRU, pixels(None)),
         (AnyCell::LSTM, pixels(Some(3))),
-        (AnyCell::MIN_GRU, ImageRows { height: 6, width: 4 }.into()),
+        (AnyCell::MIN_GRU, ImageRows::new(6, 4).into()),
     ] {
         let config = config(input, |model| {
             let two = RecurrentConfig { layers: 2, bidirectional: true, ..model.recurrent.clone() };
@@ -261,7 +261,7 @@ fn per_step_predictions_count_by_step() {
 
 #[test]
 fn many_classes_are_listed_by_their_confusions() {
-    let input = ImageRows { height: 6, width: 4 };
+    let input = ImageRows::new(6, 4);
     let html = report(
         &config(input, |model| model.head = Classification::new(40).into()),
         testing::dataset(),
