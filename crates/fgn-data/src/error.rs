@@ -18,6 +18,22 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that is there already, or cannot be written.
+    #[error("cannot write {file}: {source}")]
+    Write {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Samples that are no images, where a picture of one is asked for.
+    #[error("{origin}: found {found}, expected images, of 1 or 3 channels, to save")]
+    NoPicture {
+        /// Where the samples come from.
+        origin: String,
+        /// What the samples are.
+        found: String,
+    },
     /// Compressed data that is cut short, fails its checksum or is followed by something else.
     #[error(
         "{file}: damaged compressed data ({source}); expected one whole stream and nothing after \

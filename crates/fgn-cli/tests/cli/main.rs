@@ -4,6 +4,7 @@
 mod bad_input;
 mod interruptions;
 mod own_data;
+mod own_images;
 mod place;
 mod runs;
 mod sweeps;

@@ -20,7 +20,7 @@ pub(super) struct Picture {
     pub(super) colour: bool,
     /// Whether an image of another size is resized; if not, it is an error.
     pub(super) resize: bool,
-    /// What is behind an image that is transparent in places.
+    /// The colour behind transparent pixels.
     pub(super) background: Background,
     /// Whether images are read as negatives.
     pub(super) invert: bool,
