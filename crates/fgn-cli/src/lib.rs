@@ -15,6 +15,7 @@
 //! assert!(fgn_cli::Cli::try_parse_from(["fgn", "train", "--epoch", "3"]).is_err());
 //! ```
 
+mod classes;
 mod cli;
 mod commands;
 mod complete;
@@ -25,6 +26,7 @@ mod logging;
 mod measured;
 mod output;
 mod predictions;
+mod saved_images;
 mod settings;
 mod stdin;
 mod table;

@@ -20,6 +20,22 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that is there already, or cannot be written.
+    #[error("cannot write {file}: {source}")]
+    Write {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Samples that are no images, where a picture of one is asked for.
+    #[error("{origin}: found {found}, expected images, of 1 or 3 channels, to save")]
+    NoPicture {
+        /// Where the samples come from.
+        origin: String,
+        /// What the samples are.
+        found: String,
+    },
     /// Compressed data that is cut short, fails its checksum or is followed by something else.
     #[error(
         "{file}: damaged compressed data ({source}); expected one whole stream and nothing after \
@@ -106,7 +122,7 @@ pub enum Error {
         labels: usize,
     },
     /// A label that names no class.
-    #[error("{origin}: label {index} is {found}, expected less than {classes}")]
+    #[error("{origin}: label {index} is {found}, expected {expected}")]
     Label {
         /// Where the samples come from.
         origin: String,
@@ -114,8 +130,8 @@ pub enum Error {
         index: usize,
         /// The label.
         found: u8,
-        /// How many classes there are.
-        classes: usize,
+        /// The labels that there are.
+        expected: String,
     },
     /// A folder that lacks one of the four IDX files of a data set.
     #[error("{dir}: a file is missing; looked for {looked_for}")]
@@ -258,7 +274,10 @@ pub enum Error {
         expected: String,
     },
     /// A file that is no image, or a damaged or an enormous one.
-    #[error("cannot read the image {}: {source}; PNG, JPEG, BMP and PNM are known", .file.display())]
+    #[error(
+        "cannot read the image {}: {source}; PNG, JPEG, BMP and PNM are known: replace the file, or move it away",
+        .file.display()
+    )]
     NoImage {
         /// The file.
         file: PathBuf,
@@ -267,8 +286,9 @@ pub enum Error {
     },
     /// An image of another size than the others, or than the model's.
     #[error(
-        "{}: {} x {} pixels, expected {} x {} (height x width; data.images.size resizes all to one size)",
-        .file.display(), .found[0], .found[1], .expected[0], .expected[1]
+        "{}: {} x {} pixels, expected {} x {} (height x width; data.images.size resizes all to one size: \
+         --set 'data.images.size=[{},{}]')",
+        .file.display(), .found[0], .found[1], .expected[0], .expected[1], .expected[0], .expected[1]
     )]
     PictureSize {
         /// The file.

@@ -12,7 +12,8 @@ use crate::pixels::{image_size, input};
 use crate::samples::{Samples, check_count, check_indices};
 
 /// Grey images of one size with a label each: at least one image, of at least one pixel, and every label less
-/// than [`classes`](Images::classes). The classes are called `0`, `1`, ….
+/// than [`classes`](Images::classes). The classes that [`new`](Images::new) makes are called `0`, `1`, …;
+/// those of a file are called like its labels.
 #[derive(Clone)]
 pub struct Images {
     name: String,
@@ -52,20 +53,34 @@ impl Images {
         pixels: Vec<u8>,
         labels: Vec<u8>,
     ) -> Result<Images> {
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
+            let (origin, found) = (origin.to_owned(), labels[index]);
+            let expected = format!("less than {classes}");
+            return Err(Error::Label { origin, index, found, expected });
+        }
+        let names = (0..classes).map(|class| class.to_string()).collect();
+        Images::named(origin, height, width, names, pixels, labels)
+    }
+
+    /// The same, for classes with names; every label is an index into `names`.
+    pub(crate) fn named(
+        origin: &str,
+        height: usize,
+        width: usize,
+        names: Vec<String>,
+        pixels: Vec<u8>,
+        labels: Vec<u8>,
+    ) -> Result<Images> {
         let count = count(origin, height, width, &pixels)?;
         if count != labels.len() {
             let (origin, labels) = (origin.to_owned(), labels.len());
             return Err(Error::Count { origin, images: count, labels });
         }
         check_count(origin, count)?;
-        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
-            let (origin, found) = (origin.to_owned(), labels[index]);
-            return Err(Error::Label { origin, index, found, classes });
-        }
-        let names = (0..classes).map(|class| class.to_string()).collect();
+        let (name, classes) = (origin.to_owned(), names.len());
         let target = TargetSchema::Class { names, per_step: false };
         let schema = Schema::new(InputSchema::Image { height, width, channels: 1 }, target);
-        let (name, fingerprint) = (origin.to_owned(), OnceLock::new());
+        let fingerprint = OnceLock::new();
         Ok(Images { name, schema, height, width, classes, pixels, labels, fingerprint })
     }
 
@@ -107,7 +122,7 @@ impl Images {
         self.width
     }
 
-    /// Number of classes; labels run from 0 to one less.
+    /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -121,7 +136,7 @@ impl Images {
         &self.pixels[index * image..][..image]
     }
 
-    /// The label of image `index`, less than [`classes`](Images::classes).
+    /// The class of image `index`, less than [`classes`](Images::classes).
     ///
     /// # Panics
     /// When `index` is not less than [`len`](Images::len), as a slice does.

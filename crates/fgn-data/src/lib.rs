@@ -29,7 +29,7 @@
 //!
 //! - [`Tables`]: time series in CSV or Parquet files.
 //! - [`ImageFolders`]: image files in a folder for each class.
-//! - [`Idx`]: a folder with MNIST's four files, as that of Fashion-MNIST.
+//! - [`Idx`]: a folder with MNIST's four files, as those of Fashion-MNIST and EMNIST.
 //!
 //! Every field, size and label is checked while it is read. A file that is truncated, damaged or of another kind
 //! is an [`Error`] that says what was found, what was expected and where. No header is trusted with memory.
@@ -68,6 +68,7 @@ pub mod readers;
 mod registry;
 mod samples;
 mod sampling;
+mod save;
 mod share;
 mod statistics;
 mod subset;
@@ -86,11 +87,12 @@ pub use reader::{Like, Parts, ReadProgress, Reader};
 pub use readers::DataConfig;
 pub use readers::idx::format::{read_idx, read_idx_folder};
 pub use readers::idx::{Idx, IdxOptions};
-pub use readers::images::{ImageFolders, ImageOptions};
+pub use readers::images::{Background, ImageFolders, ImageOptions};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
 pub use registry::{names, open};
 pub use samples::{Forecast, Samples};
 pub use sampling::{Order, split};
+pub use save::save_png;
 pub use share::Share;
 pub use statistics::{indistinct, statistics};
 pub use subset::Subset;

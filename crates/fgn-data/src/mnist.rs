@@ -5,7 +5,8 @@ use lzma_rust2::XzReader;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::images::Images;
-use crate::readers::idx::format::{Source, decode};
+use crate::readers::idx::format::decode;
+use crate::readers::idx::source::Source;
 
 /// MNIST (Y. LeCun, C. Cortes; CC BY-SA 3.0): 60,000 + 10,000 handwritten digits of 28 x 28 pixels
 /// in 10 classes, white on black. Embedded in the crate and unpacked anew by each call, which takes

@@ -105,11 +105,16 @@ pub trait Reader {
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>>;
 
-    /// The parts that are side by side in a folder, if there are any: `train`, `test` and perhaps `valid`, each a
-    /// folder, or a file with one of the [endings](Self::ENDINGS), in upper or lower case, that the reader accepts.
-    fn parts(path: &Path) -> Option<Parts> {
-        let part = |name: &str| candidates::<Self>(path, name).into_iter().next();
-        Some(Parts { train: part("train")?, valid: part("valid"), test: part("test") })
+    /// The parts that are side by side in a folder, if there are any: `train`, and perhaps `test` and `valid` (or
+    /// `val`, `validation`), each a folder, or a file with one of the [endings](Self::ENDINGS), in upper or lower
+    /// case, that the reader accepts.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] if there are several for one part.
+    fn parts(path: &Path) -> Result<Option<Parts>> {
+        let Some(train) = part::<Self>(path, &["train"])? else { return Ok(None) };
+        let valid = part::<Self>(path, &["valid", "val", "validation"])?;
+        Ok(Some(Parts { train, valid, test: part::<Self>(path, &["test"])? }))
     }
 
     /// Reads a whole data set: its [parts](Self::parts) where there are such, else everything. Where there is
@@ -124,10 +129,9 @@ pub trait Reader {
         split: TestSplit,
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Dataset> {
-        let Some(parts) = Self::parts(path) else {
+        let Some(parts) = Self::parts(path)? else {
             return split.hold_out(&Self::read(path, options, None, progress)?);
         };
-        check_parts::<Self>(path)?;
         let train = Self::read(&parts.train, options, None, progress)?;
         let like = Like::of(&*train);
         let mut part = |path: Option<PathBuf>| -> Result<Option<Arc<dyn Samples>>> {
@@ -167,17 +171,19 @@ fn candidates<R: Reader + ?Sized>(folder: &Path, name: &str) -> Vec<PathBuf> {
     files
 }
 
+/// The part of one of these names.
+///
 /// # Errors
-/// [`Error::Folder`] for two files that can be the same part.
-pub(crate) fn check_parts<R: Reader + ?Sized>(folder: &Path) -> Result<()> {
-    for name in ["train", "valid", "test"] {
-        if let [one, other, ..] = &candidates::<R>(folder, name)[..] {
-            let found = format!("{} and {}", one.display(), other.display());
-            let expected = format!("one file for the part {name:?}");
-            return Err(Error::Folder { path: folder.to_owned(), found, expected });
-        }
+/// [`Error::Folder`] for two of them.
+fn part<R: Reader + ?Sized>(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
+    let mut found = names.iter().flat_map(|name| candidates::<R>(folder, name));
+    let first = found.next();
+    if let (Some(one), Some(other)) = (&first, found.next()) {
+        let found = format!("{} and {}", one.display(), other.display());
+        let expected = format!("one of them, for the part {:?}", names[0]);
+        return Err(Error::Folder { path: folder.to_owned(), found, expected });
     }
-    Ok(())
+    Ok(first)
 }
 
 /// How far reading has come.

@@ -109,14 +109,17 @@ type Write = fn(&Path, &str, u32);
 fn check_parts<R: Reader>(options: &R::Options, write: Write) {
     let folder = tempfile::tempdir().unwrap();
     let open = || {
-        assert!(R::accepts(folder.path()) || R::parts(folder.path()).is_some());
+        assert!(R::accepts(folder.path()) || R::parts(folder.path()).unwrap().is_some());
         R::open(folder.path(), options, TestSplit::default(), &mut |_| ()).unwrap()
     };
     let sizes = |set: &Dataset| {
         (set.train.len(), set.valid.as_ref().map(|valid| valid.len()), set.test.len())
     };
     write(folder.path(), "train", 20);
-    assert_eq!(R::parts(folder.path()).map(|parts| (parts.valid, parts.test)), Some((None, None)));
+    assert_eq!(
+        R::parts(folder.path()).unwrap().map(|parts| (parts.valid, parts.test)),
+        Some((None, None))
+    );
     assert_eq!(sizes(&open()), (16, None, 4), "a fifth is held out");
     write(folder.path(), "valid", 3);
     assert_eq!(sizes(&open()), (16, Some(3), 4));
@@ -127,7 +130,7 @@ fn check_parts<R: Reader>(options: &R::Options, write: Write) {
     assert!([valid, &set.test].iter().all(|part| part.schema() == set.train.schema()));
 
     let nothing = tempfile::tempdir().unwrap();
-    assert_eq!(R::parts(nothing.path()), None);
+    assert_eq!(R::parts(nothing.path()).unwrap(), None);
     let none = TestSplit { share: Share::Count(0), ..TestSplit::default() };
     fs::remove_file(folder.path().join("test.csv")).ok();
     fs::remove_dir_all(folder.path().join("test")).ok();

@@ -142,6 +142,83 @@ fn parts_are_folders_or_drawn() {
 }
 
 #[test]
+fn the_validation_part_has_three_names() {
+    for name in ["valid", "val", "validation"] {
+        let (_keep, folder) = temporary();
+        for (part, images) in [("train", 5), (name, 2), ("test", 1)] {
+            classes(&folder.join(part), images);
+        }
+        let set = DataConfig::new(folder.to_str().unwrap()).open(&mut |_| ()).unwrap();
+        let sizes = [set.train.len(), set.valid.unwrap().len(), set.test.len()];
+        assert_eq!(sizes, [15, 6, 3], "{name}");
+
+        // A test part is drawn from the training part alone.
+        fs::remove_dir_all(folder.join("test")).unwrap();
+        let set = DataConfig::new(folder.to_str().unwrap()).open(&mut |_| ()).unwrap();
+        let sizes = [set.train.len(), set.valid.unwrap().len(), set.test.len()];
+        assert_eq!(sizes, [12, 6, 3], "{name}");
+    }
+    let (_keep, folder) = temporary();
+    for part in ["train", "val", "validation"] {
+        classes(&folder.join(part), 1);
+    }
+    let error =
+        DataConfig::new(folder.to_str().unwrap()).open(&mut |_| ()).unwrap_err().to_string();
+    let expected = "validation, expected one of them, for the part \"valid\"";
+    assert!(error.contains("val and ") && error.ends_with(expected), "{error}");
+}
+
+#[test]
+fn what_systems_leave_behind_is_ignored_and_other_files_are_not() {
+    let (_keep, folder) = temporary();
+    classes(&folder.join("train"), 1);
+    classes(&folder.join("test"), 1);
+    fs::write(folder.join("README.md"), "").unwrap();
+    for folder in [folder.join("train"), folder.join("train/cat")] {
+        for file in ["Thumbs.db", "desktop.ini", ".DS_Store", "._1.png", "README", "Readme.txt"] {
+            fs::write(folder.join(file), "").unwrap();
+        }
+        fs::create_dir(folder.join("__MACOSX")).unwrap();
+        fs::write(folder.join("__MACOSX/1.png"), "").unwrap();
+    }
+    let set = DataConfig::new(folder.to_str().unwrap()).open(&mut |_| ()).unwrap();
+    assert_eq!((set.train.len(), set.train.schema().target.names().len()), (3, 3));
+    let like = like([4, 6], 1, &["a", "b"]).unlabelled();
+    let cat = read_like(&folder.join("train/cat"), &like, ImageOptions::default()).unwrap();
+    assert_eq!(cat.len(), 1);
+
+    // A folder too deep, as a part with an unknown name has them; a loop.
+    fs::create_dir(folder.join("train/cat/small")).unwrap();
+    let error = read(&folder.join("train"), &ImageOptions::default()).unwrap_err().to_string();
+    let expected = "small: found a folder in a folder of images, expected images only";
+    assert!(error.contains(expected), "{error}");
+    #[cfg(unix)]
+    {
+        fs::remove_dir(folder.join("train/cat/small")).unwrap();
+        std::os::unix::fs::symlink(&folder, folder.join("train/cat/small")).unwrap();
+        let error = read(&folder.join("train"), &ImageOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn endings_may_be_in_capitals_and_stems_the_same() {
+    let (_keep, folder) = temporary();
+    for class in ["a", "b"] {
+        fs::create_dir(folder.join(class)).unwrap();
+        for (value, end) in [(10, "JPG"), (20, "Jpeg"), (30, "PNG"), (40, "png")] {
+            let file = folder.join(class).join("1").with_extension(end);
+            GrayImage::from_pixel(8, 8, Luma([value])).save(&file).unwrap();
+            // A file is recognised by its ending alone, before it is there.
+            assert!(ImageFolders::accepts(&Path::new("none").with_extension(end)), "{end}");
+        }
+    }
+    let images = read(&folder, &ImageOptions::default()).unwrap();
+    let found: Vec<u8> = contents(&*images).iter().map(|&(value, _)| value).collect();
+    assert_eq!(found, [10, 20, 30, 40, 10, 20, 30, 40]);
+}
+
+#[test]
 fn what_is_no_image_is_reported_with_its_name() {
     let (_keep, folder) = temporary();
     let message = || read(&folder, &ImageOptions::default()).unwrap_err().to_string();
@@ -153,10 +230,12 @@ fn what_is_no_image_is_reported_with_its_name() {
         message()
     );
     fs::create_dir(folder.join("a")).unwrap();
-    assert!(message().contains("an empty set"), "{}", message());
+    let expected = "a: found no image, expected some of this class: add them, or remove the folder";
+    assert!(message().ends_with(expected), "{}", message());
     fs::write(folder.join("a/notes.txt"), "hello").unwrap();
     assert!(message().contains("a/notes.txt: "), "{}", message());
-    assert!(message().contains("PNG, JPEG, BMP and PNM are known"), "{}", message());
+    let expected = "PNG, JPEG, BMP and PNM are known: replace the file, or move it away";
+    assert!(message().ends_with(expected), "{}", message());
     fs::remove_file(folder.join("a/notes.txt")).unwrap();
     // A small file that declares an enormous image.
     fs::write(folder.join("a/bomb.pgm"), "P5 60000 60000 255\n").unwrap();
@@ -225,7 +304,10 @@ fn images_like_others_have_their_size_classes_and_colours() {
         "cat: found an unknown class, expected a known class: 2, 10",
     );
     refused(&like([3, 6], 1, &known), "4 x 6 pixels, expected 3 x 6");
-    refused(&like([3, 6], 1, &known), "data.images.size resizes all");
+    refused(
+        &like([3, 6], 1, &known),
+        "data.images.size resizes all to one size: --set 'data.images.size=[3,6]'",
+    );
     let target = TargetSchema::Value { names: vec!["x".into()], per_step: false };
     let series = Like::new(Schema::new(InputSchema::Series { features: 2 }, target), Vec::new());
     refused(

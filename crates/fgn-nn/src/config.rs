@@ -47,7 +47,7 @@ impl ModelConfig {
     /// use fgn_core::AnyCell;
     /// use fgn_nn::{Classification, ImageRows, ModelConfig, RecurrentConfig};
     ///
-    /// let rows = ImageRows { height: 28, width: 28 };
+    /// let rows = ImageRows::new(28, 28);
     /// let recurrent = RecurrentConfig::new(AnyCell::FGN, 128);
     /// ModelConfig::new(rows, recurrent, Classification::new(10)).validate()?;
     /// # Ok::<(), fgn_nn::Error>(())

@@ -21,7 +21,7 @@
 //! };
 //!
 //! // A model is described by plain data, and built from it and a seed.
-//! let rows = ImageRows { height: 28, width: 28 };
+//! let rows = ImageRows::new(28, 28);
 //! let recurrent = RecurrentConfig::new(AnyCell::FGN, 16);
 //! let config = ModelConfig::new(rows, recurrent, Classification::new(10));
 //! let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;

@@ -241,7 +241,7 @@ impl Model {
     ///
     /// let names = vec!["cat".to_owned(), "dog".to_owned()];
     /// let head = Classification { names, ..Classification::new(2) };
-    /// let rows = ImageRows { height: 8, width: 8 };
+    /// let rows = ImageRows::new(8, 8);
     /// let config = ModelConfig::new(rows, RecurrentConfig::new(AnyCell::FGN, 4), head);
     /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
     /// let images = Tensor::zeros((1, 8, 8), DType::F32, &Device::Cpu)?;
@@ -339,7 +339,7 @@ impl Model {
     /// use fgn_core::AnyCell;
     /// use fgn_nn::{Classification, ImageRows, Mode, Model, ModelConfig, RecurrentConfig};
     ///
-    /// let rows = ImageRows { height: 28, width: 28 };
+    /// let rows = ImageRows::new(28, 28);
     /// let recurrent = RecurrentConfig::new(AnyCell::FGN, 16);
     /// let config = ModelConfig::new(rows, recurrent, Classification::new(10));
     /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?.frozen()?;

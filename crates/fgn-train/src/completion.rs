@@ -173,6 +173,6 @@ mod tests {
         fs::write(&file, whole).unwrap();
         let config = Config::load(file.to_str().unwrap(), &[]).unwrap();
         assert_eq!(config.model.head, fgn_nn::Classification::new(10).into());
-        assert_eq!(config.model.input, ImageRows { height: 28, width: 28 }.into());
+        assert_eq!(config.model.input, ImageRows::new(28, 28).into());
     }
 }

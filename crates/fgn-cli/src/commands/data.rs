@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
-use candle_core::Device;
-use clap::Args;
+use clap::{Args, value_parser};
 use clap_complete::engine::ArgValueCompleter;
-use fgn_data::{
-    Batches, DataConfig, Dataset, Order, Samples, TargetSchema, indistinct, statistics,
-};
+use fgn_data::{DataConfig, Dataset, Samples, TargetSchema, indistinct, statistics};
 use fgn_report::grouped;
 use fgn_train::{open_data, override_data};
 use serde_json::{Map, Value, json};
 
+use crate::classes::{classes, is_class_per_sample};
 use crate::complete;
 use crate::error::Result;
 use crate::output::{in_line, print, print_json};
+use crate::saved_images::save;
 use crate::settings;
 use crate::stdin::Source;
 
@@ -23,6 +22,8 @@ Examples:
   fgn data                    the names of the built-in data sets
   fgn data mnist
   fgn data fashion-mnist/     data of your own, read as `fgn train --data` would read it
+  fgn data mnist --save 3     also writes three test images to the current folder, as PNG files
+  fgn data emnist/ --set data.idx.transpose=true
   fgn data photos --set data.images.size=[28,28]
   fgn data steps.csv --set data.series.id=who --set data.series.target=kind
   fgn data steps.csv --set data.series.id=who --set data.series.task=regression \\
@@ -45,6 +46,10 @@ pub(crate) struct DataArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Save this many images of the test part, as a model sees them, to PNG files in the current folder:
+    /// NAME-INDEX-CLASS.png
+    #[arg(long, value_name = "N", requires = "source", value_parser = value_parser!(u32).range(1..))]
+    save: Option<u32>,
 }
 
 impl DataArgs {
@@ -56,16 +61,24 @@ impl DataArgs {
                 false => print(&(names.join("\n") + "\n")),
             };
         };
-        let typed = source.clone();
-        let input = Source::open(Path::new(&typed), "csv")?;
+        let path = Path::new(&source).to_owned();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let input = Source::open(&path, "csv")?;
         if input.path().exists() {
             source = DataConfig::absolute(input.path())?;
         }
         let config = override_data(&DataConfig::new(source), &settings::parsed(&self.set)?)?;
         let dataset = open_data(&config).map_err(|error| input.explain(error.into()))?;
+        if !self.json {
+            print(&described(&dataset)?)?;
+        }
+        let saved = match self.save {
+            Some(count) => save(&*dataset.test, &name, count)?,
+            None => Vec::new(),
+        };
         match self.json {
-            true => print_json(&json(&dataset)?),
-            false => print(&described(&dataset)?),
+            true => print_json(&json(&dataset, &saved)?),
+            false => saved.iter().try_for_each(|file| print(&format!("saved     {file}\n"))),
         }
     }
 }
@@ -78,7 +91,7 @@ fn parts(dataset: &Dataset) -> impl Iterator<Item = (&'static str, &dyn Samples)
 }
 
 /// What `--json` prints.
-fn json(dataset: &Dataset) -> Result<Value> {
+fn json(dataset: &Dataset, saved: &[String]) -> Result<Value> {
     let schema = dataset.train.schema();
     let found = statistics(&*dataset.train)?;
     let mut described = Map::new();
@@ -99,6 +112,7 @@ fn json(dataset: &Dataset) -> Result<Value> {
         "constant": found.constant,
         "alike": indistinct(&*dataset.train, found.input.as_ref())?,
         "parts": described,
+        "saved": saved,
     }))
 }
 
@@ -128,17 +142,13 @@ fn described(dataset: &Dataset) -> Result<String> {
         );
     }
     for (name, part) in parts(dataset) {
-        text += &format!("{name:9} {} samples{}\n", grouped(part.len()), classes(part)?);
+        text += &format!("{name:9} {} samples{}\n", grouped(part.len()), counted(part)?);
     }
     Ok(text)
 }
 
-fn is_class_per_sample(target: &TargetSchema) -> bool {
-    matches!(target, TargetSchema::Class { per_step: false, .. })
-}
-
 /// The number of samples of each class as text, where each sample has a class.
-fn classes(samples: &dyn Samples) -> Result<String> {
+fn counted(samples: &dyn Samples) -> Result<String> {
     let Some(counts) = class_counts(samples)? else { return Ok(String::new()) };
     let counted = samples.schema().target.names().iter().zip(counts);
     let counted: Vec<_> =
@@ -153,12 +163,9 @@ fn class_counts(samples: &dyn Samples) -> Result<Option<Vec<usize>>> {
         return Ok(None);
     }
     let mut counts = vec![0; target.names().len()];
-    let size = samples.len().min(1000);
-    for batch in Batches::new(samples, Order::AsGiven, size, &Device::Cpu)? {
-        for class in batch?.target().tensor().to_vec1::<u32>()? {
-            if let Some(count) = counts.get_mut(class as usize) {
-                *count += 1;
-            }
+    for class in classes(samples)? {
+        if let Some(count) = counts.get_mut(class as usize) {
+            *count += 1;
         }
     }
     Ok(Some(counts))

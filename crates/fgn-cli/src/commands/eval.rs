@@ -164,7 +164,7 @@ mod tests {
     fn classified() -> (ModelConfig, Evaluation) {
         let names = ["a cat", "dog", "cow"].map(str::to_owned).to_vec();
         let head = Classification { names, ..Classification::new(3) };
-        let model = zero(ImageRows { height: 1, width: 2 }, head);
+        let model = zero(ImageRows::new(1, 2), head);
         let images = Images::new("dots", 1, 2, 3, vec![0; 8], vec![0, 0, 2, 0]).unwrap();
         (model.config().clone(), evaluated(&model, &images, &[]))
     }

@@ -18,7 +18,7 @@ use crate::stdin::{self, Source};
 
 pub(crate) const HELP: &str = "\
 Examples:
-  fgn predict runs/mnist-1 digit.png
+  fgn predict runs/mnist-1 mnist-3-0.png       an image; `fgn data mnist --save 3` writes some
   fgn predict runs/mnist-1 --invert --json scans/*.jpg
   fgn predict runs/images-1 holiday/           all images of a folder
   fgn predict runs/series-1 new.csv
@@ -26,7 +26,8 @@ Examples:
   fgn predict weights.safetensors new.csv      a file of `fgn export` in place of the run
   curl https://example.org/digit.png | fgn predict runs/mnist-1 -
 
-Files are read as the run's data was, but need no targets. Of a table, there is an answer for each
+Files are read as the run's data was, but need no targets. Images are resized as in training; of a
+model that was trained without data.images.size, --set data.images.size=[28,28] does it. Of a table, there is an answer for each
 sequence, or for each window to forecast from; columns are found by name.
 
 With --json, each sample is an object on a line of its own: its \"file\" and \"sample\", and the keys

@@ -5,6 +5,7 @@ mod bad_input;
 mod interruptions;
 mod offsets;
 mod own_data;
+mod own_images;
 mod pipes;
 mod place;
 mod programs;

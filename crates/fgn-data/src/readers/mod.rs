@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::{Error, Result};
-use crate::reader::{Like, ReadProgress, Reader, check_parts};
+use crate::reader::{Like, ReadProgress, Reader};
 use crate::samples::Samples;
 use crate::share::Share;
 
@@ -85,7 +85,7 @@ macro_rules! readers {
             ) -> Result<Dataset> {
                 let split = TestSplit { share: self.test, seed: self.seed };
                 $(
-                    if reads::<$file::$reader>(path) {
+                    if reads::<$file::$reader>(path)? {
                         return <$file::$reader>::open(path, &self.$name, split, progress);
                     }
                 )*
@@ -107,7 +107,7 @@ macro_rules! readers {
                 check_readable(path)?;
                 let input = like.schema.input;
                 $(
-                    if <$file::$reader>::suits(input) && reads::<$file::$reader>(path) {
+                    if <$file::$reader>::suits(input) && reads::<$file::$reader>(path)? {
                         return read_like::<$file::$reader>(path, &self.$name, like, progress);
                     }
                 )*
@@ -128,7 +128,7 @@ macro_rules! readers {
                 }
                 self.source = DataConfig::absolute(self.source.as_ref())?;
                 $(
-                    if reads::<$file::$reader>(self.source.as_ref()) {
+                    if reads::<$file::$reader>(self.source.as_ref())? {
                         <$file::$reader>::settle(&mut self.$name, dataset);
                         return Ok(());
                     }
@@ -152,8 +152,8 @@ readers! {
     images: images::ImageFolders,
 }
 
-fn reads<R: Reader>(path: &Path) -> bool {
-    R::accepts(path) || R::parts(path).is_some()
+fn reads<R: Reader>(path: &Path) -> Result<bool> {
+    Ok(R::accepts(path) || R::parts(path)?.is_some())
 }
 
 fn read_like<R: Reader>(
@@ -162,11 +162,7 @@ fn read_like<R: Reader>(
     like: &Like,
     progress: &mut dyn FnMut(ReadProgress<'_>),
 ) -> Result<Arc<dyn Samples>> {
-    let parts = R::parts(path).filter(|_| like.labelled);
-    if parts.is_some() {
-        check_parts::<R>(path)?;
-    }
-    let test = parts.and_then(|parts| parts.test);
+    let test = R::parts(path)?.and_then(|parts| parts.test).filter(|_| like.labelled);
     let samples = R::read(test.as_deref().unwrap_or(path), options, Some(like), progress)?;
     like.check(&*samples)?;
     Ok(samples)

@@ -126,7 +126,7 @@ fn an_ending_may_be_in_upper_case_everywhere() {
     ] {
         let error = error.unwrap_err().to_string();
         assert!(
-            error.contains("test.Tsv and ") && error.contains("one file for the part"),
+            error.contains("test.Tsv and ") && error.contains("one of them, for the part"),
             "{error}"
         );
     }

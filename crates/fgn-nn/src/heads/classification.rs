@@ -71,12 +71,24 @@ impl HeadKind for Classification {
         &["accuracy"]
     }
 
-    /// A data set may have fewer classes than the head.
+    /// A data set may have fewer classes than the head. A head without names would give classes that are called
+    /// by number other numbers, so it refuses them.
     fn accepts(&self, targets: &TargetSchema) -> Result<()> {
         match targets {
             TargetSchema::Class { names, .. } if names.len() <= self.classes => {
                 outputs::accepts_steps(targets, self.per_step)?;
-                outputs::accepts_names(targets, &self.names)
+                outputs::accepts_names(targets, &self.names)?;
+                match self.names.is_empty() && are_other_numbers(names) {
+                    false => Ok(()),
+                    true => Err(Error::Mismatch {
+                        found: format!("classes called {}", names.join(", ")),
+                        expected: format!(
+                            "{} called 0, 1, and so on (model.head; --set 'model.head={{}}' takes them from the \
+                             data)",
+                            self.classes
+                        ),
+                    }),
+                }
             }
             _ => Err(Error::Mismatch {
                 found: targets.to_string(),
@@ -202,6 +214,13 @@ fn largest(values: &[f32]) -> usize {
     (1..values.len()).fold(0, larger)
 }
 
+/// Whether the names are whole numbers, but not those of their places.
+fn are_other_numbers(names: &[String]) -> bool {
+    let is_number = |name: &String| name.parse::<u64>().is_ok();
+    names.iter().all(is_number)
+        && names.iter().enumerate().any(|(index, name)| *name != index.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +284,23 @@ mod tests {
         let named = json!({ "classes": 2, "names": ["no", "yes"], "per_step": true });
         assert_eq!(complete(json!({}), &["no", "yes"], true), Some(named));
         assert_eq!(complete(json!({ "classes": 5 }), &["no", "yes"], true), Some(json!({})));
+    }
+
+    #[test]
+    fn classes_are_not_given_other_numbers() {
+        let accepts = |head: &Classification, names: &[&str]| {
+            let names = names.iter().map(|&name| name.to_owned()).collect();
+            head.accepts(&TargetSchema::Class { names, per_step: false })
+        };
+        let counted = Classification::new(10);
+        accepts(&counted, &["0", "1", "2"]).unwrap();
+        accepts(&counted, &["a", "1"]).unwrap();
+        let error = accepts(&counted, &["0", "2", "3"]).unwrap_err().to_string();
+        let expected = "the data has classes called 0, 2, 3, expected 10 called 0, 1, and so on";
+        assert!(error.starts_with(expected), "{error}");
+        let named =
+            Classification { names: vec!["0".into(), "2".into()], ..Classification::new(2) };
+        accepts(&named, &["0", "2"]).unwrap();
     }
 
     #[test]

@@ -16,9 +16,10 @@ use crate::sequences::Sequences;
 
 /// Two blocks of 3×3 convolution, ReLU and 2×2 max-pooling; each row of the last feature maps is a time
 /// step: `[B, height, width]` becomes `[T, B, I]` with `T = height / 4` and `I = width / 4 · channels[1]`,
-/// 7 steps of 448 features for 28×28 pixels and 64 channels.
+/// 7 steps of 448 features for 28×28 pixels and 64 channels. Images in colour are
+/// `[B, height, width, in_channels]`.
 ///
-/// With channels `[C1, C2]` the parameters are `{name}.conv1.weight [C1, 1, 3, 3]`, `{name}.conv1.bias
+/// With channels `[C1, C2]` the parameters are `{name}.conv1.weight [C1, in_channels, 3, 3]`, `{name}.conv1.bias
 /// [C1]`, `{name}.conv2.weight [C2, C1, 3, 3]` and `{name}.conv2.bias [C2]`, as in PyTorch. Weights are
 /// drawn for a ReLU (Kaiming uniform), biases are zero.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,13 +29,23 @@ pub struct ImageConv {
     pub height: usize,
     /// Their width, a multiple of 4.
     pub width: usize,
+    /// The numbers of a pixel: 1 for grey images (if left out), 3 for images in colour.
+    #[serde(default = "images::grey", skip_serializing_if = "images::is_grey")]
+    pub in_channels: usize,
     /// The number of feature maps of the first and the second convolution.
     pub channels: [usize; 2],
 }
 
+impl ImageConv {
+    /// For grey images of this size.
+    pub fn new(height: usize, width: usize, channels: [usize; 2]) -> Self {
+        Self { height, width, in_channels: images::grey(), channels }
+    }
+}
+
 impl InputKind for ImageConv {
     fn stand_in() -> InputSchema {
-        images::schema(4, 4)
+        images::schema(4, 4, 1)
     }
 
     fn complete(
@@ -46,7 +57,7 @@ impl InputKind for ImageConv {
     }
 
     fn validate(&self) -> Result<()> {
-        images::validate(self.height, self.width)?;
+        images::validate(self.height, self.width, self.in_channels)?;
         size("input.channels", self.channels[0], 1)?;
         size("input.channels", self.channels[1], 1)?;
         for (field, found) in [("input.height", self.height), ("input.width", self.width)] {
@@ -57,7 +68,7 @@ impl InputKind for ImageConv {
     }
 
     fn samples(&self) -> InputSchema {
-        images::schema(self.height, self.width)
+        images::schema(self.height, self.width, self.in_channels)
     }
 
     fn features(&self) -> usize {
@@ -72,8 +83,8 @@ impl InputKind for ImageConv {
         self.validate()?;
         let [first, second] = self.channels;
         Ok(Box::new(Blocks {
-            size: [self.height, self.width],
-            first: Block::new(parameters, &format!("{name}.conv1"), 1, first)?,
+            size: [self.height, self.width, self.in_channels],
+            first: Block::new(parameters, &format!("{name}.conv1"), self.in_channels, first)?,
             second: Block::new(parameters, &format!("{name}.conv2"), first, second)?,
         }))
     }
@@ -81,7 +92,7 @@ impl InputKind for ImageConv {
 
 #[derive(Debug)]
 struct Blocks {
-    size: [usize; 2],
+    size: [usize; 3],
     first: Block,
     second: Block,
 }
@@ -89,7 +100,7 @@ struct Blocks {
 impl InputLayer for Blocks {
     fn forward(&self, samples: &Padded) -> Result<Sequences> {
         let images = images::checked(samples, self.size)?;
-        let maps = self.second.forward(&self.first.forward(&images.unsqueeze(3)?)?)?;
+        let maps = self.second.forward(&self.first.forward(&images)?)?;
         // [B, T, width, channels]: a row of all feature maps is one step.
         Sequences::new(maps.flatten_from(2)?.transpose(0, 1)?.contiguous()?, None)
     }
@@ -131,11 +142,11 @@ mod tests {
             (6, 8, [1, 1], "height"),
             (8, 8, [1, 0], "channels"),
         ] {
-            let config = ImageConv { height, width, channels };
+            let config = ImageConv::new(height, width, channels);
             let error = config.validate().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`input.{field}`")), "{error}");
         }
-        let config = ImageConv { height: 28, width: 28, channels: [32, 64] };
+        let config = ImageConv::new(28, 28, [32, 64]);
         assert_eq!((config.steps(), config.features()), (Some(7), 448));
     }
 }

@@ -15,7 +15,8 @@ use crate::random::Generator;
 use crate::sequences::Sequences;
 
 /// Each pixel of an image is a time step, row by row or in a permuted order: `[B, height, width]` becomes
-/// `[T, B, I]` with `T = height · width` and `I = 1`.
+/// `[T, B, I]` with `T = height · width` and `I = 1`. Of images in colour, `[B, height, width, in_channels]`,
+/// `I = in_channels`.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct ImagePixels {
@@ -23,14 +24,24 @@ pub struct ImagePixels {
     pub height: usize,
     /// Their width.
     pub width: usize,
+    /// The numbers of a pixel: 1 for grey images (if left out), 3 for images in colour.
+    #[serde(default = "images::grey", skip_serializing_if = "images::is_grey")]
+    pub in_channels: usize,
     /// The seed of a permutation of the pixels, the same for every image; without one they stay in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permutation_seed: Option<u64>,
 }
 
+impl ImagePixels {
+    /// For grey images of this size, their pixels in order.
+    pub fn new(height: usize, width: usize) -> Self {
+        Self { height, width, in_channels: images::grey(), permutation_seed: None }
+    }
+}
+
 impl InputKind for ImagePixels {
     fn stand_in() -> InputSchema {
-        images::schema(1, 1)
+        images::schema(1, 1, 1)
     }
 
     fn complete(
@@ -43,17 +54,17 @@ impl InputKind for ImagePixels {
 
     fn validate(&self) -> Result<()> {
         const MOST: usize = 1 << 22;
-        images::validate(self.height, self.width)?;
+        images::validate(self.height, self.width, self.in_channels)?;
         let expected = format!("at most {MOST} pixels, as each is a step");
         check(self.height * self.width <= MOST, "input.width", self.width, expected)
     }
 
     fn samples(&self) -> InputSchema {
-        images::schema(self.height, self.width)
+        images::schema(self.height, self.width, self.in_channels)
     }
 
     fn features(&self) -> usize {
-        1
+        self.in_channels
     }
 
     fn steps(&self) -> Option<usize> {
@@ -62,12 +73,12 @@ impl InputKind for ImagePixels {
 
     fn build(&self, parameters: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let Self { height, width, permutation_seed } = *self;
+        let Self { height, width, in_channels, permutation_seed } = *self;
         let order = permutation_seed.map(|seed| {
             let order = permutation((height * width) as u32, seed);
             Tensor::from_slice(&order, order.len(), parameters.device())
         });
-        Ok(Box::new(Pixels { size: [height, width], order: order.transpose()? }))
+        Ok(Box::new(Pixels { size: [height, width, in_channels], order: order.transpose()? }))
     }
 }
 
@@ -79,7 +90,7 @@ fn permutation(count: u32, seed: u64) -> Vec<u32> {
 
 #[derive(Debug)]
 struct Pixels {
-    size: [usize; 2],
+    size: [usize; 3],
     /// For each step the index of its pixel.
     order: Option<Tensor>,
 }
@@ -87,12 +98,12 @@ struct Pixels {
 impl InputLayer for Pixels {
     fn forward(&self, samples: &Padded) -> Result<Sequences> {
         let images = images::checked(samples, self.size)?;
-        let pixels = images.flatten_from(1)?.t()?.contiguous()?;
+        let pixels = images.flatten(1, 2)?.transpose(0, 1)?.contiguous()?;
         let pixels = match &self.order {
             Some(order) => pixels.index_select(order, 0)?,
             None => pixels,
         };
-        Sequences::new(pixels.reshape(((), samples.batch_size(), 1))?.contiguous()?, None)
+        Sequences::new(pixels.contiguous()?, None)
     }
 }
 
@@ -102,8 +113,7 @@ mod tests {
 
     #[test]
     fn an_image_may_have_only_so_many_pixels() {
-        let config =
-            |height, width| ImagePixels { height, width, permutation_seed: None }.validate();
+        let config = |height, width| ImagePixels::new(height, width).validate();
         assert!(config(1 << 11, 1 << 11).is_ok());
         let error = config(1 << 11, (1 << 11) + 1).unwrap_err().to_string();
         let expected = "`input.width` is 2049, expected at most 4194304 pixels";

@@ -11,7 +11,7 @@ use crate::parameters::Parameters;
 use crate::sequences::Sequences;
 
 /// Each row of an image is a time step: `[B, height, width]` becomes `[T, B, I]` with `T = height` and
-/// `I = width`.
+/// `I = width`. Of images in colour, `[B, height, width, in_channels]`, `I = width · in_channels`.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct ImageRows {
@@ -19,11 +19,21 @@ pub struct ImageRows {
     pub height: usize,
     /// Their width.
     pub width: usize,
+    /// The numbers of a pixel: 1 for grey images (if left out), 3 for images in colour.
+    #[serde(default = "images::grey", skip_serializing_if = "images::is_grey")]
+    pub in_channels: usize,
+}
+
+impl ImageRows {
+    /// For grey images of this size.
+    pub fn new(height: usize, width: usize) -> Self {
+        Self { height, width, in_channels: images::grey() }
+    }
 }
 
 impl InputKind for ImageRows {
     fn stand_in() -> InputSchema {
-        images::schema(1, 1)
+        images::schema(1, 1, 1)
     }
 
     fn complete(
@@ -35,15 +45,15 @@ impl InputKind for ImageRows {
     }
 
     fn validate(&self) -> Result<()> {
-        images::validate(self.height, self.width)
+        images::validate(self.height, self.width, self.in_channels)
     }
 
     fn samples(&self) -> InputSchema {
-        images::schema(self.height, self.width)
+        images::schema(self.height, self.width, self.in_channels)
     }
 
     fn features(&self) -> usize {
-        self.width
+        self.width * self.in_channels
     }
 
     fn steps(&self) -> Option<usize> {
@@ -52,18 +62,18 @@ impl InputKind for ImageRows {
 
     fn build(&self, _: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        Ok(Box::new(Rows { size: [self.height, self.width] }))
+        Ok(Box::new(Rows { size: [self.height, self.width, self.in_channels] }))
     }
 }
 
 #[derive(Debug)]
 struct Rows {
-    size: [usize; 2],
+    size: [usize; 3],
 }
 
 impl InputLayer for Rows {
     fn forward(&self, samples: &Padded) -> Result<Sequences> {
         let images = images::checked(samples, self.size)?;
-        Sequences::new(images.transpose(0, 1)?.contiguous()?, None)
+        Sequences::new(images.flatten_from(2)?.transpose(0, 1)?.contiguous()?, None)
     }
 }

@@ -30,7 +30,7 @@ macro_rules! registry {
         ///
         /// let text = r#"{ "kind": "image-rows", "height": 28, "width": 28 }"#;
         /// let config: InputConfig = serde_json::from_str(text)?;
-        /// assert_eq!(config, ImageRows { height: 28, width: 28 }.into());
+        /// assert_eq!(config, ImageRows::new(28, 28).into());
         /// assert_eq!((config.steps(), config.features()), (Some(28), 28));
         /// # Ok::<(), serde_json::Error>(())
         /// ```

@@ -66,6 +66,7 @@ fn each_kind_accepts_its_samples_alone() {
         for other in [
             InputSchema::Image { height: 8, width: 4, channels: 1 },
             InputSchema::Image { height: 4, width: 4, channels: 3 },
+            InputSchema::Image { height: 1, width: 1, channels: 3 },
             InputSchema::Series { features: 9 },
             InputSchema::Tokens { vocabulary: 9 },
         ] {
@@ -80,9 +81,13 @@ fn each_kind_accepts_its_samples_alone() {
 
 #[test]
 fn each_kind_makes_the_features_that_it_says() {
-    for config in examples() {
+    let colour = InputSchema::Image { height: 8, width: 4, channels: 3 };
+    let images = ["image-rows", "image-conv", "image-pixels"];
+    let in_colour = images.map(|kind| completed(&given(kind), &colour).unwrap());
+    for config in examples().into_iter().chain(in_colour) {
         let batch = match config.samples() {
-            InputSchema::Image { height, width, .. } => vec![2, height, width],
+            InputSchema::Image { height, width, channels: 1 } => vec![2, height, width],
+            InputSchema::Image { height, width, channels } => vec![2, height, width, channels],
             InputSchema::Series { features } => vec![2, 5, features],
             _ => vec![2, 5],
         };
@@ -102,7 +107,7 @@ fn each_kind_makes_the_features_that_it_says() {
             (None, found) => assert_eq!(found.unwrap().lengths(), Some(&[1, 1][..])),
             (Some(_), found) => assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}"),
         }
-        let wrong = Padded::new(Tensor::zeros((1, 1, 1, 1), dtype, &Device::Cpu).unwrap());
+        let wrong = Padded::new(Tensor::zeros((1, 1, 1, 2), dtype, &Device::Cpu).unwrap());
         assert!(matches!(layer.forward(&wrong), Err(Error::Shape { .. })));
     }
 }
@@ -126,7 +131,8 @@ fn without_a_kind_the_first_that_fits_is_taken() {
     let keys = table(json!({ "hight": 3 }));
     let whole = InputConfig::complete(&keys, &image, &Statistics::default()).unwrap();
     let error = serde_json::from_value::<InputConfig>(whole.into()).unwrap_err().to_string();
-    assert!(error.contains("unknown field `hight`, expected `height` or `width`"), "{error}");
+    let expected = "unknown field `hight`, expected one of `height`, `width`, `in_channels`";
+    assert!(error.contains(expected), "{error}");
     let series = InputSchema::Series { features: 1 };
     assert_eq!(InputConfig::stand_in(&table(json!({ "features": 2 }))), series);
 }
@@ -135,8 +141,7 @@ fn without_a_kind_the_first_that_fits_is_taken() {
 fn the_recipes_own_keys_win() {
     let image = InputSchema::Image { height: 8, width: 12, channels: 1 };
     let keys = table(json!({ "kind": "image-pixels", "height": 5 }));
-    let expected = ImagePixels { height: 5, width: 12, permutation_seed: None };
-    assert_eq!(completed(&keys, &image).unwrap(), expected.into());
+    assert_eq!(completed(&keys, &image).unwrap(), ImagePixels::new(5, 12).into());
 }
 
 #[test]
@@ -150,14 +155,33 @@ fn a_kind_that_is_not_for_the_data_is_refused() {
         refused(json!({ "kind": "embedding" }), series),
         "`input.kind` is embedding, expected one for series of 3 features: series"
     );
-    let colour = InputSchema::Image { height: 8, width: 12, channels: 3 };
-    let none = "one for images of 8 x 12 pixels in 3 channels, but there is none";
-    let error = refused(json!({}), colour);
-    assert_eq!(error, format!("`input.kind` is left out, expected {none}"));
-    let error = refused(json!({ "kind": "image-rows" }), colour);
-    assert_eq!(error, format!("`input.kind` is image-rows, expected {none}"));
     // Reading the table says which kinds there are.
     let unknown = table(json!({ "kind": "rows" }));
     let whole = InputConfig::complete(&unknown, &series, &Statistics::default()).unwrap();
     assert_eq!(whole, unknown);
+}
+
+#[test]
+fn channels_follow_from_the_data_and_are_one_where_they_are_left_out() {
+    let (grey, colour) = (
+        InputSchema::Image { height: 8, width: 12, channels: 1 },
+        InputSchema::Image { height: 8, width: 12, channels: 3 },
+    );
+    for kind in ["image-rows", "image-conv", "image-pixels"] {
+        let config = completed(&given(kind), &colour).unwrap();
+        assert_eq!(config.samples(), colour);
+        assert_eq!(serde_json::to_value(&config).unwrap()["in_channels"], 3);
+        assert!(config.accepts(&grey).is_err());
+
+        // What is written of a grey model has no such key, as before there was one.
+        let value = serde_json::to_value(completed(&given(kind), &grey).unwrap()).unwrap();
+        assert!(value.get("in_channels").is_none(), "{value}");
+        let config: InputConfig = serde_json::from_value(value).unwrap();
+        assert_eq!(config.samples(), grey);
+
+        let mut none = given(kind);
+        none.insert("in_channels".into(), 0.into());
+        let error = completed(&none, &grey).unwrap().validate().unwrap_err().to_string();
+        assert!(error.starts_with("`input.in_channels` is 0"), "{error}");
+    }
 }

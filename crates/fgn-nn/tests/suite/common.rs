@@ -104,7 +104,7 @@ pub(crate) fn recurrent_config(
 
 /// A small model of every part.
 pub(crate) fn model_config() -> ModelConfig {
-    let input = ImageConv { height: 8, width: 12, channels: [2, 3] };
+    let input = ImageConv::new(8, 12, [2, 3]);
     let recurrent = recurrent_config(AnyCell::FGN, 4, InitConfig::default());
     ModelConfig {
         dense: Some(DenseConfig { size: 5, dropout: 0.3 }),

@@ -120,14 +120,14 @@ fn values_that_no_model_can_have() {
     });
     assert!(message.starts_with("`dense.size` is 0"), "{message}");
 
-    let conv = |height, width, channels| InputConfig::from(ImageConv { height, width, channels });
+    let conv = |height, width, channels| InputConfig::from(ImageConv::new(height, width, channels));
     for (input, field) in [
         (conv(0, 8, [1, 1]), "height"),
         (conv(8, 10, [1, 1]), "width"),
         (conv(6, 8, [1, 1]), "height"),
         (conv(8, 8, [1, 0]), "channels"),
-        (ImageRows { height: 0, width: 3 }.into(), "height"),
-        (ImagePixels { height: 1, width: 0, permutation_seed: None }.into(), "width"),
+        (ImageRows::new(0, 3).into(), "height"),
+        (ImagePixels::new(1, 0).into(), "width"),
     ] {
         let message = invalid(|config| config.input = input.clone());
         assert!(message.starts_with(&format!("`input.{field}`")), "{message}");

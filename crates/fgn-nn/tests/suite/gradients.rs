@@ -23,7 +23,8 @@ fn input_layer(config: impl Into<InputConfig>) {
     let layer = config.build(&mut parameters, "input").unwrap();
     scramble(parameters.list());
     let shape = match config.samples() {
-        InputSchema::Image { height, width, .. } => vec![3, height, width],
+        InputSchema::Image { height, width, channels: 1 } => vec![3, height, width],
+        InputSchema::Image { height, width, channels } => vec![3, height, width, channels],
         InputSchema::Series { features } => vec![3, 4, features],
         other => panic!("{other}"),
     };
@@ -37,18 +38,24 @@ fn input_layer(config: impl Into<InputConfig>) {
 
 #[test]
 fn image_conv() {
-    input_layer(ImageConv { height: 8, width: 12, channels: [2, 3] });
+    for in_channels in [1, 3] {
+        input_layer(ImageConv { in_channels, ..ImageConv::new(8, 12, [2, 3]) });
+    }
 }
 
 #[test]
 fn image_rows() {
-    input_layer(ImageRows { height: 5, width: 3 });
+    for in_channels in [1, 3] {
+        input_layer(ImageRows { in_channels, ..ImageRows::new(5, 3) });
+    }
 }
 
 #[test]
 fn image_pixels() {
     for permutation_seed in [None, Some(3)] {
-        input_layer(ImagePixels { height: 5, width: 3, permutation_seed });
+        for in_channels in [1, 3] {
+            input_layer(ImagePixels { in_channels, permutation_seed, ..ImagePixels::new(5, 3) });
+        }
     }
 }
 

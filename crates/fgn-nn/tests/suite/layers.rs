@@ -33,8 +33,8 @@ fn steps(config: &InputConfig, images: &Tensor) -> Vec<Vec<Vec<f64>>> {
 fn rows_and_pixels_are_the_image_in_order() {
     let images = random(&[3, 4, 5], 1);
     let expected: Vec<Vec<Vec<f64>>> = images.to_vec3().unwrap();
-    let rows = steps(&ImageRows { height: 4, width: 5 }.into(), &images);
-    let pixels = ImagePixels { height: 4, width: 5, permutation_seed: None };
+    let rows = steps(&ImageRows::new(4, 5).into(), &images);
+    let pixels = ImagePixels::new(4, 5);
     let pixels = steps(&pixels.into(), &images);
     for (b, image) in expected.iter().enumerate() {
         for (row, expected) in image.iter().enumerate() {
@@ -46,13 +46,29 @@ fn rows_and_pixels_are_the_image_in_order() {
     }
 }
 
+/// A row of colours is the channels of its pixels, pixel by pixel.
+#[test]
+fn a_step_of_a_colour_image_has_all_channels() {
+    let images = random(&[2, 4, 5, 3], 1);
+    let channels = |n: usize, row: usize, column: usize| -> Vec<f64> {
+        images.get(n).unwrap().get(row).unwrap().get(column).unwrap().to_vec1().unwrap()
+    };
+    let rows = steps(&ImageRows { in_channels: 3, ..ImageRows::new(4, 5) }.into(), &images);
+    let pixels = ImagePixels { in_channels: 3, ..ImagePixels::new(4, 5) };
+    let pixels = steps(&pixels.into(), &images);
+    for (n, row, column) in [(0, 0, 0), (1, 2, 3), (1, 3, 4)] {
+        assert_eq!(rows[row][n][3 * column..3 * column + 3], channels(n, row, column));
+        assert_eq!(pixels[5 * row + column][n], channels(n, row, column));
+    }
+}
+
 #[test]
 fn a_permutation_is_the_same_for_all_images_and_follows_its_seed() {
     // Two images: pixel k is k, and 100 + k.
     let images: Vec<f64> = (0..20).map(f64::from).chain((100..120).map(f64::from)).collect();
     let images = Tensor::from_vec(images, (2, 4, 5), &Device::Cpu).unwrap();
     let order = |seed| -> Vec<f64> {
-        let config = ImagePixels { height: 4, width: 5, permutation_seed: Some(seed) };
+        let config = ImagePixels { permutation_seed: Some(seed), ..ImagePixels::new(4, 5) };
         let steps = steps(&config.into(), &images);
         assert!(steps.iter().all(|step| step[1][0] == step[0][0] + 100.0));
         steps.iter().map(|step| step[0][0]).collect()
@@ -68,16 +84,23 @@ fn a_permutation_is_the_same_for_all_images_and_follows_its_seed() {
 
 #[test]
 fn the_rows_of_the_last_feature_map_are_the_steps() {
-    let config: InputConfig = ImageConv { height: 8, width: 12, channels: [2, 3] }.into();
+    for in_channels in [1, 3] {
+        rows_of_feature_maps(in_channels);
+    }
+}
+
+fn rows_of_feature_maps(in_channels: usize) {
+    let config: InputConfig = ImageConv { in_channels, ..ImageConv::new(8, 12, [2, 3]) }.into();
     let mut parameters = parameters(1);
     let layer = config.build(&mut parameters, "input").unwrap();
     scramble(parameters.list());
-    let images = random(&[2, 8, 12], 2);
-    let found = layer.forward(&Padded::new(images.clone())).unwrap();
+    let images = random(&[2, 8, 12, in_channels], 2);
+    let samples = if in_channels == 1 { images.squeeze(3).unwrap() } else { images.clone() };
+    let found = layer.forward(&Padded::new(samples)).unwrap();
 
     // The same with Candle's convolution, channels first.
     let list = parameters.list();
-    let mut maps = images.unsqueeze(1).unwrap();
+    let mut maps = images.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
     for conv in list.chunks(2) {
         let (weight, bias) = (&conv[0].1, &conv[1].1);
         let bias = bias.reshape((1, (), 1, 1)).unwrap();

@@ -81,8 +81,8 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Result<Section> {
 /// A sample with all that is shown of it.
 struct Example {
     seen: Seen,
-    /// What was seen at each step as one number of `0 ..= 1`, where there is one.
-    strip: Option<Vec<f64>>,
+    /// What was seen at each step as a colour, where it is a pixel or a token.
+    strip: Option<Vec<[u8; 3]>>,
     caption: Markup,
     traces: Vec<LayerTrace>,
 }
@@ -110,13 +110,19 @@ fn example<M: Learner>(of: &Subject<'_, M>, index: u32) -> Result<Example> {
     };
     let seen = Seen::of(test, &batch)?;
     let strip = match (&seen, &features) {
-        (Seen::Image { .. }, Some(features)) if features.dim(2)? == 1 => {
-            let pixels = features.narrow(0, 0, traced)?.flatten_all()?.to_device(&Device::Cpu)?;
-            Some(pixels.to_dtype(DType::F64)?.to_vec1()?)
+        (Seen::Image { .. }, Some(features)) => {
+            let pixels = features.narrow(0, 0, traced)?.flatten_to(1)?.to_device(&Device::Cpu)?;
+            pixels
+                .to_dtype(DType::F64)?
+                .to_vec2()?
+                .iter()
+                .map(|pixel| pixel_colour(pixel))
+                .collect()
         }
         (Seen::Tokens(ids), _) => {
             let last = ids.iter().copied().max().unwrap_or(0).max(1);
-            Some(ids.iter().take(traced).map(|&id| f64::from(id) / f64::from(last)).collect())
+            let colour = |&id: &u32| raster::colour(f64::from(id) / f64::from(last));
+            Some(ids.iter().take(traced).map(colour).collect())
         }
         _ => None,
     };
@@ -134,6 +140,16 @@ fn example<M: Learner>(of: &Subject<'_, M>, index: u32) -> Result<Example> {
         @if all > traced { "; the first " (grouped(traced)) " of " (grouped(all)) " steps" }
     };
     Ok(Example { seen, strip, caption, traces })
+}
+
+/// A pixel of `0 ..= 1`: if it is grey the colour of that number, else its own. What else a step may be has none.
+fn pixel_colour(pixel: &[f64]) -> Option<[u8; 3]> {
+    let byte = |value: f64| (255.0 * value).round().clamp(0.0, 255.0) as u8;
+    match *pixel {
+        [grey] => Some(raster::colour(grey)),
+        [red, green, blue] => Some([red, green, blue].map(byte)),
+        _ => None,
+    }
 }
 
 /// The prediction for a sample beside its target.
@@ -261,8 +277,8 @@ fn along_time(example: &Example, layer: usize, order: &[usize]) -> Result<Markup
         .flat_map(|unit| by_step.iter().skip(unit).step_by(units).copied())
         .collect();
     let map = raster::heat(&by_unit, steps, units)?;
-    let strip =
-        example.strip.as_ref().map(|strip| raster::heat(strip, strip.len(), 1)).transpose()?;
+    let strip = |strip: &Vec<_>| raster::picture(strip.as_flattened(), strip.len(), 1);
+    let strip = example.strip.as_ref().map(strip).transpose()?;
     let is_seen = strip.is_some() || matches!(example.seen, Seen::Series { .. });
     let above = if is_seen { 90 } else { 0 };
     plot((900, 240 + above), "Forgetting over time", |area, placed| {

@@ -186,12 +186,12 @@ fn what_a_cell_does_not_have_is_left_out_with_a_word() {
 #[test]
 fn stacks_pixels_and_other_cells_are_shown() {
     let pixels = |permutation_seed| -> InputConfig {
-        ImagePixels { height: 6, width: 4, permutation_seed }.into()
+        ImagePixels { permutation_seed, ..ImagePixels::new(6, 4) }.into()
     };
     for (cell, input) in [
         (AnyCell::GRU, pixels(None)),
         (AnyCell::LSTM, pixels(Some(3))),
-        (AnyCell::MIN_GRU, ImageRows { height: 6, width: 4 }.into()),
+        (AnyCell::MIN_GRU, ImageRows::new(6, 4).into()),
     ] {
         let config = config(input, |model| {
             let two = RecurrentConfig { layers: 2, bidirectional: true, ..model.recurrent.clone() };
@@ -204,6 +204,59 @@ fn stacks_pixels_and_other_cells_are_shown() {
         }
         // Pixels are shown on the axis of time, in the order in which they are seen.
         assert_eq!(html.contains("Forgetting over time"), cell != AnyCell::MIN_GRU);
+    }
+}
+
+/// Images of 2 x 4 pixels that are all green.
+#[derive(Debug)]
+struct Green {
+    schema: Schema,
+}
+
+impl Samples for Green {
+    fn name(&self) -> &str {
+        "green"
+    }
+
+    fn len(&self) -> usize {
+        12
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+        let pixels = Tensor::new(&[0f32, 1.0, 0.0], device)?;
+        let images = pixels.broadcast_as((indices.len(), 2, 4, 3))?.contiguous()?;
+        let classes: Vec<u32> = indices.iter().map(|index| index % 2).collect();
+        Ok(Batch::new(images, Tensor::from_vec(classes, indices.len(), device)?))
+    }
+}
+
+#[test]
+fn pictures_are_in_colour() {
+    let green = || {
+        let names = ["one", "two"].map(String::from).to_vec();
+        let target = TargetSchema::Class { names, per_step: false };
+        let input = InputSchema::Image { height: 2, width: 4, channels: 3 };
+        Green { schema: Schema::new(input, target) }
+    };
+    let colours = |width: usize, height: usize| {
+        crate::report::raster::picture(&[0, 255, 0].repeat(width * height), width, height).unwrap()
+    };
+    for (input, is_strip) in [
+        (InputConfig::from(ImagePixels { in_channels: 3, ..ImagePixels::new(2, 4) }), true),
+        (ImageRows { in_channels: 3, ..ImageRows::new(2, 4) }.into(), false),
+    ] {
+        let dataset = Dataset { train: green(), valid: Some(green()), test: green() }.shared();
+        let config = config(input, |model| {
+            let names = ["one", "two"].map(String::from).to_vec();
+            model.head = Classification { names, ..Classification::new(2) }.into();
+        });
+        let html = report(&config, dataset);
+        assert!(html.contains(&colours(4, 2)), "the sample is a picture in its colours");
+        assert_eq!(html.contains(&colours(8, 1)), is_strip, "so is what is seen step by step");
     }
 }
 

@@ -1,22 +1,24 @@
 //! Folders with MNIST's four files.
 
 pub(crate) mod format;
+mod names;
+pub(crate) mod source;
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use fgn_schema::{InputSchema, TargetSchema};
 use serde::{Deserialize, Serialize};
 
-use self::format::{CLASSES, TEST, TRAIN, read_idx_folder, read_images, read_part};
+use self::format::{read_folder, read_images, read_test};
+use self::names::any_images;
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::Result;
-use crate::names::are_indices;
 use crate::reader::{Like, Parts, ReadProgress, Reader};
 use crate::samples::Samples;
 
-/// Reads a folder with MNIST's four files, as [`read_idx_folder`] does: Fashion-MNIST, say.
+/// Reads a folder with MNIST's four files, as [`read_idx_folder`](crate::read_idx_folder) does: Fashion-MNIST or
+/// EMNIST, say.
 ///
 /// The folder always has a test part; it is what [`read`](Reader::read) reads. Without labels it reads only the
 /// file of that part's images.
@@ -32,11 +34,16 @@ use crate::samples::Samples;
 #[derive(Clone, Copy, Debug)]
 pub struct Idx;
 
-/// The options of [`Idx`]: none yet.
+/// The options of [`Idx`]: `[data.idx]` of a recipe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct IdxOptions {}
+pub struct IdxOptions {
+    /// Whether rows and columns of every image are exchanged. EMNIST's files need it: their images lie on their
+    /// side.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub transpose: bool,
+}
 
 impl Reader for Idx {
     type Options = IdxOptions;
@@ -46,12 +53,7 @@ impl Reader for Idx {
     const ENDINGS: &[&str] = &[];
 
     fn accepts(path: &Path) -> bool {
-        let is_images = |name: &str| {
-            [TRAIN, TEST].iter().any(|part| name.starts_with(&format!("{part}-images")))
-                && name.contains("idx3")
-        };
-        let mut entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.any(|entry| entry.file_name().to_str().is_some_and(is_images))
+        any_images(path)
     }
 
     fn suits(input: InputSchema) -> bool {
@@ -60,35 +62,36 @@ impl Reader for Idx {
 
     fn read(
         path: &Path,
-        _: &IdxOptions,
+        options: &IdxOptions,
         like: Option<&Like>,
         _: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>> {
         if like.is_some_and(|like| !like.labelled) {
-            return Ok(Arc::new(read_images(path, TEST)?));
+            return Ok(Arc::new(read_images(path, options.transpose)?));
         }
-        let classes = like.and_then(|like| counted(&like.schema.target)).unwrap_or(CLASSES);
-        Ok(Arc::new(read_part(path, TEST, classes)?))
+        let known = like.and_then(|like| labels(&like.schema.target));
+        Ok(Arc::new(read_test(path, known.as_deref(), options.transpose)?))
     }
 
-    fn parts(_: &Path) -> Option<Parts> {
-        None
+    fn parts(_: &Path) -> Result<Option<Parts>> {
+        Ok(None)
     }
 
     fn open(
         path: &Path,
-        _: &IdxOptions,
+        options: &IdxOptions,
         _: TestSplit,
         _: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Dataset> {
-        Ok(read_idx_folder(path)?.shared())
+        Ok(read_folder(path, options.transpose)?.shared())
     }
 }
 
-/// How many classes there are, if they are called `0`, `1`, …: a model may have more than the labels need.
-fn counted(target: &TargetSchema) -> Option<usize> {
+/// The label of each class, if all are called like labels: a model may have more than there are labels.
+fn labels(target: &TargetSchema) -> Option<Vec<u8>> {
+    let label = |name: &String| name.parse().ok().filter(|label: &u8| label.to_string() == *name);
     match target {
-        TargetSchema::Class { names, per_step: false } if are_indices(names) => Some(names.len()),
+        TargetSchema::Class { names, per_step: false } => names.iter().map(label).collect(),
         _ => None,
     }
 }

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::names::class_key;
 
 const EXPECTED: &str = "a folder for each class, with images in it";
+const IMAGES_ONLY: &str = "images only: move it away, or put a dot before its name";
+/// What systems and archives leave in folders, in lower case. Hidden files are ignored as well.
+const CLUTTER: [&str; 5] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"];
 
 /// Image files, and the folder of each, which is its class.
 pub(super) struct Listing {
@@ -20,7 +23,8 @@ pub(super) struct Listing {
 /// The images in a folder for each class. With `known` classes, no others may be there.
 ///
 /// # Errors
-/// A file beside the folders, no folder at all, a class that is not known.
+/// A file beside the folders, no folder at all, a class that is not known, a folder in a class's folder, and,
+/// where no classes are known, a class without images.
 pub(super) fn labelled(folder: &Path, known: Option<&[String]>) -> Result<Listing> {
     let folders = class_folders(folder)?;
     let classes = match known {
@@ -34,6 +38,14 @@ pub(super) fn labelled(folder: &Path, known: Option<&[String]>) -> Result<Listin
             return Err(wrong(&folder, "an unknown class", &expected));
         };
         let here = entries(&folder)?;
+        if known.is_none() && here.is_empty() {
+            return Err(wrong(
+                &folder,
+                "no image",
+                "some of this class: add them, or remove the folder",
+            ));
+        }
+        check_files(&here)?;
         labels.resize(labels.len() + here.len(), label as u32);
         files.extend(here);
     }
@@ -44,14 +56,17 @@ pub(super) fn labelled(folder: &Path, known: Option<&[String]>) -> Result<Listin
 /// in it.
 ///
 /// # Errors
-/// A folder that cannot be read.
+/// A folder that cannot be read, or that is two folders deep.
 pub(super) fn unlabelled(path: &Path) -> Result<Listing> {
     let mut files = Vec::new();
     if path.is_dir() {
         for entry in entries(path)? {
-            match entry.is_dir() {
-                true => files.extend(entries(&entry)?),
-                false => files.push(entry),
+            if entry.is_dir() {
+                let here = entries(&entry)?;
+                check_files(&here)?;
+                files.extend(here);
+            } else {
+                files.push(entry);
             }
         }
     } else {
@@ -82,18 +97,34 @@ fn class_folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(found)
 }
 
-/// What is in a folder, by name; nothing whose name begins with a dot.
+/// # Errors
+/// A folder among the files of a class.
+fn check_files(files: &[PathBuf]) -> Result<()> {
+    match files.iter().find(|file| file.is_dir()) {
+        Some(folder) => Err(wrong(folder, "a folder in a folder of images", IMAGES_ONLY)),
+        None => Ok(()),
+    }
+}
+
+/// What is in a folder, by name, without clutter.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let unreadable = |source| Error::Read { file: folder.display().to_string(), source };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+        if !is_clutter(&entry.path()) {
             found.push(entry.path());
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether it is known to be no data: a hidden file, what systems leave behind, a README.
+fn is_clutter(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let is_text = || matches!(&name[..], "readme" | "readme.md" | "readme.txt") && !path.is_dir();
+    name.starts_with('.') || CLUTTER.contains(&&name[..]) || is_text()
 }
 
 fn wrong(path: &Path, found: &str, expected: &str) -> Error {

@@ -1,19 +1,24 @@
 //! Image files: in a folder for each class, or, without classes, in any folder or alone.
 
+mod background;
+mod decode;
 mod files;
+mod jpeg;
 mod listing;
 mod options;
 mod picture;
+mod png;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use fgn_schema::{InputSchema, Schema, TargetSchema};
 
-pub use self::options::ImageOptions;
-
+pub use self::background::Background;
+use self::decode::dimensions;
 use self::files::ImageFiles;
-use self::picture::{Picture, dimensions};
+pub use self::options::ImageOptions;
+use self::picture::Picture;
 use crate::error::{Error, Result};
 use crate::reader::{Like, ReadProgress, Reader, has_ending};
 use crate::samples::{Samples, check_count};
@@ -23,8 +28,9 @@ use crate::samples::{Samples, check_count};
 /// - A folder with a folder for each class: `photos/cat/1.png`.
 /// - Without targets, a single file or a folder of files: a sample is called like its file.
 ///
-/// Reading looks at the header of every file; pixels are decoded when a batch asks for them. Files and folders
-/// whose names begin with a dot are ignored.
+/// Reading looks at the header of every file; pixels are decoded when a batch asks for them, upright (as EXIF
+/// says) and on the [background](ImageOptions::background). Hidden files are ignored, and those that systems
+/// and archives leave behind: `Thumbs.db`, `desktop.ini`, `README`, `__MACOSX`.
 ///
 /// ```
 /// use fgn_data::{ImageFolders, ImageOptions, Reader};
@@ -100,6 +106,7 @@ impl Reader for ImageFolders {
             size: size.unwrap_or_default(),
             colour: known.map_or(options.colour, |(_, channels)| channels == 3),
             resize: options.size.is_some(),
+            background: options.background,
             invert: options.invert,
         };
         picture.check()?;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::background::Background;
+
 /// How image files become samples: `[data.images]` of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -12,6 +14,9 @@ pub struct ImageOptions {
     pub size: Option<[usize; 2]>,
     /// Whether an image has three channels, red, green and blue; if not, it has one, of grey.
     pub colour: bool,
+    /// The colour behind images that are transparent in places; white if left out.
+    #[serde(skip_serializing_if = "is_white")]
+    pub background: Background,
     /// Whether images are read as negatives, which turns dark strokes on a light ground into the light strokes
     /// on a dark ground of MNIST.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -23,6 +28,16 @@ pub struct ImageOptions {
 
 impl Default for ImageOptions {
     fn default() -> Self {
-        ImageOptions { size: None, colour: false, invert: false, memory: 256 << 20 }
+        ImageOptions {
+            size: None,
+            colour: false,
+            background: Background::default(),
+            invert: false,
+            memory: 256 << 20,
+        }
     }
+}
+
+fn is_white(background: &Background) -> bool {
+    *background == Background::default()
 }

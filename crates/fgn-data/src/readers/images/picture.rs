@@ -1,12 +1,14 @@
 //! An image file as pixels of a given size.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use fgn_schema::InputSchema;
+use image::DynamicImage;
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader, Limits};
 
+use super::background::Background;
+use super::decode::{LONGEST, decode};
 use crate::error::{Error, Result};
 
 /// What image files are read as.
@@ -18,15 +20,11 @@ pub(super) struct Picture {
     pub(super) colour: bool,
     /// Whether an image of another size is resized; if not, it is an error.
     pub(super) resize: bool,
+    /// The colour behind transparent pixels.
+    pub(super) background: Background,
     /// Whether images are read as negatives.
     pub(super) invert: bool,
 }
-
-/// The longest side of an image.
-const LONGEST: usize = 1 << 14;
-/// How many bytes decoding an image may take: the header of a small file can declare an image that fills the
-/// memory.
-const MEMORY: u64 = 512 << 20;
 
 impl Picture {
     /// # Errors
@@ -58,16 +56,14 @@ impl Picture {
         self.size[0] * self.size[1] * self.channels()
     }
 
-    /// The pixels of an image file row by row, 0 (black) to 255 (white), in colour three bytes each.
+    /// The pixels of an image file, upright, row by row, 0 (black) to 255 (white), in colour three bytes each.
     ///
     /// # Errors
     /// A file that cannot be read, is no image or a damaged one, needs much memory to decode, or has
     /// another size where none is resized.
     pub(super) fn read(&self, file: &Path) -> Result<Vec<u8>> {
         self.check()?;
-        let mut reader = open(file)?;
-        reader.limits(limits());
-        let image = reader.decode().map_err(|source| no_image(file, source))?;
+        let image = decode(file, self.background)?;
         let found = [image.height() as usize, image.width() as usize];
         if found != self.size && !self.resize {
             let (file, expected) = (file.to_owned(), self.size);
@@ -108,28 +104,4 @@ impl Picture {
             false => Tensor::from_vec(values, (all.len(), height, width), device)?,
         })
     }
-}
-
-/// `[height, width]` of an image file, from its header alone.
-pub(super) fn dimensions(file: &Path) -> Result<[usize; 2]> {
-    let (width, height) = open(file)?.into_dimensions().map_err(|source| no_image(file, source))?;
-    Ok([height as usize, width as usize])
-}
-
-fn open(file: &Path) -> Result<ImageReader<std::io::BufReader<std::fs::File>>> {
-    let unreadable = |source| Error::Read { file: file.display().to_string(), source };
-    let reader = ImageReader::open(file).map_err(unreadable)?;
-    reader.with_guessed_format().map_err(unreadable)
-}
-
-fn limits() -> Limits {
-    let mut limits = Limits::default();
-    limits.max_image_height = Some(LONGEST as u32);
-    limits.max_image_width = Some(LONGEST as u32);
-    limits.max_alloc = Some(MEMORY);
-    limits
-}
-
-fn no_image(file: &Path, source: image::ImageError) -> Error {
-    Error::NoImage { file: PathBuf::from(file), source }
 }
