@@ -34,7 +34,6 @@ pub(super) fn grey() -> usize {
     1
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes one")]
 pub(super) fn is_grey(channels: &usize) -> bool {
     *channels == grey()
 }
