@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use fgn_data::{DataConfig, ImageOptions, SeriesOptions, Task};
+use fgn_data::{DataConfig, IdxOptions, ImageOptions, SeriesOptions, Task};
 use fgn_nn::{
     DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig, ModelConfig, RecurrentConfig,
 };
@@ -71,6 +71,7 @@ fn every_key_is_on_the_page() {
         ("`[data]`", keys::<DataConfig>("")),
         ("`[data.series]`", keys::<SeriesOptions>("")),
         ("`[data.images]`", keys::<ImageOptions>("")),
+        ("`[data.idx]`", keys::<IdxOptions>("")),
         ("`[training]`", keys::<TrainingConfig>("")),
         ("`[clip]`", keys::<Clip>("")),
         ("`[[groups]]`", keys::<ParameterGroup>("")),

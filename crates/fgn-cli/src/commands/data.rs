@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Args, value_parser};
 use clap_complete::engine::ArgValueCompleter;
-use fgn_data::{DataConfig, Dataset, Samples, TargetSchema, indistinct, statistics};
+use fgn_data::{DataConfig, Dataset, Samples, indistinct, statistics};
 use fgn_report::grouped;
 use fgn_train::{open_data, override_data};
 use serde_json::{Map, Value, json};

@@ -184,7 +184,7 @@ mod tests {
     fn classes_are_written_with_their_probabilities() {
         let names = ["a cat", "dog, wet"].map(str::to_owned).to_vec();
         let head = Classification { names, ..Classification::new(2) };
-        let model = zero(ImageRows { height: 1, width: 2 }, head);
+        let model = zero(ImageRows::new(1, 2), head);
         let images = Images::new("dots", 1, 2, 2, vec![0; 4], vec![1, 0]).unwrap();
         let mut table = Vec::new();
         predictions::write(&model, &images, &mut table).unwrap();
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn of_very_many_classes_the_first_are_shown() {
-        let model = zero(ImageRows { height: 1, width: 2 }, Classification::new(50_257));
+        let model = zero(ImageRows::new(1, 2), Classification::new(50_257));
         let images = Images::new("dots", 1, 2, 3, vec![0; 8], vec![0, 0, 2, 0]).unwrap();
         let found = evaluated(&model, &images, &[]);
         let text = text(model.config(), &found);

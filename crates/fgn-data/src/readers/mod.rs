@@ -111,7 +111,7 @@ macro_rules! readers {
                         return read_like::<$file::$reader>(path, &self.$name, like, progress);
                     }
                 )*
-                match [$(reads::<$file::$reader>(path)),*].contains(&true) {
+                match [$(reads::<$file::$reader>(path)?),*].contains(&true) {
                     true => Err(other_kind(path, input, &[$(<$file::$reader>::suits(input)),*])),
                     false => Err(no_reader(path)),
                 }
