@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use candle_core::DType;
 use fgn_data::{Batches, Order, Samples};
 use fgn_nn::{Mode, Model};
 use fgn_schema::{Padded, Prediction, TargetSchema};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Writes a row for each sample, or, where each step has a target, for each step: the sample's title, the step
 /// counted from 0, the target, the prediction; of classes also the probability of each, of values a column for
-/// each target and each prediction. Numbers have all digits of an `f32`.
+/// each target and each prediction. Values have all digits of an `f64`, probabilities those of an `f32`.
 pub(crate) fn write(model: &Model, samples: &dyn Samples, out: impl Write) -> Result<()> {
     let schema = model.config().head.target();
     let mut out = csv::Writer::from_writer(out);
@@ -60,25 +61,22 @@ fn steps(output: &Padded) -> Vec<usize> {
 /// Targets and predictions, row by row.
 fn rows(schema: &TargetSchema, found: &Prediction, target: &Padded) -> Result<Vec<Vec<String>>> {
     let (predicted, target) = found.rows(target).map_err(fgn_train::Error::from)?;
-    let predicted = predicted.to_dtype(candle_core::DType::F32)?.to_vec2::<f32>()?;
-    let rows = predicted.iter();
     Ok(match found {
         Prediction::Logits(_) => {
             let name = |class: usize| schema.names().get(class).cloned().unwrap_or_default();
-            let classes = target.to_vec1::<u32>()?;
-            let cells = |(logits, class): (&Vec<f32>, u32)| {
-                let named = [name(class as usize), name(argmax(logits))].into_iter();
-                named.chain(softmax(logits).iter().map(f32::to_string)).collect()
+            let cells = |(logits, class): (Vec<f32>, u32)| {
+                let named = [name(class as usize), name(argmax(&logits))].into_iter();
+                named.chain(softmax(&logits).iter().map(f32::to_string)).collect()
             };
-            rows.zip(classes).map(cells).collect()
+            let logits = predicted.to_dtype(DType::F32)?.to_vec2()?;
+            logits.into_iter().zip(target.to_vec1()?).map(cells).collect()
         }
         Prediction::Values(_) => {
-            let targets = target.to_vec2::<f32>()?;
-            let cells = |(values, targets): (&Vec<f32>, Vec<f32>)| {
+            let cells = |(values, targets): (Vec<f64>, Vec<f64>)| {
                 let pairs = targets.iter().zip(values);
                 pairs.flat_map(|(target, value)| [target.to_string(), value.to_string()]).collect()
             };
-            rows.zip(targets).map(cells).collect()
+            predicted.to_vec2()?.into_iter().zip(target.to_vec2()?).map(cells).collect()
         }
         _ => return Err(Error::NoTable),
     })

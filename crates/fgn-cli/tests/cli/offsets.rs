@@ -64,7 +64,7 @@ fn predicted(place: &Place, offset: f64, unit: f64) -> (f64, String) {
     let output = place.fgn(&["predict", "run", "steps.csv", "--json"]).succeeds().out;
     let values = output.lines().map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
-        line["values"][0].as_f64().unwrap()
+        line["values"]["level"].as_f64().unwrap()
     });
     let errors =
         values.enumerate().map(|(who, value)| (value - (offset + unit * (who % 60) as f64)).abs());

@@ -59,12 +59,39 @@ impl Run {
         impl CellVisitor for Oracle<'_> {
             type Output = (Vec<f64>, Vec<f64>);
             fn visit<C: Cell>(self, cell: C) -> Self::Output {
-                let run = self.0;
-                let run = oracle::forward(cell, run.shape, &self.1, &self.2, &wide(&run.states));
+                let Oracle(run, x, weights) = self;
+                let shape = SequenceShape { input: 2 * run.shape.input, ..run.shape };
+                let run = oracle::forward(cell, shape, &x, &weights, &wide(&run.states));
                 (run.output, run.states)
             }
         }
-        self.cell.visit(Oracle(self, self.read(precision), self.held(precision)))
+        let (x, weights) = self.twice(&self.read(precision), &self.held(precision));
+        self.cell.visit(Oracle(self, x, weights))
+    }
+
+    /// Each step's input rounded, and again as it is; and parameters with which the blocks that a threshold depends
+    /// on see the second, all others the first.
+    fn twice(&self, rounded: &[f64], held: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let SequenceShape { input, hidden, .. } = self.shape;
+        let exact = wide(&self.x);
+        let steps = rounded.chunks(input).zip(exact.chunks(input));
+        let x = steps.flat_map(|(rounded, exact)| [rounded, exact].concat()).collect();
+        let layout = Layout::new(self.cell.spec(), input, hidden);
+        let mut weights = Vec::new();
+        for slot in layout.tensors() {
+            let tensor = &held[slot.range()];
+            if slot.name != "weight_ih" {
+                weights.extend(tensor);
+                continue;
+            }
+            for (row, numbers) in tensor.chunks(input).enumerate() {
+                let none = vec![0.0; input];
+                let is_exact = self.cell.has_threshold(slot.blocks[row / hidden]);
+                let both = if is_exact { [&none, numbers] } else { [numbers, &none] };
+                weights.extend(both.concat());
+            }
+        }
+        (x, weights)
     }
 
     /// The input as products with the format's weights read it.
@@ -81,28 +108,31 @@ impl Run {
         x
     }
 
-    /// The parameters as the format holds them.
+    /// The parameters as the format holds them. Those that a threshold depends on are held as they are.
     fn held(&self, precision: Precision) -> Vec<f64> {
         let mut held = wide(&self.weights);
         for slot in Layout::new(self.cell.spec(), self.shape.input, self.shape.hidden).tensors() {
             let &[_, depth] = &*slot.shape else {
                 continue;
             };
-            for row in held[slot.range()].chunks_mut(depth) {
+            for (row, weights) in held[slot.range()].chunks_mut(depth).enumerate() {
+                let is_exact = self.cell.has_threshold(slot.blocks[row / self.shape.hidden]);
                 match precision {
+                    _ if is_exact => {}
                     Precision::F32 => {}
                     Precision::Bf16 => {
-                        let mut rounded = Tensor::new(&*row, &Device::Cpu).unwrap();
+                        let mut rounded = Tensor::new(&*weights, &Device::Cpu).unwrap();
                         // Straight from `f64`, ties would be seen where there are none.
                         for dtype in [DType::F32, DType::BF16, DType::F64] {
                             rounded = rounded.to_dtype(dtype).unwrap();
                         }
-                        row.copy_from_slice(&rounded.to_vec1::<f64>().unwrap());
+                        weights.copy_from_slice(&rounded.to_vec1::<f64>().unwrap());
                     }
                     Precision::Int8 => {
-                        let largest = row.iter().fold(0.0, |largest: f64, w| largest.max(w.abs()));
+                        let largest =
+                            weights.iter().fold(0.0, |largest: f64, w| largest.max(w.abs()));
                         let scale = largest as f32 / 127.0;
-                        for weight in row {
+                        for weight in weights {
                             let whole = (*weight as f32 / scale).round();
                             *weight = f64::from(whole) * f64::from(scale);
                         }

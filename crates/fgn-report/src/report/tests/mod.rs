@@ -32,8 +32,10 @@ fn report(config: &Config, dataset: Dataset) -> String {
     let mut trainer = Trainer::new(config, model).unwrap();
     let recorder = Recorder::create(Some(&folder), config).unwrap();
     let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
-    trainer.run(&dataset, &mut (recorder, gates)).unwrap();
-    let file = write_report(&folder, config, trainer.model(), &dataset).unwrap();
+    let mut observers = (recorder, gates);
+    trainer.run(&dataset, &mut observers).unwrap();
+    let trained = trainer.evaluate_and_finish(&dataset, &mut observers).unwrap();
+    let file = write_report(&folder, config, &trained.model, &dataset).unwrap();
     let html = fs::read_to_string(file).unwrap();
     check(&html);
     html
