@@ -92,16 +92,10 @@ pub enum Error {
     Signals(#[source] ctrlc::Error),
     /// What the training crate refuses.
     #[error(transparent)]
-    Train(fgn_train::Error),
+    Train(Box<fgn_train::Error>),
     /// What the report crate refuses.
     #[error(transparent)]
-    Report(#[from] fgn_report::Error),
-    /// What the data crate refuses.
-    #[error(transparent)]
-    Data(#[from] fgn_data::Error),
-    /// What the model crate refuses.
-    #[error(transparent)]
-    Model(#[from] fgn_nn::Error),
+    Report(Box<fgn_report::Error>),
     /// What Candle refuses.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
@@ -113,10 +107,28 @@ impl From<fgn_train::Error> for Error {
         match error {
             fgn_train::Error::Observer(inner) => match inner.downcast::<Error>() {
                 Ok(own) => *own,
-                Err(other) => Error::Train(fgn_train::Error::Observer(other)),
+                Err(other) => Error::Train(Box::new(fgn_train::Error::Observer(other))),
             },
-            other => Error::Train(other),
+            other => Error::Train(Box::new(other)),
         }
+    }
+}
+
+impl From<fgn_report::Error> for Error {
+    fn from(error: fgn_report::Error) -> Error {
+        Error::Report(Box::new(error))
+    }
+}
+
+impl From<fgn_data::Error> for Error {
+    fn from(error: fgn_data::Error) -> Error {
+        fgn_train::Error::from(error).into()
+    }
+}
+
+impl From<fgn_nn::Error> for Error {
+    fn from(error: fgn_nn::Error) -> Error {
+        fgn_train::Error::from(error).into()
     }
 }
 
@@ -124,7 +136,7 @@ impl From<fgn_train::Error> for Error {
 impl From<Error> for fgn_train::Error {
     fn from(error: Error) -> fgn_train::Error {
         match error {
-            Error::Train(error) => error,
+            Error::Train(error) => *error,
             other => fgn_train::Error::observer(other),
         }
     }

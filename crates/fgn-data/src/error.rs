@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use fgn_schema::InputSchema;
-
 /// The result of this crate's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -316,7 +314,7 @@ pub enum Error {
         /// What is there: a folder, or a file of some ending.
         found: String,
         /// What the model reads.
-        input: InputSchema,
+        input: String,
         /// What the readers for such models read.
         expected: String,
     },

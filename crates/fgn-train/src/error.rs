@@ -335,10 +335,16 @@ pub enum Error {
     Data(#[from] fgn_data::Error),
     /// What the model crate refuses.
     #[error(transparent)]
-    Model(#[from] fgn_nn::Error),
+    Model(Box<fgn_nn::Error>),
     /// What Candle refuses.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<fgn_nn::Error> for Error {
+    fn from(error: fgn_nn::Error) -> Error {
+        Error::Model(Box::new(error))
+    }
 }
 
 impl Error {

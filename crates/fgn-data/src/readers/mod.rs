@@ -193,7 +193,7 @@ fn other_kind(path: &Path, input: InputSchema, suits: &[bool]) -> Error {
             Some(ending) => format!("a file (.{ending})"),
             None => "a file".into(),
         },
-        input,
+        input: input.to_string(),
         expected: readers.map(|(reads, _)| *reads).collect::<Vec<_>>().join("; or "),
     }
 }
