@@ -35,7 +35,7 @@ fn a_path_that_no_reader_knows_is_refused_with_what_is_read() {
         message.contains("notes.doc: found a file that no reader knows, expected "),
         "{message}"
     );
-    for reads in ["a table (.csv, .tsv or .parquet)", "MNIST's four files", "a folder of images"] {
+    for reads in ["a table (.csv, .tsv or .parquet)", "MNIST's four files", "images (PNG, JPEG"] {
         assert!(message.contains(reads), "{message}");
     }
     let like = Like::new(

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use candle_core::Device;
-use fgn_data::{ImageFolders, ImageOptions, InputSchema, Like, Reader, Schema, TargetSchema};
+use fgn_data::{ImageFolders, ImageOptions, InputSchema, Reader};
 use image::codecs::jpeg::JpegEncoder;
 use image::{
     DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage,
@@ -24,10 +24,12 @@ fn read(bytes: &[u8], name: &str, options: &ImageOptions) -> Result<([usize; 2],
 }
 
 fn read_file(file: &Path, options: &ImageOptions) -> Result<([usize; 2], Vec<u8>), String> {
-    // A model of other input: nothing is resized to its images.
-    let any = Schema::new(InputSchema::Tokens { vocabulary: 2 }, TargetSchema::None);
-    let like = Like::new(any, Vec::new()).unlabelled();
-    let samples = ImageFolders::read(file, options, Some(&like), &mut |_| ())
+    // The only image of the only class.
+    let folder = tempfile::tempdir().unwrap();
+    let class = folder.path().join("class");
+    fs::create_dir(&class).unwrap();
+    fs::copy(file, class.join(file.file_name().unwrap())).unwrap();
+    let samples = ImageFolders::read(folder.path(), options, None, &mut |_| ())
         .map_err(|error| error.to_string())?;
     let InputSchema::Image { height, width, .. } = samples.schema().input else { panic!() };
     let batch = samples.batch(&[0], &Device::Cpu).map_err(|error| error.to_string())?;

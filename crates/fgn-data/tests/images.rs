@@ -310,10 +310,7 @@ fn images_like_others_have_their_size_classes_and_colours() {
     );
     let target = TargetSchema::Value { names: vec!["x".into()], per_step: false };
     let series = Like::new(Schema::new(InputSchema::Series { features: 2 }, target), Vec::new());
-    refused(
-        &series,
-        "found images of 4 x 6 pixels, expected series of 2 features, as in the data trained on",
-    );
+    refused(&series, "found a folder, but the model is for series of 2 features; expected a table");
 
     let resized = ImageOptions { size: Some([9, 9]), ..ImageOptions::default() };
     let images = read_like(&folder, &like([3, 5], 3, &known), resized).unwrap();

@@ -134,7 +134,8 @@ fn a_full_output_is_an_error_after_the_work() {
 fn quiet_shows_the_result_alone() {
     let place = Place::new();
     let done = place.train(2, &["--out", "run", "--quiet"]).succeeds();
-    assert!(done.out.starts_with("\nTest accuracy = "), "{}", done.out);
+    assert!(done.out.starts_with("\nThe model is that of epoch "), "{}", done.out);
+    assert!(!done.out.contains("Epoch: "), "{}", done.out);
     assert_eq!(done.err, "");
     place.fgn(&["-q", "eval", "nowhere"]).fails_with(&["nowhere is no run folder"]);
     place.fgn(&["-q", "-v", "recipes"]).fails_with(&["cannot be used with"]);
