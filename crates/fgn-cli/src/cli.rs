@@ -75,8 +75,8 @@ pub struct Cli {
 
 const HELP: &str = "\
 Exit codes:
-  0    done, or nobody reads standard output any more (`fgn predict … | head`); a training goes on to
-       its end then, whether or not anybody reads of it
+  0    done, or nobody reads standard output any more (`fgn predict … | head`); a training still
+       runs to its end
   1    an error, printed to standard error; existing files are unchanged. Also a training that
        has diverged
   2    arguments that are not understood

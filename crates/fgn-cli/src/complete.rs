@@ -1,4 +1,4 @@
-//! What a shell offers while a command is typed: `fgn completions` makes it ask.
+//! Shell completion: the script that `fgn completions` prints calls `fgn`, which answers here.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -8,10 +8,10 @@ use clap_complete::CompleteEnv;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use fgn_train::{RECIPES, recipe_keys};
 
-/// The variable by which a shell asks.
+/// The environment variable that a shell sets to ask for completions.
 pub(crate) const VARIABLE: &str = "FGN_COMPLETE";
 
-/// Answers a shell and ends the program, if it is a shell that asks.
+/// If a shell asks for completions, prints them and exits.
 pub(crate) fn answer_shell<C: CommandFactory>() {
     CompleteEnv::with_factory(C::command).var(VARIABLE).complete();
 }

@@ -67,7 +67,7 @@ pub enum Error {
     Recipe {
         /// The recipe's name.
         name: String,
-        /// What is no TOML.
+        /// Why it is not TOML.
         source: toml::de::Error,
     },
     /// A model's configuration that cannot be printed.
@@ -78,7 +78,7 @@ pub enum Error {
         /// What TOML cannot hold.
         source: toml::ser::Error,
     },
-    /// Whoever read standard output has closed it: it is no fault, the command just ends.
+    /// Standard output is closed, by `head` for example. This is not a failure: the command ends.
     #[error("standard output is closed")]
     Closed,
     /// Standard output cannot be written.

@@ -41,7 +41,7 @@ pub(crate) fn print_raw(bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Writes a text to standard output, or leaves it out: a training does not stop because nobody reads of it.
+/// Writes a text to standard output, or drops it: a training must not stop because nobody reads its output.
 pub(crate) fn progress(text: &str) {
     let _ = print(text);
 }

@@ -17,7 +17,7 @@ const STDIN: &str = "-";
 /// A file or folder to read: the one at a path, or for `-` a temporary file with what standard input holds.
 pub(crate) struct Source<'a> {
     path: Cow<'a, Path>,
-    /// It is removed in the end.
+    /// Removed when this is dropped.
     folder: Option<TempDir>,
 }
 

@@ -70,7 +70,7 @@ pub struct Keras<'a> {
     pub options: &'a KerasOptions,
 }
 
-/// What the weights of a Keras layer do not show, as in its `get_config()`. There is no default: the defaults
+/// The options of a Keras layer that its weights do not show, as in its `get_config()`. There is no default: the defaults
 /// of Keras have changed from version to version. Of a `Bidirectional` wrapper, these are the options of its
 /// `forward_layer`.
 ///
@@ -107,8 +107,9 @@ impl Keras<'_> {
     ///
     /// # Errors
     /// [`Error::DType`] unless `dtype` is `F32` or `F64`; [`Error::Io`] if the file cannot be read;
-    /// [`Error::File`] if a tensor is missing, of another shape or not expected, by name; [`Error::Config`] for another cell, a projection or normalisation, another number
-    /// of `prefixes`, and options that the cell does not compute.
+    /// [`Error::File`] if a tensor is missing, of another shape or not expected, by name; [`Error::Config`] for
+    /// another cell, a projection or normalisation, another number of `prefixes`, and options that the cell does
+    /// not compute.
     pub fn load(&self, path: &Path, dtype: DType, device: &Device) -> Result<Parameters> {
         let layout = self.layout()?;
         float("parameters", dtype)?;

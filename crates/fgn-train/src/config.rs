@@ -5,6 +5,7 @@ use fgn_nn::{Isa, LossOptions, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::data::check_dataset;
+use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::metrics::LOSS;
 use crate::model::head_metrics;
@@ -127,12 +128,19 @@ pub struct CheckpointConfig {
     /// How many of the last are kept, at least 1, beside the best; 2 if left out.
     #[serde(default = "two")]
     pub keep: usize,
-    /// Which epoch's model is kept in the end; the best one's if left out.
+    /// Which epoch's model is saved; the best one's if left out.
     #[serde(default)]
     pub model: KeptModel,
 }
 
-/// Which epoch's model is kept in the end, evaluated on the test part and saved.
+impl CheckpointConfig {
+    /// Whether the model of the best of these epochs is saved, rather than that of the last one.
+    pub fn keeps_best(&self, history: &[EpochMetrics]) -> bool {
+        self.model == KeptModel::Best && history.iter().any(|epoch| epoch.valid.is_some())
+    }
+}
+
+/// Which epoch's model is evaluated on the test part and saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeptModel {

@@ -5,14 +5,12 @@ use toml::{Table, Value};
 /// Where data is, which may be moved: that its content is the same is known by its fingerprint.
 pub(crate) const DATA_SOURCE: &str = "data.source";
 
-/// The first key whose values differ between two configurations as TOML, by the alphabet: `training.epochs is 4, and
-/// 3`, without those of `aside` and below.
-///
-/// [`DATA_SOURCE`] belongs aside.
+/// The alphabetically first key whose values differ between two configurations in TOML: `training.epochs is 4, and
+/// 3`. The keys and tables in `aside`, such as [`DATA_SOURCE`], are not compared.
 pub(crate) fn first_difference(one: &str, other: &str, aside: &[&str]) -> Option<String> {
     match (one.parse(), other.parse()) {
         (Ok(one), Ok(other)) => in_tables("", &one, &other, aside),
-        _ => (one != other).then(|| "it is no TOML, and".into()),
+        _ => (one != other).then(|| "it is not TOML, and".into()),
     }
 }
 

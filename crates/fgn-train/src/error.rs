@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use fgn_schema::decimals;
+
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -109,10 +111,11 @@ pub enum Error {
         /// Counted from 1.
         epoch: usize,
     },
-    /// A training whose loss in the end is many times that of the untrained model.
+    /// A training whose final loss is many times that of the untrained model.
     #[error(
-        "training has diverged: on training samples the loss of the model of epoch {epoch} is {loss:.4}, that of the \
-         untrained model was {untrained:.4}; try a lower optimizer.learning_rate, or clip.norm = 1.0"
+        "training has diverged: on training samples the loss of the model of epoch {epoch} is {}, that of the \
+         untrained model was {}; try a lower optimizer.learning_rate, or clip.norm = 1.0",
+        decimals(*loss, 4), decimals(*untrained, 4)
     )]
     Diverged {
         /// The loss.
@@ -122,7 +125,7 @@ pub enum Error {
         /// Whose weights these are, counted from 1.
         epoch: usize,
     },
-    /// A model that nothing can be trained of.
+    /// A model that cannot be trained: it has no parameters, or its loss does not depend on them.
     #[error("the model cannot be trained: {0}")]
     Untrainable(String),
     /// Samples to measure on, or an epoch of training, without a single target.
@@ -264,7 +267,7 @@ pub enum Error {
         folder: PathBuf,
         /// The missing file.
         file: &'static str,
-        /// The run folder beside it whose name is nearest, if there is no such folder and one is near.
+        /// The run folder with the most similar name, if the folder does not exist.
         nearest: Option<String>,
     },
     /// A model file that does not say how samples for its model are read.
@@ -277,7 +280,7 @@ pub enum Error {
         /// The model file.
         file: PathBuf,
     },
-    /// A model file whose word on how samples are read cannot be understood.
+    /// A model file whose reading options cannot be parsed.
     #[error("{}: how its data is read cannot be understood: {source}", file.display())]
     BadUsage {
         /// The model file.

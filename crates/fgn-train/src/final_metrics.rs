@@ -1,4 +1,4 @@
-//! What is known in the end: the last line of `metrics.jsonl`.
+//! The last line of `metrics.jsonl`: the saved epoch, and the results on the test part.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -46,7 +46,7 @@ impl FinalMetrics {
     /// Of a line of `metrics.jsonl` after those of `epochs` epochs; none if it is not the last one of a finished run.
     pub(crate) fn of(line: &Map<String, Value>, epochs: usize) -> Option<FinalMetrics> {
         line.get(FINAL)?;
-        // Once the last epoch's model was always kept, and this was not written.
+        // Runs of earlier versions have no such key: they saved the last epoch.
         let epoch = line.get(EPOCH).map_or(Some(epochs as u64), Value::as_u64)?;
         let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
         let tested =

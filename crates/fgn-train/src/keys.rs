@@ -73,8 +73,8 @@ fn add_fields(text: &str, table: &str, with: &[Override], keys: &mut BTreeSet<St
     true
 }
 
-/// What is unknown of a recipe where `key` is set to what nothing is called, a `field` or a `variant`, and what is
-/// known there.
+/// Sets `key` to a name that nothing has, and reads the recipe's error: whether a `field` or a `variant` is unknown,
+/// and which ones are known there.
 fn ask(text: &str, with: &[Override], key: &str) -> (&'static str, Vec<String>) {
     let with = [with, &[Override::new(key, NONE)]].concat();
     let Err(Error::Recipe { message, .. }) = Config::<ModelConfig>::parse(text, "", &with) else {

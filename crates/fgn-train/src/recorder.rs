@@ -31,7 +31,7 @@ const RUNS: &str = "runs";
 /// - `config.toml`: the configuration, a recipe that repeats the run;
 /// - `metrics.jsonl`: an [`EpochMetrics`] a line, and at last [`FinalMetrics`],
 ///   `{"final": true, "epoch": 3, "test_loss": …}`;
-/// - `model.safetensors`: the model after the last finished epoch; in the end the one that is kept;
+/// - `model.safetensors`: the model after the last finished epoch; of a finished run, that of the saved epoch;
 /// - `checkpoints`: what an interrupted run resumes from.
 pub struct Recorder {
     folder: PathBuf,

@@ -6,7 +6,7 @@
 pub const CONFIG: &str = "config.toml";
 /// An [`EpochMetrics`](crate::EpochMetrics) a line, and a final line.
 pub const METRICS: &str = "metrics.jsonl";
-/// The model after the last finished epoch; in the end the one that is kept.
+/// The model after the last finished epoch; of a finished run, that of the saved epoch.
 pub const MODEL: &str = "model.safetensors";
 /// The learning curves as a picture.
 pub const CURVES: &str = "curves.svg";

@@ -31,7 +31,7 @@ pub(crate) fn check_free(folder: &Path) -> Result<()> {
     }
 }
 
-/// Makes `folder` with `config`, a configuration's text, in it: under another name beside it, which is changed then.
+/// Makes `folder` with `config`, a configuration's text, in it: under another name beside it, and then renames it.
 /// Gives false if there is a folder of that name already, which stays as it is.
 ///
 /// # Errors
@@ -56,12 +56,12 @@ pub(crate) fn make(folder: &Path, config: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes what processes left that were killed while they made the folder. Those that are at it are too late.
+/// Removes the leftovers of killed processes. A process that is still making the same folder has lost the race.
 fn remove_leftovers(parent: &Path, prefix: &str) {
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(prefix) {
-            // Whatever stays is in nobody's way.
+            // What cannot be removed does no harm.
             let _ = fs::remove_dir_all(entry.path());
         }
     }

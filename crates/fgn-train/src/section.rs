@@ -1,6 +1,6 @@
 //! A configuration of one's own as a table of a recipe, also where it is `()`.
 //!
-//! TOML has no word for `()` and for structures without fields: they are written and read as empty tables.
+//! TOML has no value for `()` or a structure without fields: they are written and read as empty tables.
 
 use serde::de::Visitor;
 use serde::ser::SerializeMap as _;

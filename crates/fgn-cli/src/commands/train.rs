@@ -9,8 +9,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_report::{grouped, observers};
 use fgn_schema::decimals;
 use fgn_train::{
-    Config, DataConfig, End, KeptModel, Override, RECIPES, ResumeOptions, Session, SessionOutcome,
-    Trained, open_data,
+    Config, DataConfig, End, Override, RECIPES, ResumeOptions, Session, SessionOutcome, Trained,
+    open_data,
 };
 
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ impl TrainArgs {
     }
 }
 
-/// The end of a training that nothing cut short, for programs.
+/// What `--json` calls the end of a training that ran to its last epoch.
 const FINISHED: &str = "finished";
 
 /// What `--json` prints.
@@ -202,11 +202,10 @@ fn summary(folder: &Path, end: End, config: &Config, trained: &Trained) -> Strin
         End::StoppedEarly => format!("Stopped early: the {monitor} no longer improved.\n"),
         _ => String::new(),
     };
-    let is_measured = trained.history.iter().any(|epoch| epoch.valid.is_some());
     let (epoch, epochs) = (trained.epoch, trained.history.len());
-    let kept = match config.checkpoint.model {
-        KeptModel::Best if is_measured => format!("the best by validation {monitor}"),
-        _ => "the last".into(),
+    let kept = match config.checkpoint.keeps_best(&trained.history) {
+        true => format!("the best by validation {monitor}"),
+        false => "the last".into(),
     };
     let (main, targets) = (main_measure(test), targets(test, trained.model.config()));
     let measured = match test.metrics.is_empty() {

@@ -47,7 +47,8 @@ pub(crate) enum Stored {
     Double(f64),
     /// The digits of a decimal number.
     Decimal(String),
-    /// A date or a time of day, which is no number: whether days or milliseconds is not for a reader to guess.
+    /// A date or a time of day. It has a name but no numeric value: its unit, days or milliseconds say, would be a
+    /// guess.
     Time(String),
 }
 
@@ -121,7 +122,7 @@ impl Field<'_> {
 /// The finite number that a text is, in decimal digits: `-1.5e3`.
 ///
 /// # Errors
-/// The text: of no number, of one too large for an `f64`, and of one so small that it would be 0.
+/// The text that cannot be read: not a number, one too large for an `f64`, or one so small that it would be 0.
 fn parsed(text: &str) -> std::result::Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| shortened(text))?;
     let digits = text.split(['e', 'E']).next().unwrap_or_default();

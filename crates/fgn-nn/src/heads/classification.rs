@@ -71,8 +71,8 @@ impl HeadKind for Classification {
         &["accuracy"]
     }
 
-    /// A data set may have fewer classes than the head. A head without names would give classes that are called
-    /// by number other numbers, so it refuses them.
+    /// A data set may have fewer classes than the head. A head without names numbers its classes from 0, so it
+    /// refuses classes whose names are other numbers.
     fn accepts(&self, targets: &TargetSchema) -> Result<()> {
         match targets {
             TargetSchema::Class { names, .. } if names.len() <= self.classes => {
@@ -81,7 +81,7 @@ impl HeadKind for Classification {
                 match self.names.is_empty() && are_other_numbers(names) {
                     false => Ok(()),
                     true => Err(Error::Mismatch {
-                        found: format!("classes called {}", names.join(", ")),
+                        found: format!("classes called {}", outputs::listed(names)),
                         expected: format!(
                             "{} called 0, 1, and so on (model.head; --set 'model.head={{}}' takes them from the \
                              data)",
@@ -214,7 +214,7 @@ fn largest(values: &[f32]) -> usize {
     (1..values.len()).fold(0, larger)
 }
 
-/// Whether the names are whole numbers, but not those of their places.
+/// Whether the names are whole numbers, but not their indices.
 fn are_other_numbers(names: &[String]) -> bool {
     let is_number = |name: &String| name.parse::<u64>().is_ok();
     names.iter().all(is_number)
@@ -295,6 +295,10 @@ mod tests {
         let counted = Classification::new(10);
         accepts(&counted, &["0", "1", "2"]).unwrap();
         accepts(&counted, &["a", "1"]).unwrap();
+        let many: Vec<_> = (1..=300).map(|name: u32| name.to_string()).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        let error = accepts(&Classification::new(300), &many).unwrap_err().to_string();
+        assert!(error.contains("9, 10 and 290 more, expected 300 called 0, 1"), "{error}");
         let error = accepts(&counted, &["0", "2", "3"]).unwrap_err().to_string();
         let expected = "the data has classes called 0, 2, 3, expected 10 called 0, 1, and so on";
         assert!(error.starts_with(expected), "{error}");

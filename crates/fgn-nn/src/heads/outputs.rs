@@ -36,15 +36,19 @@ pub(super) fn accepts_names(targets: &TargetSchema, given: &[String]) -> Result<
     if given.is_empty() || targets.names() == given {
         return Ok(());
     }
-    let named = |names: &[String]| match names.get(..SHOWN) {
-        Some(first) if names.len() > SHOWN => {
-            let more = names.len() - SHOWN;
-            format!("targets called {} and {more} more", first.join(", "))
-        }
-        _ => format!("targets called {}", names.join(", ")),
-    };
+    let named = |names: &[String]| format!("targets called {}", listed(names));
     let expected = format!("{} (model.head.names)", named(given));
     Err(Error::Mismatch { found: named(targets.names()), expected })
+}
+
+/// The names in a line; of many, the first and how many more there are.
+pub(super) fn listed(names: &[String]) -> String {
+    match names.get(..SHOWN) {
+        Some(first) if names.len() > SHOWN => {
+            format!("{} and {} more", first.join(", "), names.len() - SHOWN)
+        }
+        _ => names.join(", "),
+    }
 }
 
 /// Refuses targets per step for outputs per sample, and the reverse.

@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// What a layer of a model in `F32` makes of the steps of one sequence.
+    /// The features that a layer of a model in `F32` gives for the steps of one sequence.
     fn read(scale: Option<Moments>, numbers: &[f64]) -> Result<Vec<f32>> {
         let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
         let layer = Series { features: 1, scale }.build(&mut parameters, "input")?;

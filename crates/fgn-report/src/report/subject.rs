@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fgn_core::Role;
 use fgn_data::{Dataset, Samples};
-use fgn_train::{Config, EpochMetrics, GateRecord, KeptModel, Learner, MetricInfo, Result};
+use fgn_train::{CheckpointConfig, Config, EpochMetrics, GateRecord, Learner, MetricInfo, Result};
 use serde::Serialize;
 
 use super::outcomes::Outcomes;
@@ -20,8 +20,8 @@ pub(super) struct Training {
     pub(super) metrics: Vec<String>,
     /// The measure that decides which epoch is best.
     pub(super) monitor: String,
-    /// Whether the weights of the best epoch are the model in the end, where there is a validation part.
-    pub(super) keeps_best: bool,
+    /// Which epoch's weights are saved.
+    pub(super) checkpoint: CheckpointConfig,
 }
 
 impl Training {
@@ -31,7 +31,7 @@ impl Training {
             config: config.to_toml()?,
             metrics: config.metrics.clone(),
             monitor: config.monitor.clone(),
-            keeps_best: config.checkpoint.model == KeptModel::Best,
+            checkpoint: config.checkpoint,
         })
     }
 }

@@ -62,12 +62,11 @@ fn tile(name: &str, value: String, note: String) -> Markup {
     }
 }
 
-/// The epoch whose weights the model has, and a word on why; none before the first.
+/// The epoch whose weights the model has, and why; none before the first epoch.
 pub(super) fn saved_epoch<M: Learner>(of: &Subject<'_, M>) -> Option<(usize, &'static str)> {
     let last = of.history.last()?.epoch;
-    let is_measured = of.history.iter().any(|epoch| epoch.valid.is_some());
     match of.epoch {
-        Some(epoch) if of.training.keeps_best && is_measured => {
+        Some(epoch) if of.training.checkpoint.keeps_best(&of.history) => {
             Some((epoch, "the weights of the best epoch"))
         }
         epoch => Some((epoch.unwrap_or(last), "the weights of the last epoch")),

@@ -12,7 +12,7 @@ use crate::learner::Learner;
 
 /// Traces `model` over the first `count` of `samples`, one by one, and records what its gates did. Of long
 /// samples fewer are taken, and of one that is longer still only the beginning: of all layers together
-/// some 4 million units and steps. Which part they are of is for the caller to say.
+/// some 4 million units and steps. The caller adds the name of their part.
 ///
 /// # Errors
 /// Samples that cannot be read, or that the model cannot read.

@@ -1,8 +1,9 @@
-//! What comes of a training: which epoch's weights are kept, and whether it has diverged.
+//! The outcome of a training: which epoch's weights are kept, and whether it has diverged.
 
 use candle_core::Var;
 use fgn_data::Samples;
 use fgn_nn::Mode;
+use fgn_schema::decimals;
 use tracing::warn;
 
 use super::Trainer;
@@ -87,8 +88,10 @@ impl<M: Learner> Trainer<M> {
             let (epoch, loss) = (metrics.epoch, metrics.train.loss());
             let untrained = self.state.untrained_loss.unwrap_or(f64::NAN);
             warn!(
-                "the training loss of epoch {epoch} is {loss:.4}, that of the untrained model was {untrained:.4}: \
-                 is optimizer.learning_rate too high?"
+                "the training loss of epoch {epoch} is {}, that of the untrained model was {}: is \
+                 optimizer.learning_rate too high?",
+                decimals(loss, 4),
+                decimals(untrained, 4)
             );
         }
     }

@@ -25,7 +25,7 @@ const MEMORY: u64 = 512 << 20;
 /// `[height, width]` of an image file, upright, from its header alone.
 ///
 /// # Errors
-/// A file that cannot be read, is no image, or has no pixels.
+/// A file that cannot be read, is not an image, or has no pixels.
 pub(super) fn dimensions(file: &Path) -> Result<[usize; 2]> {
     let encoded = Encoded::open(file)?;
     let [height, width] = encoded.dimensions().map_err(|source| no_image(file, source))?;
@@ -36,7 +36,7 @@ pub(super) fn dimensions(file: &Path) -> Result<[usize; 2]> {
 /// An image file, upright, and on `background` where it is transparent.
 ///
 /// # Errors
-/// A file that cannot be read, is no image or a damaged one, or needs much memory to decode.
+/// A file that cannot be read, is not an image, is damaged, or needs too much memory to decode.
 pub(super) fn decode(file: &Path, background: Background) -> Result<DynamicImage> {
     let encoded = Encoded::open(file)?;
     let image = encoded.decode().map_err(|source| no_image(file, source))?;

@@ -387,7 +387,7 @@ fn a_single_class_has_a_report() {
     assert!(body.contains("No test sample was taken for one of another class."));
 }
 
-/// Targets that are all the same have no variance: R² is no number there.
+/// Targets that are all equal have no variance, so R² is NaN.
 #[test]
 fn measures_without_a_value_are_dashes_and_small_ones_have_their_digits() {
     let dataset = table(Task::Regression, |_| "0.0000002".into());
@@ -395,7 +395,7 @@ fn measures_without_a_value_are_dashes_and_small_ones_have_their_digits() {
     let html = report(&config, dataset);
     assert!(html.contains("Test R²") && !html.contains(">0.0000<"), "a loss of 0 is not meant");
 
-    // Two epochs whose losses are small, and whose metric is no number.
+    // Epochs whose losses are small, and whose metric is NaN.
     let (config, dataset) = (testing::config(), testing::dataset());
     let folder = tempfile::tempdir().unwrap();
     let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
