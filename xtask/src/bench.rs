@@ -17,11 +17,15 @@ With --json, --peers or --shapes, a summary is measured instead, the peers in tu
   cargo xtask bench --json speed.json
   cargo xtask bench --peers --shapes row,56x100x28x128
 
---trainer measures what the trainer costs beside the steps themselves.";
+--trainer measures what the trainer costs beside the steps themselves; --text measures a language model:
+  cargo xtask bench --text --python target/peers/bin/python";
 
 /// What is measured, and how.
 #[derive(clap::Args, Debug, Default, PartialEq)]
-#[command(after_help = HELP, group = clap::ArgGroup::new(SUMMARY).args(["json", "peers", "shapes"]).multiple(true))]
+#[command(after_help = HELP, groups = [
+    clap::ArgGroup::new(SUMMARY).args(["json", "peers", "shapes"]).multiple(true),
+    clap::ArgGroup::new(WITH_PYTHON).args(["json", "peers", "shapes", "text"]).multiple(true),
+])]
 pub(crate) struct Args {
     /// Which of criterion's benches to run
     filter: Option<OsString>,
@@ -43,9 +47,13 @@ pub(crate) struct Args {
     /// Of a summary: the number of turns of each contestant [default: 5]
     #[arg(long, value_name = "N", requires = SUMMARY)]
     rounds: Option<usize>,
-    /// Of a summary: a Python that has the packages of the peers, instead of the environment under target/
-    #[arg(long, value_name = "FILE", requires = SUMMARY)]
+    /// Of a summary or of --text: a Python that has the packages of the peers, for a summary instead of the
+    /// environment under target/
+    #[arg(long, value_name = "FILE", requires = WITH_PYTHON)]
     python: Option<PathBuf>,
+    /// Measure training and generation of text; with --python, in turns with PyTorch
+    #[arg(long, conflicts_with_all = [SUMMARY, "filter", "criterion"])]
+    text: bool,
     /// Measure what the trainer costs beside the steps themselves
     #[arg(long, exclusive = true)]
     trainer: bool,
@@ -56,17 +64,20 @@ pub(crate) struct Args {
 
 /// The flags that each ask for a summary.
 const SUMMARY: &str = "summary";
+/// The flags of which each may need a Python.
+const WITH_PYTHON: &str = "with_python";
 
 /// Runs what was asked for, in place of this program.
 pub(crate) fn run(args: Args) -> Result<()> {
     if args.trainer {
-        return process::hand_over(process::cargo([
-            "bench",
-            "--package",
-            "fgn-cli",
-            "--bench",
-            "overhead",
-        ]));
+        return process::hand_over(bench_of_the_program("overhead"));
+    }
+    if args.text {
+        let mut command = bench_of_the_program("text");
+        if let Some(python) = args.python {
+            command.args(["--", "--python"]).arg(python);
+        }
+        return process::hand_over(command);
     }
     match args.summary() {
         Some(flags) => {
@@ -88,6 +99,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
             process::hand_over(command)
         }
     }
+}
+
+fn bench_of_the_program(name: &str) -> std::process::Command {
+    process::cargo(["bench", "--package", "fgn-cli", "--bench", name])
 }
 
 impl Args {
@@ -145,6 +160,8 @@ mod tests {
             assert_eq!(typed(line), Err(expected), "{line}");
         }
         assert!(typed("--rounds 3").is_err(), "it is of a summary");
+        assert!(typed("--python python3").is_err(), "nothing needs it");
+        assert!(typed("--text --python python3").is_ok());
     }
 
     #[test]

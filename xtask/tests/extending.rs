@@ -245,7 +245,7 @@ impl Place {
                 .unwrap();
         }
         fs::write(self.path("moves.seq"), text).unwrap();
-        let recipe = "series --data moves.seq --epochs 6 --set model.recurrent.hidden_size=8 \
+        let recipe = "series --data moves.seq --set data.series={} --epochs 6 --set model.recurrent.hidden_size=8 \
                       --set optimizer.learning_rate=0.02";
         self.trains_and_resumes(recipe, "moves");
         let found = self.fgn("eval moves");

@@ -241,11 +241,9 @@ impl Learner for Adder {
         let selected = (((self.select.forward(&outputs)? * 0.5)?.tanh()? + 1.0)? * 0.5)?;
         let sum = outputs.broadcast_mul(&selected)?.sum(1)?;
         let predicted = self.output.forward(&sum)?;
-        Ok(Scored {
-            loss: mean_squared_error(&predicted, target)?,
-            targets: batch.size(),
-            prediction: Some(Prediction::Values(predicted.detach().into())),
-        })
+        let loss = mean_squared_error(&predicted, target)?;
+        let prediction = Prediction::Values(predicted.detach().into());
+        Ok(Scored::new(loss, batch.size(), Some(prediction)))
     }
 
     /// Its own metric, after those of fgn's that `metrics` of the configuration names.

@@ -8,7 +8,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_train::DeviceChoice;
 
 use crate::commands::{
-    completions, data, eval, export, inspect, predict, recipes, report, sweep, train, version,
+    chat, completions, data, eval, export, generate, inspect, predict, recipes, report, sweep,
+    train, version,
 };
 use crate::complete;
 use crate::error::{Error, Result};
@@ -99,6 +100,12 @@ enum Command {
     /// Predict for images, tables or other files, with the model of a run
     #[command(after_help = predict::HELP)]
     Predict(predict::PredictArgs),
+    /// Continue a text, with the model of a run
+    #[command(after_help = generate::HELP)]
+    Generate(generate::GenerateArgs),
+    /// Talk with the model of a run, line by line
+    #[command(after_help = chat::HELP)]
+    Chat(chat::ChatArgs),
     /// Show statistics of the parameters of a run's model, and of its gates
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::InspectArgs),
@@ -141,6 +148,8 @@ impl Cli {
             Command::Predict(args) => return args.run(&device()?),
             Command::Sweep(args) => return args.run(&device()?, self.quiet),
             Command::Eval(args) => args.run(&device()?)?,
+            Command::Generate(args) => args.run(&device()?)?,
+            Command::Chat(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
             Command::Report(args) => args.run(&device()?)?,
             Command::Inspect(args) => args.run(&device()?)?,

@@ -87,6 +87,15 @@ pub enum Error {
     /// A thread pool that cannot be started.
     #[error("cannot start the threads")]
     Threads(#[from] rayon::ThreadPoolBuildError),
+    /// A language model, which predicts nothing but the next token.
+    #[error(
+        "{} holds a language model, expected one that answers samples: `fgn generate` continues a text with it",
+        .run.display()
+    )]
+    Continues {
+        /// The run folder or file.
+        run: PathBuf,
+    },
     /// A handler for Ctrl-C that cannot be set.
     #[error("cannot listen for Ctrl-C")]
     Signals(#[source] ctrlc::Error),

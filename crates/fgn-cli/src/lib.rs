@@ -26,10 +26,12 @@ mod logging;
 mod measured;
 mod output;
 mod predictions;
+mod sampling;
 mod saved_images;
 mod settings;
 mod stdin;
 mod table;
+mod texts;
 
 pub use cli::{Cli, main};
 pub use console::Console;

@@ -2,7 +2,7 @@
 
 use fgn_nn::ModelConfig;
 use fgn_report::grouped;
-use fgn_schema::decimals;
+use fgn_schema::{TargetSchema, decimals};
 use fgn_train::{Breakdown, Column, Evaluation, Unit};
 use serde_json::{Map, Value, json};
 
@@ -15,10 +15,14 @@ pub(crate) fn main_measure(found: &Evaluation) -> String {
     }
 }
 
-/// What the measures are means over: `10,000 samples`, or steps where the model predicts for each.
+/// What the measures are means over: `10,000 samples`, or steps or tokens where the model predicts for each.
 pub(crate) fn targets(found: &Evaluation, model: &ModelConfig) -> String {
     let plural = if found.targets == 1 { "" } else { "s" };
-    let one = if model.head.target().is_per_step() { "step" } else { "sample" };
+    let one = match model.head.target() {
+        TargetSchema::NextToken { .. } | TargetSchema::Sequence { .. } => "token",
+        target if target.is_per_step() => "step",
+        _ => "sample",
+    };
     format!("{} {one}{plural}", grouped(found.targets))
 }
 

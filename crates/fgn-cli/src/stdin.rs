@@ -33,7 +33,7 @@ impl<'a> Source<'a> {
             io::copy(&mut io::stdin().lock(), &mut File::create(&path)?)?;
             Ok(Source { path: path.into(), folder: Some(folder) })
         };
-        copied().map_err(|source| Error::Read { path: "standard input".into(), source })
+        copied().map_err(unreadable)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -83,4 +83,9 @@ pub(crate) fn format<'f>(
         None if matches!(input, InputSchema::Image { .. }) => Ok("png"),
         None => Ok("csv"),
     }
+}
+
+/// The error for standard input that cannot be read.
+pub(crate) fn unreadable(source: io::Error) -> Error {
+    Error::Read { path: "standard input".into(), source }
 }

@@ -1,12 +1,14 @@
 //! The [`DataConfig`]: opening data, dividing it, and paths.
 
-use std::path::{MAIN_SEPARATOR, Path};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::reader::{ReadProgress, has_ending};
+use crate::reader::{Like, ReadProgress, has_ending};
 use crate::readers::{DataConfig, ENDINGS, check_readable};
 use crate::registry;
+use crate::samples::Samples;
 
 impl DataConfig {
     /// Opens the data set of that name, or reads the data at that path. Where it has no test part of its own,
@@ -17,11 +19,49 @@ impl DataConfig {
     /// options say.
     pub fn open(&self, progress: &mut dyn FnMut(ReadProgress<'_>)) -> Result<Dataset> {
         if !self.is_path() {
-            return registry::open(&self.source);
+            return registry::open_with(self);
         }
         let path = Path::new(&self.source);
         check_readable(path)?;
         self.open_path(path, progress)
+    }
+
+    /// Reads other samples, for a model trained on some that are like them: those at `path`, or the test part of the
+    /// data set of that name. The reader is chosen by `path` and by what the model reads; of data in parts the test
+    /// part is read.
+    ///
+    /// # Errors
+    /// A path that no reader reads, or only one for other models; whatever reading gives, and samples that are not
+    /// alike.
+    pub fn read(
+        &self,
+        path: &Path,
+        like: &Like,
+        progress: &mut dyn FnMut(ReadProgress<'_>),
+    ) -> Result<Arc<dyn Samples>> {
+        if let Some(name) = path.to_str()
+            && registry::names().any(|known| known == name)
+        {
+            return registry::read(&DataConfig { source: name.to_owned(), ..self.clone() }, like);
+        }
+        check_readable(path).map_err(|error| registry::unknown(path).unwrap_or(error))?;
+        self.read_path(path, like, progress)
+    }
+
+    /// Writes down what follows from the data, so that later data is read alike, from anywhere: the source as an
+    /// absolute path, and what the reader [settles](crate::Reader::settle).
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a path that is not UTF-8.
+    pub fn settle(&mut self, dataset: &Dataset) -> Result<()> {
+        if let Some(reader) = registry::reader(&self.source) {
+            self.settle_as(reader, dataset);
+        }
+        if self.is_path() {
+            self.source = DataConfig::absolute(self.source.as_ref())?;
+            self.settle_path(&PathBuf::from(&self.source), dataset)?;
+        }
+        Ok(())
     }
 
     /// Checks the values that can be wrong whatever the data is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 
 use crate::error::{Error, Result};
-use crate::samples::Samples;
+use crate::samples::{Samples, Windows};
 use crate::sampling::{draw, generator};
 use crate::share::Share;
 use crate::subset::Subset;
@@ -37,8 +37,8 @@ impl<S: Samples + 'static> Dataset<S> {
 impl Dataset {
     /// Holds `count` training samples out for validation, drawn by `seed`, as [`split`](crate::split) does.
     /// Samples of one [group](Samples::group) stay together: whole groups are held out until there are `count`
-    /// samples; where all samples are of one group, the last ones are held out. Data with a validation part of
-    /// its own stays as it is.
+    /// samples; where all samples are of one group, the last ones are held out. Of [windows](Samples::windows) the
+    /// last steps are held out, in windows for evaluation. Data with a validation part of its own stays as it is.
     ///
     /// # Errors
     /// [`Error::HeldOut`] when `count` leaves nothing to train on.
@@ -52,6 +52,11 @@ impl Dataset {
     pub fn hold_out(self, count: usize, seed: u64) -> Result<Dataset> {
         if self.valid.is_some() || count == 0 {
             return Ok(self);
+        }
+        if let Some(windows) = self.train.windows() {
+            let steps = (count as u64).saturating_mul(windows.window() as u64);
+            let (train, valid) = cut(windows, steps, count)?;
+            return Ok(Dataset { train, valid: Some(valid), test: self.test });
         }
         let (train, valid) = divide(&self.train, count, *b"validate", seed)?;
         Ok(Dataset { train, valid: Some(valid), test: self.test })
@@ -90,12 +95,32 @@ impl TestSplit {
                 expected: "at least one sample to test with, or a test part beside train".into(),
             });
         }
+        if let Some(windows) = all.windows() {
+            let steps = match self.share {
+                // Rounded up, as the rest is where others split a text.
+                Share::Of(share) => (share * (windows.steps() + 1) as f64).ceil() as u64,
+                Share::Count(count) => (count as u64).saturating_mul(windows.window() as u64),
+            };
+            let (train, test) = cut(windows, steps, count)?;
+            return Ok(Dataset { train, valid: None, test });
+        }
         let (train, test) = divide(all, count, *b"testing.", self.seed)?;
         Ok(Dataset { train, valid: None, test })
     }
 }
 
 type Parts = (Arc<dyn Samples>, Arc<dyn Samples>);
+
+/// Cuts `held_out` tokens off the end of one long sequence, which are `count` windows; they are left in windows for
+/// evaluation. No step of either part reads or predicts a token of the other.
+fn cut(windows: &dyn Windows, held_out: u64, count: usize) -> Result<Parts> {
+    let steps = windows.steps();
+    let Some(left) = steps.checked_sub(held_out).filter(|&left| left > 0) else {
+        return Err(Error::HeldOut { held_out: count, count: windows.len() });
+    };
+    let train = windows.cut(0..left, windows.window())?;
+    Ok((train, windows.cut(left + 1..steps, windows.evaluation_window())?))
+}
 
 /// Divides samples in those that are left and at least `count` that are held out.
 fn divide(all: &Arc<dyn Samples>, count: usize, purpose: [u8; 8], seed: u64) -> Result<Parts> {

@@ -34,6 +34,18 @@ pub enum Error {
         /// What the samples are.
         found: String,
     },
+    /// A text that is not in UTF-8.
+    #[error(
+        "{file}: byte {offset} is {found:#04x}, expected text in UTF-8: is it in another encoding?"
+    )]
+    NotUtf8 {
+        /// The file.
+        file: String,
+        /// Where the first byte that is not is, counted from 0.
+        offset: u64,
+        /// That byte.
+        found: u8,
+    },
     /// Compressed data that is cut short, fails its checksum or is followed by something else.
     #[error(
         "{file}: damaged compressed data ({source}); expected one whole stream and nothing after \
@@ -247,15 +259,17 @@ pub enum Error {
         /// The file.
         file: String,
     },
-    /// The temporary file for a table that does not fit in memory cannot be written or read.
+    /// The temporary file for a table or text that does not fit in memory cannot be written or read.
     #[error(
-        "{file}: its numbers take more than data.series.memory, and the temporary file for them \
-         failed: {source} (in {}; TMPDIR chooses another folder)",
+        "{file}: it takes more than {option}, and the temporary file for it failed: {source} (in {}; TMPDIR \
+         chooses another folder)",
         .folder.display()
     )]
     Spill {
-        /// The table.
+        /// The table or text.
         file: String,
+        /// The option that bounds the memory.
+        option: &'static str,
         /// The folder for temporary files.
         folder: PathBuf,
         /// What the system said.

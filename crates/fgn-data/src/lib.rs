@@ -28,6 +28,10 @@
 //! which [`open`] knows, or a path. A [`Reader`] for what is at the path makes [`Samples`] of it:
 //!
 //! - [`Tables`]: time series in CSV or Parquet files.
+//! - [`Documents`]: texts with a class or number each, in the same files.
+//! - [`Pairs`]: pairs of texts, of which a model reads one and writes the other, in the same files.
+//! - [`Corpora`]: text files, for language models.
+//! - [`Dialogues`]: dialogues in JSON lines, for language models that reply.
 //! - [`ImageFolders`]: image files in a folder for each class.
 //! - [`Idx`]: a folder with MNIST's four files, as those of Fashion-MNIST and EMNIST.
 //!
@@ -55,10 +59,12 @@
 #![forbid(unsafe_code)]
 
 mod batches;
+mod classes;
 mod config;
 mod dataset;
 mod error;
 mod fingerprint;
+mod generated;
 mod images;
 mod mnist;
 mod names;
@@ -69,30 +75,40 @@ mod registry;
 mod samples;
 mod sampling;
 mod save;
+mod shakespeare;
 mod share;
+mod spill;
 mod statistics;
 mod subset;
 mod table;
+mod text;
 
 pub use batches::Batches;
 pub use candle_core;
 pub use dataset::{Dataset, TestSplit};
 pub use error::{Error, Result};
-pub use fgn_schema::{self, Batch, InputSchema, Moments, Padded, Schema, Statistics, TargetSchema};
+pub use fgn_schema::{
+    self, Batch, InputSchema, Moments, Padded, Schema, Statistics, TargetSchema, Tokenizer,
+};
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use images::Images;
 pub use mnist::mnist;
 pub use pixels::input;
 pub use reader::{Like, Parts, ReadProgress, Reader};
 pub use readers::DataConfig;
+pub use readers::dialogues::{DialogueOptions, Dialogues};
+pub use readers::documents::{DocumentOptions, DocumentTask, Documents};
 pub use readers::idx::format::{read_idx, read_idx_folder};
 pub use readers::idx::{Idx, IdxOptions};
 pub use readers::images::{Background, ImageFolders, ImageOptions};
+pub use readers::pairs::{PairOptions, Pairs};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
+pub use readers::text::{Corpora, TextOptions};
 pub use registry::{names, open};
-pub use samples::{Forecast, Samples};
+pub use samples::{Forecast, Samples, Windows};
 pub use sampling::{Order, split};
 pub use save::save_png;
 pub use share::Share;
 pub use statistics::{indistinct, statistics};
 pub use subset::Subset;
+pub use text::tokenizers::{TokenizerKind, TokenizerOptions};

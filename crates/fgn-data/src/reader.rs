@@ -14,7 +14,7 @@ use crate::samples::Samples;
 
 /// A kind of file or folder that becomes samples.
 ///
-/// A new one is a file in `src/readers` and a line in the registry, in `src/config.rs`; recipes, dispatch by
+/// A new one is a file in `src/readers` and a line in the registry, in `src/readers/mod.rs`; recipes, dispatch by
 /// path, parts and errors follow. A reader of your own, outside this crate, needs no registry: call its
 /// [`open`](Reader::open).
 ///
@@ -82,10 +82,10 @@ pub trait Reader {
         has_ending(path, Self::ENDINGS) && !path.is_dir()
     }
 
-    /// Whether its samples can be such as a model for `input` reads. By default it says so of any, and reading
+    /// Whether its samples can be such as a model for `schema` reads and predicts. By default it says so of any, and reading
     /// decides.
-    fn suits(input: InputSchema) -> bool {
-        let _ = input;
+    fn suits(schema: &Schema) -> bool {
+        let _ = schema;
         true
     }
 
@@ -259,7 +259,7 @@ impl Like {
     pub fn check(&self, samples: &dyn Samples) -> Result<()> {
         let (schema, features) = (samples.schema(), samples.features());
         let unlike = |found, expected| self.refuse(samples.name(), found, expected);
-        self.check_input(samples.name(), schema.input)?;
+        self.check_input(samples.name(), &schema.input)?;
         let is_alike = match (&schema.target, self.target()) {
             (
                 TargetSchema::Value { names: found, per_step },
@@ -281,8 +281,8 @@ impl Like {
     ///
     /// # Errors
     /// [`Error::Unlike`] for another input.
-    pub fn check_input(&self, origin: &str, found: InputSchema) -> Result<()> {
-        match found == self.schema.input {
+    pub fn check_input(&self, origin: &str, found: &InputSchema) -> Result<()> {
+        match *found == self.schema.input {
             true => Ok(()),
             false => self.refuse(origin, found.to_string(), self.schema.input.to_string()),
         }
@@ -292,19 +292,23 @@ impl Like {
     ///
     /// # Errors
     /// [`Error::Unlike`] if it is not.
-    pub(crate) fn check_reader<R: Reader>(&self, path: &Path) -> Result<()> {
-        match R::suits(self.schema.input) {
+    pub(crate) fn check_reader<R: Reader>(&self, origin: &str) -> Result<()> {
+        match R::suits(&self.schema) {
             true => Ok(()),
-            false => self.refuse(
-                &path.display().to_string(),
-                R::READS.into(),
-                self.schema.input.to_string(),
-            ),
+            false => self.refuse(origin, R::READS.into(), describe(&self.schema)),
         }
     }
 
     fn refuse(&self, origin: &str, found: String, expected: String) -> Result<()> {
         Err(Error::Unlike { origin: origin.to_owned(), found, expected })
+    }
+}
+
+/// What a model reads; of texts also what it predicts, as readers of texts differ in that.
+pub(crate) fn describe(schema: &Schema) -> String {
+    match schema.input.tokenizer() {
+        Some(_) => schema.to_string(),
+        None => schema.input.to_string(),
     }
 }
 

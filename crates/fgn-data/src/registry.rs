@@ -1,35 +1,99 @@
 //! Data sets by name: one line each.
 
-use crate::dataset::Dataset;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::dataset::{Dataset, TestSplit};
 use crate::error::{Error, Result};
+use crate::generated;
+use crate::generated::booking::Vocabulary;
+use crate::generated::scan::Split;
 use crate::mnist::mnist;
 use crate::names::nearest;
+use crate::reader::Like;
+use crate::readers::DataConfig;
+use crate::samples::Samples;
+use crate::shakespeare::shakespeare;
 
-type Open = fn() -> Result<Dataset>;
+/// Opens a data set: all its parts for a model that was trained on some like them, if there is one.
+type Open = fn(&DataConfig, TestSplit, Option<&Like>) -> Result<Dataset>;
 
-const DATASETS: &[(&str, Open)] = &[("mnist", || Ok(mnist()?.shared()))];
+/// The name of each data set, the reader whose options it is read with, and how it is opened.
+const DATASETS: &[(&str, &str, Open)] = &[
+    ("mnist", "idx", |_, _, _| Ok(mnist()?.shared())),
+    ("shakespeare", "text", |config, split, like| shakespeare(&config.text, split, like)),
+    ("scan", "pairs", |config, split, like| {
+        generated::scan(Split::Simple { seed: split.seed }, &config.pairs, like)
+    }),
+    ("scan-length", "pairs", |config, _, like| generated::scan(Split::Length, &config.pairs, like)),
+    ("scan-add-jump", "pairs", |config, _, like| {
+        generated::scan(Split::AddJump, &config.pairs, like)
+    }),
+    ("booking", "dialogues", |config, _, like| {
+        generated::booking(Vocabulary::Seen, &config.dialogues, like)
+    }),
+    ("booking-oov", "dialogues", |config, _, like| {
+        generated::booking(Vocabulary::OutOfVocabulary, &config.dialogues, like)
+    }),
+    ("number-names", "documents", |config, split, like| {
+        generated::number_names(&config.documents, split, like)
+    }),
+];
 
 /// The names that [`open`] knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    DATASETS.iter().map(|&(name, _)| name)
+    DATASETS.iter().map(|&(name, ..)| name)
 }
 
-/// Opens the data set of that name.
+/// Opens the data set of that name, with the options of its reader as if left out.
 ///
 /// # Errors
 /// [`Error::Unknown`] for a name that is not known; it lists those that are, and the nearest. Whatever opening
 /// the data set gives.
 ///
 /// ```
-/// let error = fgn_data::open("mnits").unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     r#"no data set is called "mnits"; known: mnist (did you mean "mnist"?)"#,
-/// );
+/// let error = fgn_data::open("mnits").unwrap_err().to_string();
+/// assert!(error.starts_with(r#"no data set is called "mnits"; known: mnist, shakespeare, scan,"#));
+/// assert!(error.ends_with(r#"(did you mean "mnist"?)"#));
 /// ```
 pub fn open(name: &str) -> Result<Dataset> {
-    match DATASETS.iter().find(|(known, _)| *known == name) {
-        Some((_, open)) => open(),
+    open_with(&DataConfig::new(name))
+}
+
+/// Opens the data set that is the source of `config`.
+pub(crate) fn open_with(config: &DataConfig) -> Result<Dataset> {
+    let (_, open) = find(&config.source)?;
+    open(config, split(config), None)
+}
+
+/// Reads the test part of the data set that is the source of `config`, for a model.
+pub(crate) fn read(config: &DataConfig, like: &Like) -> Result<Arc<dyn Samples>> {
+    let (reader, open) = find(&config.source)?;
+    DataConfig::check_reader(reader, &config.source, like)?;
+    let test = open(config, split(config), Some(like))?.test;
+    like.check(&*test)?;
+    Ok(test)
+}
+
+/// The reader with whose options the data set of that name is read.
+pub(crate) fn reader(name: &str) -> Option<&'static str> {
+    find(name).ok().map(|(reader, _)| reader)
+}
+
+/// The error for a path where nothing is, if it is probably a typo of a name.
+pub(crate) fn unknown(path: &Path) -> Option<Error> {
+    let name = path.to_str().filter(|_| !path.exists())?;
+    nearest(name, names())?;
+    find(name).err()
+}
+
+fn split(config: &DataConfig) -> TestSplit {
+    TestSplit { share: config.test, seed: config.seed }
+}
+
+fn find(name: &str) -> Result<(&'static str, Open)> {
+    match DATASETS.iter().find(|(known, ..)| *known == name) {
+        Some(&(_, reader, open)) => Ok((reader, open)),
         None => Err(Error::Unknown {
             name: name.to_owned(),
             known: names().collect::<Vec<_>>().join(", "),

@@ -1,6 +1,7 @@
 //! The one view of data that batches, training and evaluation have.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::Device;
@@ -83,6 +84,11 @@ pub trait Samples: Debug + Send + Sync {
         None
     }
 
+    /// The samples as windows of one long sequence, if they are; by default they are not.
+    fn windows(&self) -> Option<&dyn Windows> {
+        None
+    }
+
     /// The group of the sample at `index`. Samples of one group are never split between training, validation
     /// and test. Data whose samples overlap, as the windows of a sequence do, says so here; by default each
     /// sample is a group of its own.
@@ -115,6 +121,29 @@ pub trait Samples: Debug + Send + Sync {
         }
         Ok(content.finish())
     }
+}
+
+/// Samples that are consecutive windows of one long sequence, each step of which has a target: those of a text, say.
+/// The state of a model can be carried from one window to the next.
+///
+/// The sequence can be cut into other windows, so that training, validation and test each have a part without gaps,
+/// and every epoch can begin its windows somewhere else.
+pub trait Windows: Samples {
+    /// How many steps with a target there are in all.
+    fn steps(&self) -> u64;
+
+    /// How many steps a window has; the last window may have fewer.
+    fn window(&self) -> usize;
+
+    /// How many steps a window has in an evaluation.
+    fn evaluation_window(&self) -> usize;
+
+    /// The steps in `range`, in windows of `window` steps.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for no step, [`Error::Option`] for a window of 0
+    /// steps.
+    fn cut(&self, range: Range<u64>, window: usize) -> Result<Arc<dyn Samples>>;
 }
 
 /// Which later values are the targets of samples that are windows of longer sequences.
@@ -154,6 +183,10 @@ impl<S: Samples + ?Sized> Samples for Arc<S> {
 
     fn forecast(&self) -> Option<Forecast> {
         (**self).forecast()
+    }
+
+    fn windows(&self) -> Option<&dyn Windows> {
+        (**self).windows()
     }
 
     fn group(&self, index: u32) -> u32 {

@@ -27,8 +27,8 @@ use crate::samples::Samples;
 /// [`Error::NoPicture`] for samples that are no images of 1 or 3 channels; [`Error::Write`] for a file that is
 /// there already, or cannot be written; whatever [`Samples::batch`] gives.
 pub fn save_png(samples: &dyn Samples, index: u32, file: &Path) -> Result<()> {
-    let input = samples.schema().input;
-    let (height, width, colours) = match input {
+    let input = &samples.schema().input;
+    let (height, width, colours) = match *input {
         InputSchema::Image { height, width, channels: 1 } => (height, width, ExtendedColorType::L8),
         InputSchema::Image { height, width, channels: 3 } => {
             (height, width, ExtendedColorType::Rgb8)

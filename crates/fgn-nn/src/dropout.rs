@@ -68,6 +68,21 @@ impl Dropout {
         }
     }
 
+    /// As [`forward`](Self::forward), with one mask for all steps of `x: [T, B, H]`: each sequence drops the same
+    /// features at every step (locked or variational dropout: Gal & Ghahramani 2016).
+    ///
+    /// # Errors
+    /// As there; [`Error::Candle`] for another number of dimensions.
+    pub fn locked(&self, x: &Tensor, mode: &mut Mode<'_>) -> Result<Tensor> {
+        match mode {
+            Mode::Train(_) if self.zeroed > 0 => {
+                let ones = x.narrow(0, 0, 1)?.detach().ones_like()?;
+                Ok(x.broadcast_mul(&self.forward(&ones, mode)?)?)
+            }
+            _ => Ok(x.clone()),
+        }
+    }
+
     /// Zero or `1 / (1 − p)` for each value of `x`.
     fn mask<T: WithDType>(&self, x: &Tensor, generator: &mut Generator) -> Result<Tensor> {
         let mut bytes = vec![0; 2 * x.elem_count()];

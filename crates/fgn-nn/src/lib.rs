@@ -8,7 +8,7 @@
 //! | input layer | [`InputConfig`]: [`ImageRows`], [`ImageConv`], [`ImagePixels`], [`Series`], [`Embedding`] | samples `[B, ..]` | features `[T, B, I]` |
 //! | dense layer, if any | [`DenseConfig`] | `[T, B, I]` | `[T, B, size]` |
 //! | recurrent layer | [`RecurrentConfig`]: a stack over any cell of `fgn-core` | `[T, B, I]` | `[B, H]` or `[T, B, H]` |
-//! | head | [`HeadConfig`]: [`Classification`], [`Regression`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
+//! | head | [`HeadConfig`]: [`Classification`], [`Regression`], [`NextToken`], [`Decoder`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
 //!
 //! `B` is the number of samples, `T` the number of time steps, `I` the number of features, `H` the size of
 //! the recurrent layer's output.
@@ -71,6 +71,7 @@ pub mod init;
 mod inputs;
 mod keras;
 mod layer_direction;
+mod logits;
 mod loss;
 mod model;
 mod model_file;
@@ -78,8 +79,11 @@ mod parameters;
 mod random;
 mod recurrent;
 pub mod rnn;
+mod sampler;
 mod scaling;
 mod sequences;
+mod text_generator;
+mod token_generator;
 
 pub use candle_core;
 pub use config::ModelConfig;
@@ -102,5 +106,8 @@ pub use recurrent::{
     LayerTrace, Recurrent, RecurrentConfig, RecurrentInput, RecurrentOptions, RecurrentOutput,
     SequenceDropout, State, Stream, StreamWeights,
 };
+pub use sampler::{Sampler, SamplerOptions};
 pub use sequences::Sequences;
 pub use serde_json;
+pub use text_generator::{Pieces, Stop, TextGenerator};
+pub use token_generator::{TokenGenerator, Tokens};

@@ -98,6 +98,9 @@ pub struct ModelOutput {
     pub prediction: Prediction,
     /// The recurrent layer's state after the last step of each sequence.
     pub state: State,
+    /// In training, what the head adds to the loss that is differentiated: a scalar, if there is one. It is no part
+    /// of the loss that is reported.
+    pub penalty: Option<Tensor>,
 }
 
 impl Model {
@@ -170,10 +173,10 @@ impl Model {
         let samples = &input.samples;
         let (expected, found) = (self.config.input.dtype(self.dtype), samples.tensor().dtype());
         let x = match (found, expected) {
-            _ if found == expected => self.input.forward(samples)?,
+            _ if found == expected => self.input.forward(samples, mode)?,
             (DType::F32, DType::F64) => {
                 let wide = samples.tensor().to_dtype(DType::F64)?;
-                self.input.forward(&samples.with_tensor(wide)?)?
+                self.input.forward(&samples.with_tensor(wide)?, mode)?
             }
             _ => {
                 let what = "the model's inputs";
@@ -209,12 +212,20 @@ impl Model {
         let found = recurrent.forward(x, &options)?;
         let encoded = Encoded::new(&found.output, x.lengths(), &found.state);
         let prediction = self.head.forward(&encoded, input.target, mode)?;
-        Ok(ModelOutput { prediction, state: found.state })
+        let penalty = match mode {
+            Mode::Train(_) => self.head.penalty(&encoded)?,
+            Mode::Eval => None,
+        };
+        Ok(ModelOutput { prediction, state: found.state, penalty })
     }
 
     fn predict_detached(&self, x: &Sequences, input: &ModelInput<'_>) -> Result<ModelOutput> {
         let found = self.predict(&self.recurrent.detached(), x, input, &mut Mode::Eval)?;
-        Ok(ModelOutput { prediction: found.prediction.detach(), state: found.state.detach() })
+        Ok(ModelOutput {
+            prediction: found.prediction.detach(),
+            state: found.state.detach(),
+            penalty: None,
+        })
     }
 
     /// The mean loss of a prediction against the target, as the head defines it: cross entropy of classes,
@@ -262,6 +273,16 @@ impl Model {
     /// Setting one changes the model.
     pub fn parameters(&self) -> &[(String, Var)] {
         &self.parameters
+    }
+
+    /// The recurrent layer.
+    pub fn recurrent(&self) -> &Recurrent {
+        &self.recurrent
+    }
+
+    /// The head.
+    pub(crate) fn head(&self) -> &dyn Head {
+        &*self.head
     }
 
     /// The device that its parameters are on.

@@ -165,6 +165,21 @@ impl Parameters {
         Ok(var)
     }
 
+    /// A parameter that another layer has taken before, for two layers that share it.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if no layer has taken it, or in another shape.
+    pub fn shared(&self, name: &str, shape: &[usize]) -> Result<Var> {
+        let wrong = |reason| Error::Parameter { name: name.to_owned(), reason };
+        match self.list.iter().find(|(taken, _)| taken == name) {
+            Some((_, var)) if var.dims() == shape => Ok(var.clone()),
+            Some((_, var)) => {
+                Err(wrong(format!("has shape {:?}, expected {shape:?} to share it", var.dims())))
+            }
+            None => Err(wrong("is to be shared, but no layer below has it".into())),
+        }
+    }
+
     fn check_declared(&self, name: &str, shape: &[usize]) -> Result<()> {
         let wrong = |reason| Error::Parameter { name: name.to_owned(), reason };
         if self.list.iter().any(|(taken, _)| taken == name) {

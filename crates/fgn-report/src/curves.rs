@@ -149,11 +149,23 @@ pub(crate) fn draw_measure(
             (if low < 0.0 { low - room } else { 0.0 })..high + room
         }
     };
-    let legend = match panel.direction {
-        Direction::Lower => SeriesLabelPosition::UpperRight,
-        Direction::Higher => SeriesLabelPosition::LowerRight,
-    };
+    let legend = legend(&curves, &range, panel.direction);
     draw_panel(area, &panel.title, &curves, range, legend, best)
+}
+
+/// The corner at the right that the curves come to an end away from.
+fn legend(curves: &[Curve; 2], range: &Range<f64>, direction: Direction) -> SeriesLabelPosition {
+    let last = curves.iter().flatten().map(|&(epoch, _)| epoch).fold(1.0, f64::max);
+    let late = || curves.iter().flatten().filter(|&&(epoch, _)| epoch >= 0.6 * last);
+    let height = |&(_, value): &(f64, f64)| (value - range.start) / (range.end - range.start);
+    // A legend takes two fifths of the height.
+    let is_free_above = late().all(|point| height(point) < 0.6);
+    let is_free_below = late().all(|point| height(point) > 0.4);
+    match direction {
+        Direction::Lower if is_free_above || !is_free_below => SeriesLabelPosition::UpperRight,
+        Direction::Higher if is_free_above && !is_free_below => SeriesLabelPosition::UpperRight,
+        _ => SeriesLabelPosition::LowerRight,
+    }
 }
 
 fn curve(history: &[EpochMetrics], value: impl Fn(&EpochMetrics) -> Option<f64>) -> Curve {
@@ -282,6 +294,24 @@ mod tests {
         let svg = draw_curves(&history(4, true), &r2, "r2").unwrap();
         assert_eq!(svg.matches("<circle").count(), 2 * 2 * 4);
         assert!(svg.contains("R²"), "{svg}");
+    }
+
+    /// The losses of a language model fall to two thirds, not to zero.
+    #[test]
+    fn the_legend_is_where_the_curves_are_not() {
+        let curves = |values: [f64; 4]| [(1..).map(f64::from).zip(values).collect(), Curve::new()];
+        let at = |values, direction| match legend(&curves(values), &(0.0..3.0), direction) {
+            SeriesLabelPosition::UpperRight => "above",
+            _ => "below",
+        };
+        for (values, lower, higher) in [
+            ([2.9, 2.2, 2.0, 2.0], "below", "below"),
+            ([2.9, 1.0, 0.5, 0.4], "above", "above"),
+            ([1.6, 1.5, 1.5, 1.6], "above", "below"),
+        ] {
+            assert_eq!(at(values, Direction::Lower), lower, "{values:?}");
+            assert_eq!(at(values, Direction::Higher), higher, "{values:?}");
+        }
     }
 
     #[test]

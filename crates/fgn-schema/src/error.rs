@@ -25,6 +25,17 @@ pub enum Error {
         /// What would fit the prediction.
         expected: String,
     },
+    /// Symbols of a text that a vocabulary lacks.
+    #[error("the vocabulary has no {found}, expected symbols among its {vocabulary}")]
+    Symbol {
+        /// The symbols that were found, in their order, each once.
+        found: String,
+        /// The size of the vocabulary.
+        vocabulary: usize,
+    },
+    /// A tokenizer that cannot be made, or that fails.
+    #[error("the tokenizer cannot be used: {0}")]
+    Tokenizer(String),
     /// A tensor operation failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

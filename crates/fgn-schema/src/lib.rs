@@ -8,6 +8,7 @@
 //!   to the longest. Inputs and targets have lengths of their own.
 //! - [`Prediction`]: what a model's head computes for a batch, which metrics compare with the targets.
 //! - [`Statistics`]: means and standard deviations of a data set, from which a model takes its scales.
+//! - [`Tokenizer`]: texts to tokens, and back.
 //! - [`significant`]: how values of any size are written for people.
 //!
 //! ```
@@ -44,6 +45,7 @@ mod padded;
 mod prediction;
 mod schema;
 mod statistics;
+mod tokenizer;
 
 pub use batch::Batch;
 pub use candle_core;
@@ -51,5 +53,7 @@ pub use digits::{decimals, significant, significant_among};
 pub use error::{Error, Result};
 pub use padded::Padded;
 pub use prediction::Prediction;
-pub use schema::{InputSchema, MAX_SIZE, Schema, TargetSchema};
+pub use schema::{IGNORED, InputSchema, MAX_SIZE, Schema, TargetSchema};
 pub use statistics::{Moments, Statistics};
+pub use tokenizer::{TextStream, Tokenizer};
+pub use tokenizers;

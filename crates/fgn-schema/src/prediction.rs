@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 use crate::padded::Padded;
+use crate::schema::IGNORED;
 
 /// What a head computes for a batch: what metrics compare with the targets, and what is decoded into answers
 /// that people read.
@@ -16,32 +17,56 @@ pub enum Prediction {
     /// `V` values in the targets' own units: `[B, V]`, or `[B, T, V]` for each step, in `F64` or `F32`. The
     /// target has the same shape.
     Values(Padded),
+    /// The logarithm of the probability of each target token, `[B, T]`: of a head that does not compute those of all
+    /// tokens. The target is `[B, T]` in `U32`.
+    LogLikelihoods(Padded),
+    /// A sequence of tokens for each sample, `[B, U]` in `U32`: what a model answers where no target is known.
+    Tokens(Padded),
 }
 
 impl Prediction {
+    /// What it is, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Prediction::Logits(_) => "logits",
+            Prediction::Values(_) => "values",
+            Prediction::LogLikelihoods(_) => "log-likelihoods",
+            Prediction::Tokens(_) => "tokens",
+        }
+    }
+
     /// The tensor, whatever it means.
     pub fn output(&self) -> &Padded {
         match self {
-            Prediction::Logits(output) | Prediction::Values(output) => output,
+            Prediction::Logits(output)
+            | Prediction::Values(output)
+            | Prediction::LogLikelihoods(output)
+            | Prediction::Tokens(output) => output,
         }
     }
 
     /// The same prediction, outside the computation graph.
     pub fn detach(&self) -> Prediction {
+        let detached = self.output().detach();
         match self {
-            Prediction::Logits(logits) => Prediction::Logits(logits.detach()),
-            Prediction::Values(values) => Prediction::Values(values.detach()),
+            Prediction::Logits(_) => Prediction::Logits(detached),
+            Prediction::Values(_) => Prediction::Values(detached),
+            Prediction::LogLikelihoods(_) => Prediction::LogLikelihoods(detached),
+            Prediction::Tokens(_) => Prediction::Tokens(detached),
         }
     }
 
     /// Whether there is a prediction for each step, rather than one for each sample.
     pub fn is_per_step(&self) -> bool {
-        self.output().tensor().rank() == 3
+        match self {
+            Prediction::Logits(output) | Prediction::Values(output) => output.tensor().rank() == 3,
+            Prediction::LogLikelihoods(_) | Prediction::Tokens(_) => true,
+        }
     }
 
     /// The predictions and their targets, one row each: `[N, ..]` both. `N` counts the samples, or, where each
-    /// step has a prediction, the steps that are not padding. Values and their targets are both in `F64`, so that
-    /// their differences are those of the targets as they were read.
+    /// step has a prediction, the steps that are neither padding nor [`IGNORED`]. Values and their targets are both
+    /// in `F64`, so that their differences are those of the targets as they were read.
     ///
     /// # Errors
     /// [`Error::Target`] for a target of another shape.
@@ -49,7 +74,7 @@ impl Prediction {
         let output = self.output().tensor();
         let rank = match self {
             Prediction::Logits(_) => output.rank().saturating_sub(1),
-            Prediction::Values(_) => output.rank(),
+            _ => output.rank(),
         };
         let (expected, found) = (&output.dims()[..rank], target.tensor().dims());
         if expected != found || self.output().lengths() != target.lengths() {
@@ -63,12 +88,28 @@ impl Prediction {
             false => (output.clone(), target.tensor().clone()),
         };
         match self {
-            Prediction::Logits(_) => Ok((output, target)),
             Prediction::Values(_) => {
                 Ok((output.to_dtype(DType::F64)?, target.to_dtype(DType::F64)?))
             }
+            _ => counted(output, target),
         }
     }
+}
+
+/// The rows whose target is not [`IGNORED`].
+fn counted(output: Tensor, target: Tensor) -> Result<(Tensor, Tensor)> {
+    if target.dtype() != DType::U32 || target.rank() != 1 {
+        return Ok((output, target));
+    }
+    let all = target.to_vec1::<u32>()?;
+    let rows: Vec<u32> =
+        (0..).zip(&all).filter(|&(_, &id)| id != IGNORED).map(|(row, _)| row).collect();
+    if rows.len() == all.len() {
+        return Ok((output, target));
+    }
+    let count = rows.len();
+    let rows = Tensor::from_vec(rows, count, output.device())?;
+    Ok((output.index_select(&rows, 0)?, target.index_select(&rows, 0)?))
 }
 
 #[cfg(test)]
@@ -104,5 +145,17 @@ mod tests {
         let (predicted, target) = prediction.rows(&target.into()).unwrap();
         let error = (target - predicted).unwrap().to_vec2::<f64>().unwrap();
         assert_eq!(error, [[1_699_999_999.75]]);
+    }
+
+    #[test]
+    fn ignored_targets_have_no_row() {
+        let logits = Tensor::arange(0f32, 12.0, &Device::Cpu).unwrap().reshape((2, 3, 2)).unwrap();
+        let target = Tensor::new(&[[1, IGNORED, 0], [IGNORED, 1, 0]], &Device::Cpu).unwrap();
+        let lengths = vec![3, 2];
+        let prediction = Prediction::Logits(Padded::with_lengths(logits, lengths.clone()).unwrap());
+        let target = Padded::with_lengths(target, lengths).unwrap();
+        let (logits, target) = prediction.rows(&target).unwrap();
+        assert_eq!(logits.to_vec2::<f32>().unwrap(), [[0.0, 1.0], [4.0, 5.0], [8.0, 9.0]]);
+        assert_eq!(target.to_vec1::<u32>().unwrap(), [1, 0, 1]);
     }
 }

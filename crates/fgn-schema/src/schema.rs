@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use crate::tokenizer::Tokenizer;
+
 /// The largest number of classes, tokens, features or anything else that is counted: 16,777,216. Every index below
 /// it is exact as an `f32`, and no product of two sizes and a few small numbers overflows a 64-bit integer. A larger
 /// size is a typo, and reported as such before memory is asked for.
 pub const MAX_SIZE: usize = 1 << 24;
+
+/// A target that does not count: neither the loss nor a metric sees its step. PyTorch's `ignore_index`.
+pub const IGNORED: u32 = u32::MAX;
 
 /// What one sample of a data set is, and what is to be predicted of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +30,7 @@ impl Schema {
 }
 
 /// What a sample is, and what the input of a [`Batch`](crate::Batch) holds for `B` of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InputSchema {
     /// An image: `[B, height, width]` of 1 channel, `[B, height, width, channels]` of several, in `F32` from 0
@@ -49,7 +54,29 @@ pub enum InputSchema {
     Tokens {
         /// How many different tokens there are.
         vocabulary: usize,
+        /// What makes tokens of texts; `None` for tokens that are no text.
+        tokenizer: Option<Tokenizer>,
     },
+}
+
+impl InputSchema {
+    /// Sequences of tokens that are no text, each less than `vocabulary`.
+    pub fn tokens(vocabulary: usize) -> InputSchema {
+        InputSchema::Tokens { vocabulary, tokenizer: None }
+    }
+
+    /// Sequences of tokens that `tokenizer` makes of texts.
+    pub fn text(tokenizer: Tokenizer) -> InputSchema {
+        InputSchema::Tokens { vocabulary: tokenizer.vocabulary(), tokenizer: Some(tokenizer) }
+    }
+
+    /// What makes tokens of texts, where samples are texts.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        match self {
+            InputSchema::Tokens { tokenizer, .. } => tokenizer.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// What is to be predicted of a sample, and what the target of a [`Batch`](crate::Batch) holds.
@@ -71,16 +98,43 @@ pub enum TargetSchema {
         /// Whether each step has a target, rather than each sample.
         per_step: bool,
     },
+    /// The token that follows each step of a sequence of tokens: `[B, T]` in `U32`, each less than `vocabulary`, or
+    /// [`IGNORED`].
+    NextToken {
+        /// How many different tokens there are: as many as in the input.
+        vocabulary: usize,
+    },
+    /// A sequence of tokens with a length of its own, at least 1: `[B, U]` in `U32`, each less than `vocabulary`. The
+    /// last token of the vocabulary is the end token: it ends every sequence, and is part of it and of its length.
+    Sequence {
+        /// How many different tokens there are.
+        vocabulary: usize,
+        /// What makes tokens of texts; `None` for tokens that are no text.
+        tokenizer: Option<Tokenizer>,
+    },
     /// Nothing is known of the samples: they are there to be predicted. The target is `[B]`, zeros in `U32`.
     None,
 }
 
 impl TargetSchema {
+    /// The sequences of tokens that `tokenizer` makes of texts.
+    pub fn text(tokenizer: Tokenizer) -> TargetSchema {
+        TargetSchema::Sequence { vocabulary: tokenizer.vocabulary(), tokenizer: Some(tokenizer) }
+    }
+
+    /// What makes tokens of texts, where targets are texts.
+    pub fn tokenizer(&self) -> Option<&Tokenizer> {
+        match self {
+            TargetSchema::Sequence { tokenizer, .. } => tokenizer.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What the classes or numbers are called.
     pub fn names(&self) -> &[String] {
         match self {
             TargetSchema::Class { names, .. } | TargetSchema::Value { names, .. } => names,
-            TargetSchema::None => &[],
+            _ => &[],
         }
     }
 
@@ -88,7 +142,8 @@ impl TargetSchema {
     pub fn is_per_step(&self) -> bool {
         match *self {
             TargetSchema::Class { per_step, .. } | TargetSchema::Value { per_step, .. } => per_step,
-            TargetSchema::None => false,
+            TargetSchema::NextToken { .. } => true,
+            TargetSchema::Sequence { .. } | TargetSchema::None => false,
         }
     }
 }
@@ -109,8 +164,11 @@ impl fmt::Display for InputSchema {
                 write!(f, "images of {height} x {width} pixels in {channels} channels")
             }
             InputSchema::Series { features } => write!(f, "series of {features} features"),
-            InputSchema::Tokens { vocabulary } => {
+            InputSchema::Tokens { vocabulary, tokenizer: None } => {
                 write!(f, "sequences over a vocabulary of {vocabulary} tokens")
+            }
+            InputSchema::Tokens { tokenizer: Some(tokenizer), .. } => {
+                write!(f, "texts over a vocabulary of {tokenizer}")
             }
         }
     }
@@ -122,6 +180,15 @@ impl fmt::Display for TargetSchema {
             TargetSchema::Class { names, .. } => write!(f, "{} classes", names.len())?,
             TargetSchema::Value { names, .. } if names.len() == 1 => write!(f, "1 value")?,
             TargetSchema::Value { names, .. } => write!(f, "{} values", names.len())?,
+            TargetSchema::NextToken { vocabulary } => {
+                return write!(f, "the next of {vocabulary} tokens");
+            }
+            TargetSchema::Sequence { vocabulary, tokenizer: None } => {
+                write!(f, "a sequence over a vocabulary of {vocabulary} tokens")?;
+            }
+            TargetSchema::Sequence { tokenizer: Some(tokenizer), .. } => {
+                write!(f, "a text over a vocabulary of {tokenizer}")?;
+            }
             TargetSchema::None => write!(f, "no target")?,
         }
         if self.is_per_step() { write!(f, " per step") } else { Ok(()) }

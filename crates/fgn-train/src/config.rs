@@ -102,6 +102,10 @@ pub struct TrainingConfig {
     /// (truncated back-propagation through time). Off if left out.
     #[serde(default)]
     pub carry_state: bool,
+    /// The probability with which a stream's state is set to zero before a batch, in `[0, 1)`, so that a model learns
+    /// to begin, too; 0 if left out. Only with `carry_state`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reset_state: f64,
     /// What to do about a loss or gradient that is not finite: `stop` if left out.
     #[serde(default)]
     pub non_finite: NonFinite,
@@ -153,13 +157,20 @@ pub enum KeptModel {
 }
 
 /// What is looked at while a model learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportConfig {
     /// How many samples the gates are looked at on after each epoch, of the validation set where there is one;
     /// none with 0; 64 if left out.
     #[serde(default = "looked_at")]
     pub gate_samples: usize,
+    /// What a language model continues after each epoch; if left out a line end, or the first token where the
+    /// vocabulary has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// How many tokens a language model writes after the prompt; none with 0; 200 if left out.
+    #[serde(default = "written")]
+    pub sample_length: usize,
 }
 
 /// All of a [`Config`] that a trainer needs to know.
@@ -188,6 +199,7 @@ impl TrainingConfig {
             label_smoothing: 0.0,
             average: None,
             carry_state: false,
+            reset_state: 0.0,
             non_finite: NonFinite::Stop,
         }
     }
@@ -201,7 +213,7 @@ impl Default for CheckpointConfig {
 
 impl Default for ReportConfig {
     fn default() -> Self {
-        ReportConfig { gate_samples: looked_at() }
+        ReportConfig { gate_samples: looked_at(), prompt: None, sample_length: written() }
     }
 }
 
@@ -285,6 +297,10 @@ impl TrainingConfig {
         let seed = self.seed;
         expect(i64::try_from(seed).is_ok(), "training.seed", seed, "at most 2^63 - 1")?;
         decay("training.label_smoothing", self.label_smoothing)?;
+        decay("training.reset_state", self.reset_state)?;
+        let expected = "0 without training.carry_state: every batch begins with states of zeros";
+        let fits = self.carry_state || self.reset_state == 0.0;
+        expect(fits, "training.reset_state", self.reset_state, expected)?;
         self.average.map_or(Ok(()), |average| decay("training.average", average))
     }
 }
@@ -299,6 +315,7 @@ impl Config {
         self.data.check()?;
         self.model.validate()?;
         self.check_measures()?;
+        self.check_prompt()?;
         let options = LossOptions::default().with_label_smoothing(self.training.label_smoothing);
         Ok(self.model.head.check_loss_options(&options)?)
     }
@@ -310,6 +327,20 @@ impl Config {
     pub(crate) fn check_measures(&self) -> Result<()> {
         let metrics = head_metrics(&self.model.head, &self.metrics)?;
         metrics.direction_of(&self.monitor).map(drop)
+    }
+
+    /// Checks that a language model can read the prompt.
+    fn check_prompt(&self) -> Result<()> {
+        let input = self.model.input.samples();
+        let (Some(prompt), Some(tokenizer)) = (&self.report.prompt, input.tokenizer()) else {
+            return Ok(());
+        };
+        let found = match tokenizer.encode(prompt) {
+            Ok(tokens) if !tokens.is_empty() => return Ok(()),
+            Ok(_) => format!("{prompt:?}"),
+            Err(error) => format!("{prompt:?} ({error})"),
+        };
+        expect(false, "report.prompt", found, "a text of one token of the vocabulary or more")
     }
 
     /// Checks what [`Config::check`] does, that data, model and training fit each other, and that this
@@ -330,7 +361,8 @@ impl Config {
         expect(valid < count, "data.validation", valid, expected)?;
         let expected = "0 with training.carry_state: the validation set is drawn at random, and streams are \
                         of samples that follow each other";
-        expect(!self.training.carry_state || valid == 0, "data.validation", valid, expected)?;
+        let is_random = self.training.carry_state && dataset.train.windows().is_none();
+        expect(!is_random || valid == 0, "data.validation", valid, expected)?;
         let left = count - valid;
         let expected = format!("1 to {left}, the number of samples to train on");
         let batch_size = self.training.batch_size;
@@ -340,6 +372,10 @@ impl Config {
 
 fn one<T: From<u8>>() -> T {
     1.into()
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 fn loss() -> String {
@@ -356,6 +392,10 @@ fn two() -> usize {
 
 fn looked_at() -> usize {
     64
+}
+
+fn written() -> usize {
+    200
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! How good a model is on some samples: its loss and its metrics.
 
 use candle_core::Device;
-use fgn_data::{Batches, Order, Samples};
-use fgn_nn::Mode;
+use fgn_data::{Batches, Order, Samples, Windows};
 
 use crate::error::{Error, Result};
 use crate::learner::{Learner, Pass};
 use crate::loss_sum::LossSum;
-use crate::metrics::{Breakdown, Measures, MetricInfo, Metrics};
+use crate::metrics::{Breakdown, Direction, Measures, MetricInfo, Metrics, Unit};
 
 /// How good a model is on some samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +26,20 @@ impl Evaluation {
     /// The mean loss over all targets.
     pub fn loss(&self) -> f64 {
         self.measures.loss()
+    }
+
+    /// Adds what was measured with a state that goes on from window to window, each under its name after
+    /// `streaming_`.
+    fn add_streaming(&mut self, streaming: Measures) {
+        let loss = MetricInfo::new("loss", "loss", Direction::Lower, Unit::Number);
+        let infos: Vec<MetricInfo> = [loss].into_iter().chain(self.metrics.clone()).collect();
+        for info in infos {
+            let value = streaming.get(&info.name).unwrap_or(f64::NAN);
+            let (name, label) =
+                (format!("streaming_{}", info.name), format!("streaming {}", info.label));
+            self.measures = self.measures.clone().with(&name, value);
+            self.metrics.push(MetricInfo { name, label, ..info });
+        }
     }
 
     /// The value of a metric, by its name.
@@ -58,27 +71,66 @@ pub fn evaluate_with<M: Learner>(
 ) -> Result<Evaluation> {
     let frozen = model.frozen()?;
     let model = frozen.as_ref().unwrap_or(model);
-    let device = device_of(model);
-    let (mut loss, mut metrics) = (LossSum::default(), metrics);
+    let mut metrics = metrics;
     let size = EVALUATION_BATCH.min(samples.len());
-    for batch in Batches::new(samples, Order::AsGiven, size, &device)? {
+    let loss = pass(model, samples, Order::AsGiven, size, &mut metrics)?;
+    if loss.targets() == 0 {
+        return Err(Error::NoTargets { samples: samples.name().to_owned() });
+    }
+    let mut found = Evaluation {
+        targets: loss.targets(),
+        measures: metrics.measures(loss.mean()),
+        metrics: metrics.infos(),
+        breakdowns: metrics.breakdowns(),
+    };
+    if let Some(windows) = samples.windows().filter(|_| model.carries_state()) {
+        let names: Vec<String> = found.metrics.iter().map(|info| info.name.clone()).collect();
+        found.add_streaming(streaming(model, windows, model.metrics(&names)?)?);
+    }
+    Ok(found)
+}
+
+/// One pass, with what each batch leaves where the samples are streams.
+fn pass<M: Learner>(
+    model: &M,
+    samples: &dyn Samples,
+    order: Order,
+    size: usize,
+    metrics: &mut Metrics,
+) -> Result<LossSum> {
+    let (mut loss, mut carried) = (LossSum::default(), Vec::new());
+    for batch in Batches::new(samples, order, size, &device_of(model))? {
         let batch = batch?;
-        let pass = Pass { mode: Mode::Eval, carried: &mut Vec::new(), label_smoothing: 0.0 };
+        if order != Order::Streams {
+            carried.clear();
+        }
+        let pass = Pass::evaluation(&mut carried);
         let scored = model.forward(&batch, pass)?;
         loss.add(&scored)?;
         if let Some(prediction) = scored.prediction.as_ref().filter(|_| scored.targets > 0) {
             metrics.update(prediction, batch.target())?;
         }
     }
-    if loss.targets() == 0 {
-        return Err(Error::NoTargets { samples: samples.name().to_owned() });
-    }
-    Ok(Evaluation {
-        targets: loss.targets(),
-        measures: metrics.measures(loss.mean()),
-        metrics: metrics.infos(),
-        breakdowns: metrics.breakdowns(),
-    })
+    Ok(loss)
+}
+
+/// Measures one long sequence as a few streams, each so long that how it begins hardly counts.
+fn streaming<M: Learner>(
+    model: &M,
+    windows: &dyn Windows,
+    mut metrics: Metrics,
+) -> Result<Measures> {
+    const STEPS: u64 = 8192;
+    const MOST: u64 = 16;
+    let steps = windows.steps();
+    let streams = (steps / STEPS).clamp(1, MOST);
+    // Windows divide the streams, as far as they do, so that no step is left out.
+    let window = steps.div_ceil(streams).div_ceil(steps.div_ceil(streams).div_ceil(512));
+    let window = usize::try_from(window).unwrap_or(usize::MAX);
+    let samples = windows.cut(0..steps, window)?;
+    let size = (streams as usize).min(samples.len());
+    let loss = pass(model, &*samples, Order::Streams, size, &mut metrics)?;
+    Ok(metrics.measures(loss.mean()))
 }
 
 /// Where a model's parameters are.

@@ -113,6 +113,7 @@ mod tests {
             "early_stopping.patience",
             "checkpoint.every_steps",
             "report.gate_samples",
+            "report.sample_length",
             "model.input.kind",
             "model.input.channels",
             "model.dense.size",

@@ -8,6 +8,7 @@ use fgn_schema::{Batch, Prediction};
 
 use crate::durable::replace_file;
 use crate::error::{Error, Result};
+use crate::generation::GeneratedText;
 use crate::metrics::Metrics;
 use crate::optimizer::groups::NamedRows;
 
@@ -87,6 +88,21 @@ pub trait Learner {
         Ok(None)
     }
 
+    /// A text of `length` tokens that continues `prompt`, sampled by `seed`; without a prompt, one that begins a line.
+    /// None for a model that writes no texts; by default none does.
+    ///
+    /// # Errors
+    /// A prompt with symbols that the vocabulary lacks.
+    fn generate(
+        &self,
+        prompt: Option<&str>,
+        length: usize,
+        seed: u64,
+    ) -> Result<Option<GeneratedText>> {
+        let _ = (prompt, length, seed);
+        Ok(None)
+    }
+
     /// Writes the model to a file; by default all parameters, as safetensors.
     ///
     /// # Errors
@@ -110,16 +126,34 @@ pub struct Pass<'a> {
     /// The states that the batch before left, outside the graph. It is empty at the beginning of an epoch, and
     /// always where `training.carry_state` is off. What the model leaves here is what the next batch finds.
     pub carried: &'a mut Vec<Tensor>,
+    /// In training, the probability with which a sequence begins anew: what was carried for it is not used.
+    pub reset_state: f64,
     /// The share of a target's weight that is given to all classes alike; 0 in evaluation.
     pub label_smoothing: f64,
+}
+
+impl<'a> Pass<'a> {
+    /// Evaluation.
+    pub fn evaluation(carried: &'a mut Vec<Tensor>) -> Pass<'a> {
+        Pass { mode: Mode::Eval, carried, reset_state: 0.0, label_smoothing: 0.0 }
+    }
 }
 
 /// The loss of a batch, and what was predicted for it.
 pub struct Scored {
     /// The mean loss, a scalar.
     pub loss: Tensor,
+    /// What is added to the loss that is differentiated, a scalar, if anything is. It is reported nowhere.
+    pub penalty: Option<Tensor>,
     /// How many targets it is the mean of.
     pub targets: usize,
     /// What metrics compare with the batch's first target; none for a model without such metrics.
     pub prediction: Option<Prediction>,
+}
+
+impl Scored {
+    /// That mean loss of so many targets, without a penalty.
+    pub fn new(loss: Tensor, targets: usize, prediction: Option<Prediction>) -> Scored {
+        Scored { loss, penalty: None, targets, prediction }
+    }
 }

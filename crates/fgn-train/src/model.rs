@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{HeadConfig, LayerTrace, LossOptions, Model, ModelInput, State};
+use fgn_nn::{HeadConfig, LayerTrace, LossOptions, Mode, Model, ModelInput, State};
 use fgn_schema::Batch;
 
 use crate::error::Result;
+use crate::generation::{self, GeneratedText};
 use crate::learner::{Learner, Pass, Scored};
 use crate::metrics::Metrics;
 use crate::optimizer::groups::NamedRows;
@@ -16,9 +17,16 @@ impl Learner for Model {
         self.parameters()
     }
 
-    fn forward(&self, batch: &Batch, pass: Pass<'_>) -> Result<Scored> {
+    fn forward(&self, batch: &Batch, mut pass: Pass<'_>) -> Result<Scored> {
         let carried = std::mem::take(pass.carried);
-        let before = (!carried.is_empty()).then(|| State::new(carried, false));
+        let mut before = (!carried.is_empty()).then(|| State::new(carried, false));
+        if let (Some(state), Mode::Train(generator)) = (&mut before, &mut pass.mode)
+            && pass.reset_state > 0.0
+        {
+            let is_reset = |_: &usize| generator.next_f64() < pass.reset_state;
+            let reset: Vec<usize> = (0..batch.size()).filter(is_reset).collect();
+            *state = state.reset(&reset)?;
+        }
         let mut input = ModelInput::new(batch.input()).with_target(batch.target());
         if let Some(state) = &before {
             input = input.with_state(state);
@@ -28,7 +36,8 @@ impl Learner for Model {
         let options = LossOptions::default().with_label_smoothing(pass.label_smoothing);
         let loss = self.loss(&output.prediction, batch.target(), &options)?;
         let prediction = Some(output.prediction.detach());
-        Ok(Scored { loss: loss.mean, targets: loss.targets, prediction })
+        let scored = Scored::new(loss.mean, loss.targets, prediction);
+        Ok(Scored { penalty: output.penalty, ..scored })
     }
 
     fn metrics(&self, names: &[String]) -> Result<Metrics> {
@@ -95,6 +104,15 @@ impl Learner for Model {
             Some(_) => Ok(None),
             None => Ok(Some(self.features(batch.input())?.tensor().clone())),
         }
+    }
+
+    fn generate(
+        &self,
+        prompt: Option<&str>,
+        length: usize,
+        seed: u64,
+    ) -> Result<Option<GeneratedText>> {
+        generation::generate(self, prompt, length, seed)
     }
 
     fn summary(&self) -> String {

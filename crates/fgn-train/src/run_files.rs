@@ -12,10 +12,12 @@ pub const MODEL: &str = "model.safetensors";
 pub const CURVES: &str = "curves.svg";
 /// A [`GateRecord`](crate::GateRecord) a line.
 pub const GATES: &str = "gates.jsonl";
+/// A [`TextSample`](crate::TextSample) a line.
+pub const SAMPLES: &str = "samples.jsonl";
 /// The report.
 pub const REPORT: &str = "report.html";
 /// The folder of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
 /// The files whose presence says that a folder holds a run.
-pub const ALL: [&str; 6] = [CONFIG, METRICS, MODEL, CURVES, GATES, REPORT];
+pub const ALL: [&str; 7] = [CONFIG, METRICS, MODEL, CURVES, GATES, SAMPLES, REPORT];

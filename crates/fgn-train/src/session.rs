@@ -17,6 +17,7 @@ use crate::gates::recorder::GateRecorder;
 use crate::observer::Observer;
 use crate::recorder::{Recorder, Resumed};
 use crate::run_folder;
+use crate::text_samples::SampleRecorder;
 use crate::train::Trained;
 use crate::trainer::{End, Trainer};
 
@@ -164,7 +165,8 @@ impl Session {
     }
 
     /// Trains to the end and evaluates the model on the test set; or, once `interrupt` is set, trains to the
-    /// end of a step. The run folder and its `gates.jsonl` are written first, then `observer` is called.
+    /// end of a step. The run folder with its `gates.jsonl` and `samples.jsonl` is written first, then `observer` is
+    /// called.
     ///
     /// # Errors
     /// Those of [`Trainer::run`], and files that cannot be written.
@@ -177,7 +179,8 @@ impl Session {
         let folder = recorder.folder().to_owned();
         trainer.interrupt_on(interrupt);
         let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
-        let mut observers = (recorder, (gates, observer));
+        let samples = SampleRecorder::new(&folder, &config.report, config.training.seed);
+        let mut observers = (recorder, (gates, (samples, observer)));
         let end = trainer.run(&dataset, &mut observers)?;
         let step = trainer.state().step();
         let trained = match end {

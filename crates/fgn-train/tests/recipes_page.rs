@@ -4,7 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use fgn_data::{DataConfig, IdxOptions, ImageOptions, SeriesOptions, Task};
+use fgn_data::{
+    DataConfig, DialogueOptions, DocumentOptions, IdxOptions, ImageOptions, PairOptions,
+    SeriesOptions, Task, TextOptions, TokenizerOptions,
+};
 use fgn_nn::{
     DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig, ModelConfig, RecurrentConfig,
 };
@@ -70,6 +73,11 @@ fn every_key_is_on_the_page() {
         ("Top level", keys::<Config>("")),
         ("`[data]`", keys::<DataConfig>("")),
         ("`[data.series]`", keys::<SeriesOptions>("")),
+        ("`[data.documents]`", keys::<DocumentOptions>("")),
+        ("`[data.pairs]`", keys::<PairOptions>("")),
+        ("`[data.text]`", keys::<TextOptions>("")),
+        ("`[data.dialogues]`", keys::<DialogueOptions>("")),
+        ("`[data.text.tokenizer]`", keys::<TokenizerOptions>("")),
         ("`[data.images]`", keys::<ImageOptions>("")),
         ("`[data.idx]`", keys::<IdxOptions>("")),
         ("`[training]`", keys::<TrainingConfig>("")),

@@ -10,7 +10,8 @@ use super::workspace::{Dependency, Package};
 const RULES: &[Rule] = &[
     //    the crate      of the workspace's crates it may use                                of other people's
     rule("fgn-core",    &[],                                                                OnlyOptional(&["serde"])),
-    rule("fgn-schema",  &[],                                                                Only(&["candle-core", "serde", "thiserror"])),
+    rule("fgn-schema",  &[],                                                                Only(&["candle-core", "serde", "thiserror",
+                                                                                                 "tokenizers"])),
     rule("fgn-kernels", &["fgn-core"],                                                      AllBut(&["candle-nn"])),
     rule("fgn-nn",      &["fgn-core", "fgn-kernels", "fgn-schema"],                         AllBut(&[])),
     rule("fgn-data",    &["fgn-schema"],                                                    AllBut(&["candle-nn"])),

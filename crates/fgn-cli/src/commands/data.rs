@@ -16,6 +16,7 @@ use crate::output::{in_line, print, print_json};
 use crate::saved_images::save;
 use crate::settings;
 use crate::stdin::Source;
+use crate::texts;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -23,6 +24,7 @@ Examples:
   fgn data mnist
   fgn data fashion-mnist/     data of your own, read as `fgn train --data` would read it
   fgn data mnist --save 3     also writes three test images to the current folder, as PNG files
+  fgn data shakespeare        the vocabulary and the beginning of a text
   fgn data emnist/ --set data.idx.transpose=true
   fgn data photos --set data.images.size=[28,28]
   fgn data steps.csv --set data.series.id=who --set data.series.target=kind
@@ -102,6 +104,9 @@ fn json(dataset: &Dataset, saved: &[String]) -> Result<Value> {
                 schema.target.names().iter().cloned().zip(counts.into_iter().map(Value::from));
             object["classes"] = named.collect::<Map<_, _>>().into();
         }
+        if schema.input.tokenizer().is_some() {
+            object["tokens"] = texts::tokens(part)?.into();
+        }
         described.insert(name.into(), object);
     }
     Ok(json!({
@@ -111,6 +116,7 @@ fn json(dataset: &Dataset, saved: &[String]) -> Result<Value> {
         "features": dataset.train.features(),
         "constant": found.constant,
         "alike": indistinct(&*dataset.train, found.input.as_ref())?,
+        "vocabulary": texts::vocabulary(&*dataset.train),
         "parts": described,
         "saved": saved,
     }))
@@ -141,14 +147,18 @@ fn described(dataset: &Dataset) -> Result<String> {
             in_line(&alike)
         );
     }
+    text += &texts::described(&**train)?;
     for (name, part) in parts(dataset) {
         text += &format!("{name:9} {} samples{}\n", grouped(part.len()), counted(part)?);
     }
     Ok(text)
 }
 
-/// The number of samples of each class as text, where each sample has a class.
+/// The number of samples of each class as text, where each sample has a class; of texts, the number of tokens.
 fn counted(samples: &dyn Samples) -> Result<String> {
+    if samples.schema().input.tokenizer().is_some() && class_counts(samples)?.is_none() {
+        return Ok(format!("  ({} tokens)", grouped(texts::tokens(samples)? as usize)));
+    }
     let Some(counts) = class_counts(samples)? else { return Ok(String::new()) };
     let counted = samples.schema().target.names().iter().zip(counts);
     let counted: Vec<_> =

@@ -28,6 +28,7 @@ Examples:
   fgn eval runs/mnist-1
   fgn eval runs/mnist-1 --json | python3 -m json.tool
   fgn eval runs/series-1 --data measured-later.csv
+  fgn eval runs/booking-1 --data booking-oov                 another data set's test part
   fgn eval runs/series-1 --predictions predictions.csv
   fgn eval weights.safetensors --data measured-later.csv     a file of `fgn export`
 
@@ -44,9 +45,9 @@ With --json: {\"accuracy\":0.97,\"loss\":0.1,\"targets\":50,\"breakdowns\":[{\"r
 pub(crate) struct EvalArgs {
     /// The run folder; or, with --data, a file that `fgn export` wrote
     run: PathBuf,
-    /// Evaluate on this file or folder instead of the run's test part; if it has parts, on its test part. - for
-    /// a table on standard input
-    #[arg(long, value_name = "PATH")]
+    /// Evaluate on this file, folder or built-in data set instead of the run's test part; if it has parts, on its
+    /// test part. - for a table on standard input
+    #[arg(long, value_name = "SOURCE")]
     data: Option<PathBuf>,
     /// What standard input holds, as the ending of a file: csv, tsv or parquet
     #[arg(long, value_name = "ENDING", requires = "data")]

@@ -1,9 +1,11 @@
 //! The commands, one a file: their arguments, and what they do.
 
+pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod export;
+pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod predict;
 pub(crate) mod recipes;

@@ -10,6 +10,7 @@ use fgn_nn::{Answer, Model};
 use fgn_train::{DataConfig, Override, TrainedModel, override_data, predict_file};
 use serde_json::Value;
 
+use super::generate::is_language_model;
 use crate::complete;
 use crate::error::{Error, Result};
 use crate::output::{in_line, print, print_error, print_json};
@@ -62,6 +63,9 @@ impl PredictArgs {
     pub(crate) fn run(self, device: &Device) -> Result<ExitCode> {
         let TrainedModel { model, data, .. } = TrainedModel::open(&self.run, device)?;
         let data = override_data(&data, &self.overrides()?)?;
+        if is_language_model(&model) {
+            return Err(Error::Continues { run: self.run });
+        }
         let model = model.frozen()?;
         let input = model.config().input.samples();
         let format = stdin::format(self.format.as_deref(), input, &self.files)?;

@@ -11,3 +11,4 @@ mod place;
 mod programs;
 mod runs;
 mod sweeps;
+mod texts;

@@ -250,7 +250,9 @@ fn images_in_a_folder_a_class() {
     done.fails_with(&["steps.csv", "images of 16 x 16 pixels"]);
     assert!(done.out.starts_with("photos/frame/7.png: frame\n"), "{}", done.out);
     fs::write(place.path("notes.txt"), "").unwrap();
-    place.fgn(&["predict", "run", "notes.txt"]).fails_with(&["notes.txt", "no reader", "(.csv"]);
+    place.fgn(&["predict", "run", "notes.txt"]).fails_with(&["notes.txt", "for images of 16 x 16"]);
+    fs::write(place.path("notes.doc"), "").unwrap();
+    place.fgn(&["predict", "run", "notes.doc"]).fails_with(&["notes.doc", "no reader", "(.csv"]);
 
     let found = place.fgn(&["data", "photos", "--set", "data.images.size=[16,16]"]).succeeds().out;
     assert!(found.contains("images of 16 x 16 pixels") && found.contains("frame: 4"), "{found}");

@@ -85,7 +85,8 @@ fn every_result_is_there_as_json() {
         (&found["training"]["epochs"], &found["model"]["input"]["kind"]),
         (&10.into(), &"image-rows".into())
     );
-    assert_eq!(document(place.fgn(&["data", "--json"])), json!({ "names": ["mnist"] }));
+    let names: Vec<_> = fgn_data::names().collect();
+    assert_eq!(document(place.fgn(&["data", "--json"])), json!({ "names": names }));
     let found = document(place.fgn(&["data", "data", "--json"]));
     assert_eq!(found["input"], "images of 28 x 28 pixels");
     assert_eq!(

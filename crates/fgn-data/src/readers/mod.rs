@@ -6,12 +6,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fgn_schema::InputSchema;
+use fgn_schema::Schema;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::{Error, Result};
-use crate::reader::{Like, ReadProgress, Reader};
+use crate::reader::{Like, ReadProgress, Reader, describe, has_ending};
 use crate::samples::Samples;
 use crate::share::Share;
 
@@ -77,63 +77,79 @@ macro_rules! readers {
                 }
             }
 
-            /// Opens the data at a path, by the first reader that accepts it.
+            /// Which reader is for a path: see [`choose`].
+            fn reader(&self, path: &Path, schema: Option<&Schema>) -> Result<Option<&'static str>> {
+                let is_open = schema.is_none();
+                choose(path, is_open, &[$(Candidate {
+                    name: stringify!($name),
+                    what: <$file::$reader>::READS,
+                    reads: reads::<$file::$reader>(path)?,
+                    claims: claims::<$file::$reader>(path)?,
+                    suits: schema.is_none_or(<$file::$reader>::suits),
+                    is_given: !is_default(&self.$name),
+                }),*])
+            }
+
+            /// Opens the data at a path.
             pub(crate) fn open_path(
                 &self,
                 path: &Path,
                 progress: &mut dyn FnMut(ReadProgress<'_>),
             ) -> Result<Dataset> {
                 let split = TestSplit { share: self.test, seed: self.seed };
+                let reader = self.reader(path, None)?;
                 $(
-                    if reads::<$file::$reader>(path)? {
+                    if reader == Some(stringify!($name)) {
                         return <$file::$reader>::open(path, &self.$name, split, progress);
                     }
                 )*
                 Err(no_reader(path))
             }
 
-            /// Reads other samples, for a model trained on some that are like them. The reader is chosen by
-            /// `path` and by what the model reads; of data in parts the test part is read.
-            ///
-            /// # Errors
-            /// A path that no reader reads, or only one for other models; whatever reading gives, and samples
-            /// that are not alike.
-            pub fn read(
+            /// Reads the samples at a path, for a model trained on some that are like them.
+            pub(crate) fn read_path(
                 &self,
                 path: &Path,
                 like: &Like,
                 progress: &mut dyn FnMut(ReadProgress<'_>),
             ) -> Result<Arc<dyn Samples>> {
-                check_readable(path)?;
-                let input = like.schema.input;
+                let reader = self.reader(path, Some(&like.schema))?;
                 $(
-                    if <$file::$reader>::suits(input) && reads::<$file::$reader>(path)? {
+                    if reader == Some(stringify!($name)) {
                         return read_like::<$file::$reader>(path, &self.$name, like, progress);
                     }
                 )*
                 match [$(reads::<$file::$reader>(path)?),*].contains(&true) {
-                    true => Err(other_kind(path, input, &[$(<$file::$reader>::suits(input)),*])),
+                    true => Err(other_kind(path, &like.schema, &[$(<$file::$reader>::suits(&like.schema)),*])),
                     false => Err(no_reader(path)),
                 }
             }
 
-            /// Writes down what follows from the data, so that later data is read alike, from anywhere: the
-            /// source as an absolute path, and what the reader [settles](Reader::settle).
-            ///
-            /// # Errors
-            /// [`Error::Option`] for a path that is not UTF-8.
-            pub fn settle(&mut self, dataset: &Dataset) -> Result<()> {
-                if !self.is_path() {
-                    return Ok(());
+            /// Writes down what the reader for a path [settles](Reader::settle).
+            pub(crate) fn settle_path(&mut self, path: &Path, dataset: &Dataset) -> Result<()> {
+                if let Some(reader) = self.reader(path, None)? {
+                    self.settle_as(reader, dataset);
                 }
-                self.source = DataConfig::absolute(self.source.as_ref())?;
+                Ok(())
+            }
+
+            /// Checks that the reader of that name is for what the model reads.
+            pub(crate) fn check_reader(reader: &str, origin: &str, like: &Like) -> Result<()> {
                 $(
-                    if reads::<$file::$reader>(self.source.as_ref())? {
-                        <$file::$reader>::settle(&mut self.$name, dataset);
-                        return Ok(());
+                    if reader == stringify!($name) {
+                        return like.check_reader::<$file::$reader>(origin);
                     }
                 )*
                 Ok(())
+            }
+
+            /// Writes down what the reader of that name [settles](Reader::settle).
+            pub(crate) fn settle_as(&mut self, reader: &str, dataset: &Dataset) {
+                $(
+                    if reader == stringify!($name) && <$file::$reader>::suits(dataset.train.schema()) {
+                        <$file::$reader>::settle(&mut self.$name, dataset);
+                    }
+                )*
             }
         }
 
@@ -144,16 +160,65 @@ macro_rules! readers {
     };
 }
 
-// The registry of readers: one line each. The first that accepts a path reads it, so that those come first that
-// look closest.
+// The registry of readers: one line each. Those come first that look closest.
 readers! {
     idx: idx::Idx,
     series: series::Tables,
+    documents: documents::Documents,
+    pairs: pairs::Pairs,
+    text: text::Corpora,
+    dialogues: dialogues::Dialogues,
     images: images::ImageFolders,
+}
+
+/// A reader that may be for a path.
+struct Candidate {
+    name: &'static str,
+    /// What it reads.
+    what: &'static str,
+    /// Whether it reads what is there.
+    reads: bool,
+    /// Whether it knows it by an ending.
+    claims: bool,
+    /// Whether its samples can be for the model.
+    suits: bool,
+    /// Whether it has options that are not as if left out.
+    is_given: bool,
+}
+
+/// The reader for a path: among those that know it by an ending, the one whose options are given; else the first that
+/// reads it. `is_open` says that no model limits the choice.
+///
+/// # Errors
+/// [`Error::Table`] for options of several readers, or for a file that none of those reads whose options are given.
+fn choose(path: &Path, is_open: bool, candidates: &[Candidate]) -> Result<Option<&'static str>> {
+    let suitable = || candidates.iter().filter(|candidate| candidate.suits && candidate.reads);
+    let given: Vec<_> =
+        suitable().filter(|it| it.claims && it.is_given).map(|it| it.name).collect();
+    let wrong =
+        |found, expected| Err(Error::Table { at: path.display().to_string(), found, expected });
+    let other = candidates.iter().find(|it| it.is_given && is_open && path.is_file());
+    match (&given[..], suitable().next(), other) {
+        ([one], ..) => Ok(Some(*one)),
+        ([], Some(first), Some(other)) if first.claims => wrong(
+            format!("{}, but options for data.{}", first.what, other.name),
+            other.what.to_owned(),
+        ),
+        ([], first, _) => Ok(first.map(|first| first.name)),
+        _ => wrong(
+            format!("options for several readers: data.{}", given.join(", data.")),
+            "those of one".into(),
+        ),
+    }
 }
 
 fn reads<R: Reader>(path: &Path) -> Result<bool> {
     Ok(R::accepts(path) || R::parts(path)?.is_some())
+}
+
+/// Whether it is by an ending that a reader knows what is there: that of a file, or of a part of data.
+fn claims<R: Reader>(path: &Path) -> Result<bool> {
+    Ok(has_ending(path, R::ENDINGS) && !path.is_dir() || R::parts(path)?.is_some())
 }
 
 fn read_like<R: Reader>(
@@ -182,8 +247,8 @@ fn no_reader(path: &Path) -> Error {
     }
 }
 
-/// The error for a path that is read for other models than one for `input`; `suits` says which readers are for it.
-fn other_kind(path: &Path, input: InputSchema, suits: &[bool]) -> Error {
+/// The error for a path that is read for other models than one for `schema`; `suits` says which readers are for it.
+fn other_kind(path: &Path, schema: &Schema, suits: &[bool]) -> Error {
     let ending = path.extension().map(|ending| ending.to_string_lossy());
     let readers = READS.iter().zip(suits).filter(|&(_, suits)| *suits);
     Error::OtherKind {
@@ -193,7 +258,7 @@ fn other_kind(path: &Path, input: InputSchema, suits: &[bool]) -> Error {
             Some(ending) => format!("a file (.{ending})"),
             None => "a file".into(),
         },
-        input: input.to_string(),
+        input: describe(schema),
         expected: readers.map(|(reads, _)| *reads).collect::<Vec<_>>().join("; or "),
     }
 }

@@ -1,13 +1,15 @@
 //! Text files of fields between delimiters.
 
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use csv::{ByteRecord, ErrorKind, Reader, ReaderBuilder};
 
+use super::format::TextFormat;
 use super::row::{Field, Table, check_columns};
 use crate::error::{Error, Result};
 use crate::names::shortened;
@@ -28,19 +30,23 @@ pub(super) struct Csv {
     first_is_row: bool,
     /// Where the row begins, or the blank lines before it.
     start: u64,
+    lines: RefCell<Option<Lines>>,
     size: u64,
 }
 
 impl Csv {
-    pub(super) fn open(path: &Path, delimiter: u8, header: bool) -> Result<Csv> {
+    pub(super) fn open(path: &Path, delimiter: u8, format: TextFormat) -> Result<Csv> {
         let name = path.display().to_string();
         let unreadable = |source| Error::Read { file: name.clone(), source };
         let file = File::open(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         let left = Arc::new(AtomicU64::new(LONGEST_ROW));
         let bytes = Limited { bytes: file, left: left.clone() };
-        let reader =
-            ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(bytes);
+        let reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .quoting(format.quotes)
+            .has_headers(false)
+            .from_reader(bytes);
         let mut csv = Csv {
             path: path.to_owned(),
             name,
@@ -48,14 +54,15 @@ impl Csv {
             left,
             columns: Vec::new(),
             row: ByteRecord::new(),
-            first_is_row: !header,
+            first_is_row: !format.header,
             start: 0,
+            lines: RefCell::new(None),
             size,
         };
         if !csv.read()? {
             return Err(Error::Empty { origin: csv.name });
         }
-        csv.columns = match header {
+        csv.columns = match format.header {
             true => (0..csv.row.len())
                 .map(|column| Ok(csv.text(column)?.trim().to_owned()))
                 .collect::<Result<_>>()?,
@@ -73,20 +80,16 @@ impl Csv {
     }
 
     /// The row's line. The reader does not count blank lines before a row, so they are counted in the file:
-    /// once, as it is asked for by an error alone.
+    /// where somebody asks, and from the row on that was asked for last.
     fn line(&self) -> u64 {
-        let Ok(file) = File::open(&self.path) else {
-            return self.reader.position().line();
-        };
-        let (mut line, mut at) = (1, 0);
-        for byte in BufReader::new(file).bytes().map_while(io::Result::ok) {
-            if at >= self.start && byte != b'\n' && byte != b'\r' {
-                break;
-            }
-            line += u64::from(byte == b'\n');
-            at += 1;
+        let mut lines = self.lines.borrow_mut();
+        if lines.is_none() {
+            *lines = File::open(&self.path).ok().map(Lines::new);
         }
-        line
+        match &mut *lines {
+            Some(lines) => lines.up_to(self.start),
+            None => self.reader.position().line(),
+        }
     }
 
     fn text(&self, column: usize) -> Result<&str> {
@@ -136,12 +139,38 @@ impl Table for Csv {
         Ok(Field::of_text(self.text(column)?))
     }
 
-    fn position(&self) -> String {
-        format!("line {}", self.line())
+    fn place(&self) -> (&'static str, u64) {
+        ("line", self.line())
     }
 
     fn progress(&self) -> (u64, u64) {
         (self.reader.position().byte(), self.size)
+    }
+}
+
+/// Counts the lines of a file.
+struct Lines {
+    bytes: BufReader<File>,
+    at: u64,
+    line: u64,
+}
+
+impl Lines {
+    fn new(file: File) -> Lines {
+        Lines { bytes: BufReader::new(file), at: 0, line: 1 }
+    }
+
+    /// The line of the first byte from `start` on that ends no line. `start` never falls.
+    fn up_to(&mut self, start: u64) -> u64 {
+        while let Some(&byte) = self.bytes.fill_buf().ok().and_then(<[u8]>::first) {
+            if self.at >= start && byte != b'\n' && byte != b'\r' {
+                break;
+            }
+            self.line += u64::from(byte == b'\n');
+            self.at += 1;
+            self.bytes.consume(1);
+        }
+        self.line
     }
 }
 

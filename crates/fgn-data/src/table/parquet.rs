@@ -121,8 +121,8 @@ impl Table for Parquet {
         Ok(Field::Stored(stored))
     }
 
-    fn position(&self) -> String {
-        format!("row {}", self.done)
+    fn place(&self) -> (&'static str, u64) {
+        ("row", self.done)
     }
 
     fn progress(&self) -> (u64, u64) {

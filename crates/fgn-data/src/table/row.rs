@@ -16,8 +16,14 @@ pub(crate) trait Table {
     /// A field of the current row.
     fn field(&self, column: usize) -> Result<Field<'_>>;
 
+    /// What a row is called, and the number of the current one: `("line", 7)`.
+    fn place(&self) -> (&'static str, u64);
+
     /// Where the current row is: `line 7`.
-    fn position(&self) -> String;
+    fn position(&self) -> String {
+        let (unit, number) = self.place();
+        format!("{unit} {number}")
+    }
 
     /// How much of the file is read, and how much there is.
     fn progress(&self) -> (u64, u64);
@@ -26,8 +32,13 @@ pub(crate) trait Table {
 /// The content of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Field<'a> {
-    /// Nothing, or a word for it: `NA`, say.
+    /// Nothing.
+    #[cfg_attr(
+        not(any(feature = "parquet", test)),
+        expect(dead_code, reason = "text files hold text")
+    )]
     Missing,
+    /// Text without the white space around it. It may be empty.
     Text(&'a str),
     #[cfg_attr(
         not(any(feature = "parquet", test)),
@@ -75,11 +86,8 @@ pub(super) fn check_columns(file: &str, columns: &[String]) -> Result<()> {
 
 impl Field<'_> {
     /// A field of a text file, where everything is text.
-    pub(super) fn of_text(text: &str) -> Field<'_> {
-        match text.trim() {
-            "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "NULL" | "?" => Field::Missing,
-            text => Field::Text(text),
-        }
+    pub(crate) fn of_text(text: &str) -> Field<'_> {
+        Field::Text(text.trim())
     }
 
     /// As a finite number, the `f64` nearest to it; none where it is missing.
@@ -89,6 +97,7 @@ impl Field<'_> {
     pub(crate) fn number(self) -> std::result::Result<Option<f64>, String> {
         let number = match self {
             Field::Missing => return Ok(None),
+            Field::Text(text) if is_missing(text) => return Ok(None),
             Field::Text(text) => return parsed(text).map(Some),
             Field::Stored(stored) => match stored {
                 Stored::Bool(is_so) => f64::from(u8::from(is_so)),
@@ -102,10 +111,19 @@ impl Field<'_> {
         if number.is_finite() { Ok(Some(number)) } else { Err(number.to_string()) }
     }
 
+    /// As a text for people; none where it is empty. `NA` and `?` are texts.
+    pub(crate) fn text(self) -> Option<String> {
+        match self {
+            Field::Text(text) => Some(text.to_owned()).filter(|text| !text.is_empty()),
+            field => field.name(),
+        }
+    }
+
     /// As a name; none where it is missing.
     pub(crate) fn name(self) -> Option<String> {
         match self {
             Field::Missing => None,
+            Field::Text(text) if is_missing(text) => None,
             Field::Text(text) => Some(text.to_owned()),
             Field::Stored(stored) => Some(match stored {
                 Stored::Bool(is_so) => is_so.to_string(),
@@ -117,6 +135,11 @@ impl Field<'_> {
             }),
         }
     }
+}
+
+/// Whether a text says that there is no number or name.
+fn is_missing(text: &str) -> bool {
+    matches!(text, "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "NULL" | "?")
 }
 
 /// The finite number that a text is, in decimal digits: `-1.5e3`.
@@ -202,5 +225,17 @@ mod tests {
         }
         assert_eq!(Field::of_text(" \u{a0}").number(), Ok(None));
         assert_eq!(Field::of_text("  a b ").name().as_deref(), Some("a b"));
+        for missing in ["", " ", "NA", "null", "?"] {
+            assert_eq!(Field::of_text(missing).name(), None, "{missing}");
+        }
+    }
+
+    #[test]
+    fn a_word_for_nothing_is_a_text_still() {
+        for text in ["NA", "?", "null", "nan"] {
+            assert_eq!(Field::of_text(text).text().as_deref(), Some(text));
+        }
+        assert_eq!((Field::of_text(" \t").text(), Field::Missing.text()), (None, None));
+        assert_eq!(Field::Stored(Stored::Integer(-7)).text().as_deref(), Some("-7"));
     }
 }

@@ -14,6 +14,7 @@ use crate::check;
 use crate::dense::Linear;
 use crate::dropout::Mode;
 use crate::error::{Error, Result};
+use crate::logits::{largest, softmax};
 use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
 use crate::parameters::Parameters;
 
@@ -196,22 +197,8 @@ impl ClassificationHead {
 fn logits(prediction: &Prediction) -> Result<&Padded> {
     match prediction {
         Prediction::Logits(logits) => Ok(logits),
-        _ => Err(Error::Prediction { found: "values", expected: "logits" }),
+        _ => Err(Error::Prediction { found: prediction.kind(), expected: "logits" }),
     }
-}
-
-/// In `f64`, so that the sum is 1 to the last digit of an `f32`.
-fn softmax(logits: &[f32]) -> Vec<f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| (power / sum) as f32).collect()
-}
-
-/// The index of the largest value, the first of several; 0 where there is none.
-fn largest(values: &[f32]) -> usize {
-    let larger = |best, index| if values[index] > values[best] { index } else { best };
-    (1..values.len()).fold(0, larger)
 }
 
 /// Whether the names are whole numbers, but not their indices.
@@ -224,14 +211,6 @@ fn are_other_numbers(names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn probabilities_sum_to_one_whatever_the_logits() {
-        for logits in [[0.0, 0.0, 0.0], [1e30, -1e30, 0.0], [-700.0, -701.0, -702.0]] {
-            let probabilities = softmax(&logits);
-            assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{probabilities:?}");
-        }
-    }
 
     #[test]
     fn a_data_set_may_have_fewer_classes_and_names_must_agree() {

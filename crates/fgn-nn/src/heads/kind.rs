@@ -12,7 +12,7 @@ use crate::dropout::Mode;
 use crate::error::Result;
 use crate::loss::{Loss, LossOptions};
 use crate::parameters::Parameters;
-use crate::recurrent::State;
+use crate::recurrent::{RecurrentConfig, State};
 
 /// A kind of head: its configuration, from which the head is built.
 ///
@@ -53,6 +53,15 @@ pub trait HeadKind: Debug {
     /// # Errors
     /// [`Error::Mismatch`](crate::Error::Mismatch) with the targets that it is for.
     fn accepts(&self, targets: &TargetSchema) -> Result<()>;
+
+    /// Checks that it can follow such a recurrent layer: by default any.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a field that does not fit the layer's.
+    fn accepts_recurrent(&self, recurrent: &RecurrentConfig) -> Result<()> {
+        let _ = recurrent;
+        Ok(())
+    }
 
     /// Checks that its loss has these options: by default, no label smoothing.
     ///
@@ -111,6 +120,15 @@ pub trait Head: Debug + Send + Sync {
         target: Option<&Padded>,
         mode: &mut Mode<'_>,
     ) -> Result<Prediction>;
+
+    /// What is added to the loss in training, a scalar: a penalty on large outputs, say. By default nothing is.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for outputs of another shape.
+    fn penalty(&self, encoded: &Encoded<'_>) -> Result<Option<Tensor>> {
+        let _ = encoded;
+        Ok(None)
+    }
 
     /// The mean loss of a prediction. Steps that are padding do not count.
     ///

@@ -2,11 +2,13 @@
 //!
 //! A new kind is one file here and one line in the registry below, which declares the file.
 
+mod adaptive;
 mod answer;
 mod kind;
 mod outputs;
 
 pub use answer::Answer;
+pub use decoder::Attention;
 use fgn_schema::{Statistics, TargetSchema};
 pub use kind::{Encoded, Head, HeadKind};
 use serde::{Deserialize, Serialize};
@@ -90,6 +92,8 @@ macro_rules! registry {
 registry! {
     classification::Classification "classification"
     regression::Regression "regression"
+    next_token::NextToken "next-token"
+    decoder::Decoder "decoder"
 }
 
 impl HeadConfig {

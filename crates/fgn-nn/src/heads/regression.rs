@@ -205,7 +205,7 @@ impl RegressionHead {
 fn values(prediction: &Prediction) -> Result<&Padded> {
     match prediction {
         Prediction::Values(values) => Ok(values),
-        _ => Err(Error::Prediction { found: "logits", expected: "values" }),
+        _ => Err(Error::Prediction { found: prediction.kind(), expected: "values" }),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Sequences of tokens.
 
-use candle_core::{DType, Var};
-use fgn_schema::{InputSchema, Padded, Statistics};
+use candle_core::{DType, Tensor, Var};
+use fgn_schema::{InputSchema, Padded, Statistics, Tokenizer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::kind::{InputKind, InputLayer};
-use crate::check::{size, wrong_shape};
+use crate::check::{check, probability, size, wrong_shape};
+use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::init::uniform;
 use crate::parameters::Parameters;
@@ -17,18 +18,41 @@ use crate::sequences::Sequences;
 ///
 /// The parameter is `{name}.embedding.weight [num_embeddings, embedding_dim]`, as in PyTorch, drawn from
 /// `U[-0.1, 0.1]`.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
     /// The size of the vocabulary: tokens are less than it.
     pub num_embeddings: usize,
     /// The size of each token's vector.
     pub embedding_dim: usize,
+    /// In training, the probability with which a token's vector is zero wherever the token is in a batch; the others
+    /// are divided by `1 − dropout` (Gal & Ghahramani 2016; Merity, Keskar & Socher 2018).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropout: f64,
+    /// What makes tokens of texts, where samples are texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<Tokenizer>,
+}
+
+impl Embedding {
+    /// Vectors of `embedding_dim` values for so many tokens, without dropout.
+    pub fn new(num_embeddings: usize, embedding_dim: usize) -> Self {
+        Self { num_embeddings, embedding_dim, dropout: 0.0, tokenizer: None }
+    }
+}
+
+/// The name of the parameter of an input layer that is called `input`.
+pub(crate) fn weight(input: &str) -> String {
+    format!("{input}.embedding.weight")
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl InputKind for Embedding {
     fn stand_in() -> InputSchema {
-        InputSchema::Tokens { vocabulary: 2 }
+        InputSchema::tokens(2)
     }
 
     fn complete(
@@ -36,17 +60,30 @@ impl InputKind for Embedding {
         samples: &InputSchema,
         _: &Statistics,
     ) -> Option<Map<String, Value>> {
-        let InputSchema::Tokens { vocabulary } = *samples else { return None };
-        Some(Map::from_iter([("num_embeddings".into(), json!(vocabulary))]))
+        let InputSchema::Tokens { vocabulary, tokenizer } = samples else { return None };
+        let mut keys = Map::from_iter([("num_embeddings".into(), json!(vocabulary))]);
+        if let Some(tokenizer) = tokenizer {
+            keys.insert("tokenizer".into(), serde_json::to_value(tokenizer).ok()?);
+        }
+        Some(keys)
     }
 
     fn validate(&self) -> Result<()> {
         size("input.num_embeddings", self.num_embeddings, 1)?;
-        size("input.embedding_dim", self.embedding_dim, 1)
+        size("input.embedding_dim", self.embedding_dim, 1)?;
+        probability("input.dropout", self.dropout)?;
+        let vocabulary = self.tokenizer.as_ref().map(Tokenizer::vocabulary);
+        check(
+            vocabulary.is_none_or(|vocabulary| vocabulary == self.num_embeddings),
+            "input.num_embeddings",
+            self.num_embeddings,
+            format!("{}, the size of the tokenizer's vocabulary", vocabulary.unwrap_or_default()),
+        )
     }
 
     fn samples(&self) -> InputSchema {
-        InputSchema::Tokens { vocabulary: self.num_embeddings }
+        let (vocabulary, tokenizer) = (self.num_embeddings, self.tokenizer.clone());
+        InputSchema::Tokens { vocabulary, tokenizer }
     }
 
     fn features(&self) -> usize {
@@ -59,22 +96,22 @@ impl InputKind for Embedding {
 
     fn build(&self, parameters: &mut Parameters, name: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let Self { num_embeddings, embedding_dim } = *self;
+        let Self { num_embeddings, embedding_dim, dropout, .. } = *self;
         let draw = |generator: &mut _| uniform(generator, num_embeddings * embedding_dim, 0.1);
-        let name = format!("{name}.embedding.weight");
-        let vectors = parameters.take(name, &[num_embeddings, embedding_dim], draw)?;
-        Ok(Box::new(Vectors { vectors }))
+        let vectors = parameters.take(weight(name), &[num_embeddings, embedding_dim], draw)?;
+        Ok(Box::new(Vectors { vectors, dropout: Dropout::new(dropout)? }))
     }
 }
 
 #[derive(Debug)]
 struct Vectors {
     vectors: Var,
+    dropout: Dropout,
 }
 
 impl InputLayer for Vectors {
     /// Besides other shapes, refuses tokens out of the vocabulary: [`Error::Token`].
-    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+    fn forward(&self, samples: &Padded, mode: &mut Mode<'_>) -> Result<Sequences> {
         let tokens = samples.tensor();
         let (batch, steps) = match *tokens.dims() {
             [batch, steps] if batch * steps > 0 => (batch, steps),
@@ -87,8 +124,16 @@ impl InputLayer for Vectors {
         if let Some(&found) = found.iter().find(|&&token| token as usize >= vocabulary) {
             return Err(Error::Token { found, last: vocabulary - 1 });
         }
-        let x = self.vectors.index_select(&flat, 0)?.reshape((steps, batch, ()))?;
-        Sequences::new(x.contiguous()?, samples.lengths().map(<[_]>::to_vec))
+        let mut x = self.vectors.index_select(&flat, 0)?;
+        if let Mode::Train(_) = mode {
+            let ones = Tensor::ones((vocabulary, 1), x.dtype(), x.device())?;
+            let masks = self.dropout.forward(&ones, mode)?;
+            x = x.broadcast_mul(&masks.index_select(&flat, 0)?)?;
+        }
+        Sequences::new(
+            x.reshape((steps, batch, ()))?.contiguous()?,
+            samples.lengths().map(<[_]>::to_vec),
+        )
     }
 }
 
@@ -98,13 +143,12 @@ mod tests {
 
     #[test]
     fn the_vocabulary_is_that_of_the_data() {
-        let schema = InputSchema::Tokens { vocabulary: 7 };
+        let schema = InputSchema::tokens(7);
         let keys = Embedding::complete(&Map::new(), &schema, &Statistics::default()).unwrap();
         assert_eq!(Value::from(keys), json!({ "num_embeddings": 7 }));
-        for (config, field) in [
-            (Embedding { num_embeddings: 0, embedding_dim: 1 }, "num_embeddings"),
-            (Embedding { num_embeddings: 1, embedding_dim: 0 }, "embedding_dim"),
-        ] {
+        for (config, field) in
+            [(Embedding::new(0, 1), "num_embeddings"), (Embedding::new(1, 0), "embedding_dim")]
+        {
             let error = config.validate().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`input.{field}` is 0")), "{error}");
         }

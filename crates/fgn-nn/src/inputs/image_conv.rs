@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::images;
 use super::kind::{InputKind, InputLayer};
 use crate::check::{check, size};
+use crate::dropout::Mode;
 use crate::error::Result;
 use crate::init::{kaiming_bound, uniform};
 use crate::parameters::Parameters;
@@ -98,7 +99,7 @@ struct Blocks {
 }
 
 impl InputLayer for Blocks {
-    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
         let images = images::checked(samples, self.size)?;
         let maps = self.second.forward(&self.first.forward(&images)?)?;
         // [B, T, width, channels]: a row of all feature maps is one step.

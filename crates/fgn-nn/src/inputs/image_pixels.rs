@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::images;
 use super::kind::{InputKind, InputLayer};
 use crate::check::check;
+use crate::dropout::Mode;
 use crate::error::Result;
 use crate::parameters::Parameters;
 use crate::random::Generator;
@@ -96,7 +97,7 @@ struct Pixels {
 }
 
 impl InputLayer for Pixels {
-    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
         let images = images::checked(samples, self.size)?;
         let pixels = images.flatten(1, 2)?.transpose(0, 1)?.contiguous()?;
         let pixels = match &self.order {

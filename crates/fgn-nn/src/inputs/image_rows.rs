@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::images;
 use super::kind::{InputKind, InputLayer};
+use crate::dropout::Mode;
 use crate::error::Result;
 use crate::parameters::Parameters;
 use crate::sequences::Sequences;
@@ -72,7 +73,7 @@ struct Rows {
 }
 
 impl InputLayer for Rows {
-    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
         let images = images::checked(samples, self.size)?;
         Sequences::new(images.flatten_from(2)?.transpose(0, 1)?.contiguous()?, None)
     }

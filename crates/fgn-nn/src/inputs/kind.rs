@@ -6,6 +6,7 @@ use candle_core::DType;
 use fgn_schema::{InputSchema, Moments, Padded, Statistics};
 use serde_json::{Map, Value};
 
+use crate::dropout::Mode;
 use crate::error::{Error, Result};
 use crate::parameters::Parameters;
 use crate::sequences::Sequences;
@@ -83,10 +84,10 @@ pub trait InputKind: Debug {
 /// An input layer: turns samples into sequences of features.
 pub trait InputLayer: Debug + Send + Sync {
     /// Samples `[B, ..]` to features `[T, B, I]`, in contiguous memory. The sequences may have other lengths
-    /// than the samples, for example after subsampling. Steps come first, although in the samples the batch
+    /// than the samples, for example after subsampling. In training a layer may drop some of them. Steps come first, although in the samples the batch
     /// does: give the sequences whole to [`Recurrent::forward`](crate::Recurrent::forward), which knows.
     ///
     /// # Errors
     /// [`Error::Shape`] for samples of another shape or an empty batch; what else its kind refuses.
-    fn forward(&self, samples: &Padded) -> Result<Sequences>;
+    fn forward(&self, samples: &Padded, mode: &mut Mode<'_>) -> Result<Sequences>;
 }

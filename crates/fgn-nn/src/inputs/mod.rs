@@ -6,6 +6,7 @@ mod images;
 mod kind;
 
 use candle_core::DType;
+pub(crate) use embedding::weight as embedding_weight;
 use fgn_schema::{InputSchema, Moments, Statistics};
 pub use kind::{InputKind, InputLayer};
 use serde::{Deserialize, Serialize};

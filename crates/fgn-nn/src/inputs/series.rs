@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::kind::{InputKind, InputLayer};
 use crate::check::{moments, size, wrong_shape};
 use crate::completion;
+use crate::dropout::Mode;
 use crate::error::{Error, Result};
 use crate::parameters::Parameters;
 use crate::scaling::Scaling;
@@ -90,7 +91,7 @@ struct Steps {
 }
 
 impl InputLayer for Steps {
-    fn forward(&self, samples: &Padded) -> Result<Sequences> {
+    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
         let x = samples.tensor();
         if !matches!(*x.dims(), [batch, steps, features] if batch * steps > 0 && features == self.features)
         {
@@ -137,7 +138,7 @@ mod tests {
         let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
         let layer = Series { features: 1, scale }.build(&mut parameters, "input")?;
         let x = Tensor::from_slice(numbers, (1, numbers.len(), 1), &Device::Cpu)?;
-        Ok(layer.forward(&x.into())?.tensor().flatten_all()?.to_vec1()?)
+        Ok(layer.forward(&x.into(), &mut Mode::Eval)?.tensor().flatten_all()?.to_vec1()?)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use fgn_schema::Padded;
 use serde_json::json;
 
 use super::*;
+use crate::dropout::Mode;
 use crate::error::Error;
 
 fn table(value: Value) -> Map<String, Value> {
@@ -68,7 +69,7 @@ fn each_kind_accepts_its_samples_alone() {
             InputSchema::Image { height: 4, width: 4, channels: 3 },
             InputSchema::Image { height: 1, width: 1, channels: 3 },
             InputSchema::Series { features: 9 },
-            InputSchema::Tokens { vocabulary: 9 },
+            InputSchema::tokens(9),
         ] {
             let error = config.accepts(&other).unwrap_err();
             assert!(matches!(error, Error::Mismatch { .. }), "{error}");
@@ -96,19 +97,19 @@ fn each_kind_makes_the_features_that_it_says() {
         let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu).unwrap();
         let layer = config.build(&mut parameters, "input").unwrap();
         assert!(parameters.list().iter().all(|(name, _)| name.starts_with("input.")));
-        let x = layer.forward(&samples).unwrap();
+        let x = layer.forward(&samples, &mut Mode::Eval).unwrap();
         let expected = [config.steps().unwrap_or(5), 2, config.features()];
         assert_eq!(x.tensor().dims(), expected, "{}", config.kind());
         assert!(x.tensor().is_contiguous() && x.lengths().is_none());
 
         // Lengths pass, or are refused where samples have none.
         let lengths = Padded::with_lengths(samples.tensor().clone(), vec![1, 1]).unwrap();
-        match (config.steps(), layer.forward(&lengths)) {
+        match (config.steps(), layer.forward(&lengths, &mut Mode::Eval)) {
             (None, found) => assert_eq!(found.unwrap().lengths(), Some(&[1, 1][..])),
             (Some(_), found) => assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}"),
         }
         let wrong = Padded::new(Tensor::zeros((1, 1, 1, 2), dtype, &Device::Cpu).unwrap());
-        assert!(matches!(layer.forward(&wrong), Err(Error::Shape { .. })));
+        assert!(matches!(layer.forward(&wrong, &mut Mode::Eval), Err(Error::Shape { .. })));
     }
 }
 
@@ -116,11 +117,11 @@ fn each_kind_makes_the_features_that_it_says() {
 fn without_a_kind_the_first_that_fits_is_taken() {
     let image = InputSchema::Image { height: 8, width: 12, channels: 1 };
     for (keys, samples, expected) in [
-        (json!({}), image, "image-rows"),
-        (json!({ "channels": [2, 3] }), image, "image-conv"),
-        (json!({ "permutation_seed": 3 }), image, "image-pixels"),
+        (json!({}), image.clone(), "image-rows"),
+        (json!({ "channels": [2, 3] }), image.clone(), "image-conv"),
+        (json!({ "permutation_seed": 3 }), image.clone(), "image-pixels"),
         (json!({}), InputSchema::Series { features: 3 }, "series"),
-        (json!({ "embedding_dim": 3 }), InputSchema::Tokens { vocabulary: 3 }, "embedding"),
+        (json!({ "embedding_dim": 3 }), InputSchema::tokens(3), "embedding"),
     ] {
         let keys = table(keys);
         let config = completed(&keys, &samples).unwrap();
@@ -152,7 +153,7 @@ fn a_kind_that_is_not_for_the_data_is_refused() {
     };
     let series = InputSchema::Series { features: 3 };
     assert_eq!(
-        refused(json!({ "kind": "embedding" }), series),
+        refused(json!({ "kind": "embedding" }), series.clone()),
         "`input.kind` is embedding, expected one for series of 3 features: series"
     );
     // Reading the table says which kinds there are.

@@ -56,6 +56,22 @@ impl State {
         &self.tensors
     }
 
+    /// The sum of both directions' states of each layer; the same state if there is one direction.
+    pub(crate) fn in_one_direction(&self) -> Result<Self> {
+        if !self.bidirectional {
+            return Ok(self.clone());
+        }
+        let pairs = self.tensors.chunks_exact(2);
+        let tensors = pairs.map(|pair| Ok((&pair[0] + &pair[1])?)).collect::<Result<_>>()?;
+        Ok(Self { bidirectional: false, tensors })
+    }
+
+    /// The states of those sequences, one or more times each: `sequences: [N]` in `U32`.
+    pub(crate) fn select(&self, sequences: &Tensor) -> Result<Self> {
+        let tensors = self.tensors.iter().map(|tensor| Ok(tensor.index_select(sequences, 1)?));
+        Ok(Self { tensors: tensors.collect::<Result<_>>()?, ..*self })
+    }
+
     /// The same numbers, outside the computation graph: no gradient passes.
     pub fn detach(&self) -> Self {
         let tensors = self.tensors.iter().map(Tensor::detach).collect();

@@ -131,6 +131,11 @@ impl Stream {
         Ok(())
     }
 
+    /// How many bytes of parameters a step reads.
+    pub fn bytes(&self) -> usize {
+        self.weights.bytes()
+    }
+
     /// The states of all sequences, as [`Recurrent::forward`] takes them.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ fn input_layer(config: impl Into<InputConfig>) {
     let vars = [parameters.list(), from_ref(&samples)].concat();
     check_gradients(&vars, || {
         let samples = Padded::new(samples.1.as_tensor().clone());
-        layer.forward(&samples).unwrap().tensor().clone()
+        layer.forward(&samples, &mut Mode::Eval).unwrap().tensor().clone()
     });
 }
 
@@ -70,10 +70,12 @@ fn series() {
 #[test]
 fn embedding() {
     let mut parameters = parameters(1);
-    let config = InputConfig::from(Embedding { num_embeddings: 5, embedding_dim: 3 });
+    let config = InputConfig::from(Embedding::new(5, 3));
     let layer = config.build(&mut parameters, "input").unwrap();
     let tokens = Tensor::new(&[[1u32, 2, 0, 4], [3, 4, 4, 0]], &Device::Cpu).unwrap().into();
-    check_gradients(parameters.list(), || layer.forward(&tokens).unwrap().tensor().clone());
+    check_gradients(parameters.list(), || {
+        layer.forward(&tokens, &mut Mode::Eval).unwrap().tensor().clone()
+    });
 }
 
 /// The loss of a head, of a sample or of each step that is not padding.

@@ -23,7 +23,8 @@ fn assert_close(found: &Tensor, expected: &Tensor) {
 
 fn steps(config: &InputConfig, images: &Tensor) -> Vec<Vec<Vec<f64>>> {
     let layer = config.build(&mut parameters(1), "input").unwrap();
-    let steps = layer.forward(&Padded::new(images.clone())).unwrap().tensor().clone();
+    let steps =
+        layer.forward(&Padded::new(images.clone()), &mut Mode::Eval).unwrap().tensor().clone();
     let batch = images.dims()[0];
     assert_eq!(steps.dims(), [config.steps().unwrap(), batch, config.features()]);
     steps.to_vec3().unwrap()
@@ -96,7 +97,7 @@ fn rows_of_feature_maps(in_channels: usize) {
     scramble(parameters.list());
     let images = random(&[2, 8, 12, in_channels], 2);
     let samples = if in_channels == 1 { images.squeeze(3).unwrap() } else { images.clone() };
-    let found = layer.forward(&Padded::new(samples)).unwrap();
+    let found = layer.forward(&Padded::new(samples), &mut Mode::Eval).unwrap();
 
     // The same with Candle's convolution, channels first.
     let list = parameters.list();

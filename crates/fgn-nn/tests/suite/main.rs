@@ -3,6 +3,7 @@
 
 mod common;
 mod config;
+mod decoder;
 mod foreign;
 mod gradients;
 mod init;
@@ -12,4 +13,5 @@ mod model_file;
 mod parameters;
 mod recurrent;
 mod sequences;
+mod text;
 mod vocabulary;

@@ -22,7 +22,7 @@ fn series() -> Series {
 }
 
 fn embedding() -> Embedding {
-    Embedding { num_embeddings: 5, embedding_dim: 3 }
+    Embedding::new(5, 3)
 }
 
 fn dense() -> Option<DenseConfig> {

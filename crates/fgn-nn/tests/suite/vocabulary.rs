@@ -13,7 +13,7 @@ const VOCABULARY: usize = 50_257;
 
 #[test]
 fn a_step_over_fifty_thousand_tokens_and_classes() {
-    let input = Embedding { num_embeddings: VOCABULARY, embedding_dim: 4 };
+    let input = Embedding::new(VOCABULARY, 4);
     let head = Classification { per_step: true, ..Classification::new(VOCABULARY) };
     let config = ModelConfig::new(input, RecurrentConfig::new(AnyCell::FGN, 3), head);
     let model = Model::new(&config, 1, DType::F32, &Device::Cpu).unwrap();
@@ -67,14 +67,12 @@ fn a_step_over_fifty_thousand_tokens_and_classes() {
 
 #[test]
 fn the_largest_vocabulary_is_that_of_the_schema() {
-    let config = |num_embeddings| {
-        InputConfig::from(Embedding { num_embeddings, embedding_dim: 1 }).validate()
-    };
+    let config = |num_embeddings| InputConfig::from(Embedding::new(num_embeddings, 1)).validate();
     config(MAX_SIZE).unwrap();
     let error = config(MAX_SIZE + 1).unwrap_err();
     assert!(matches!(error, Error::Config { .. }));
     let expected = "`input.num_embeddings` is 16777217, expected 1 to 16777216";
     assert_eq!(error.to_string(), expected);
-    let whole = InputConfig::from(Embedding { num_embeddings: VOCABULARY, embedding_dim: 1 });
-    whole.accepts(&InputSchema::Tokens { vocabulary: VOCABULARY }).unwrap();
+    let whole = InputConfig::from(Embedding::new(VOCABULARY, 1));
+    whole.accepts(&InputSchema::tokens(VOCABULARY)).unwrap();
 }

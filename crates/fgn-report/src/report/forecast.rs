@@ -2,7 +2,6 @@
 
 use candle_core::{DType, Device};
 use fgn_data::{Forecast, Samples};
-use fgn_nn::Mode;
 use fgn_schema::{InputSchema, Prediction};
 use fgn_train::{Learner, Pass};
 use maud::html;
@@ -36,7 +35,7 @@ pub(super) struct Continuation {
 /// None if the samples are not windows of longer sequences.
 pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Result<Option<Section>> {
     let test = &of.dataset.test;
-    let (Some(forecast), InputSchema::Series { .. }) = (test.forecast(), test.schema().input)
+    let (Some(forecast), InputSchema::Series { .. }) = (test.forecast(), &test.schema().input)
     else {
         return Ok(None);
     };
@@ -108,7 +107,8 @@ pub(super) fn continuations<M: Learner>(
     let indices: Vec<u32> = (first..=index).filter(|&at| samples.group(at) == group).collect();
     let device = model.parameters().first().map_or(Device::Cpu, |(_, var)| var.device().clone());
     let batch = samples.batch(&indices, &device)?;
-    let pass = Pass { mode: Mode::Eval, carried: &mut Vec::new(), label_smoothing: 0.0 };
+    let mut carried = Vec::new();
+    let pass = Pass::evaluation(&mut carried);
     let Some(Prediction::Values(predicted)) = model.forward(&batch, pass)?.prediction else {
         return Ok(Vec::new());
     };

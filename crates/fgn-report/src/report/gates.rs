@@ -143,7 +143,7 @@ pub(super) fn layer_name(layer: usize, reverse: bool) -> String {
     format!("layer {}{}", layer + 1, if reverse { ", reverse" } else { "" })
 }
 
-fn role<M>(of: &Subject<'_, M>, name: &str) -> &'static str {
+pub(super) fn role<M>(of: &Subject<'_, M>, name: &str) -> &'static str {
     match of.roles.get(name) {
         Some(Role::Forget) => "forget gate: how much of the memory is retained",
         Some(Role::Forgetting) => "forgetting gate: weighs the output by the input alone",

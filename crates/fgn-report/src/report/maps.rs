@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use fgn_core::Role;
 use fgn_data::Samples;
-use fgn_nn::{LayerTrace, Mode, Trace};
+use fgn_nn::{LayerTrace, Trace};
 use fgn_schema::{Batch, Prediction};
 use fgn_train::{Learner, Pass, argmax, softmax};
 use maud::{Markup, html};
@@ -119,7 +119,7 @@ fn example<M: Learner>(of: &Subject<'_, M>, index: u32) -> Result<Example> {
                 .map(|pixel| pixel_colour(pixel))
                 .collect()
         }
-        (Seen::Tokens(ids), _) => {
+        (Seen::Tokens { tokens: ids, .. }, _) => {
             let last = ids.iter().copied().max().unwrap_or(0).max(1);
             let colour = |&id: &u32| raster::colour(f64::from(id) / f64::from(last));
             Some(ids.iter().take(traced).map(colour).collect())
@@ -154,7 +154,8 @@ fn pixel_colour(pixel: &[f64]) -> Option<[u8; 3]> {
 
 /// The prediction for a sample beside its target.
 fn predicted<M: Learner>(of: &Subject<'_, M>, batch: &Batch) -> Result<Markup> {
-    let pass = Pass { mode: Mode::Eval, carried: &mut Vec::new(), label_smoothing: 0.0 };
+    let mut carried = Vec::new();
+    let pass = Pass::evaluation(&mut carried);
     let prediction = of.model.forward(batch, pass)?.prediction;
     let target = batch.target().tensor();
     Ok(match prediction {

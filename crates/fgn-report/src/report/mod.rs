@@ -4,6 +4,9 @@ mod confusion;
 mod curves;
 mod forecast;
 mod gates;
+mod generated;
+mod held_out;
+mod indicators;
 mod maps;
 mod mistakes;
 mod outcomes;
@@ -11,6 +14,7 @@ mod page;
 mod plot;
 mod raster;
 mod residuals;
+mod running_text;
 mod sample;
 mod section;
 mod subject;
@@ -18,13 +22,17 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
+mod text_gates;
+mod token_losses;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
 
 use fgn_data::Dataset;
 use fgn_train::run_files::REPORT;
-use fgn_train::{Config, FinalMetrics, Learner, read_gates, read_metrics, replace_file};
+use fgn_train::{
+    Config, FinalMetrics, Learner, read_gates, read_metrics, read_samples, replace_file,
+};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -32,8 +40,9 @@ use outcomes::Predicted;
 use subject::{Subject, Training};
 
 /// Writes `report.html` into the run folder `folder`, and gives its path: the configuration, how training
-/// went, how `model` does on the test samples of `dataset`, its worst mistakes, and what its gates do. Of
-/// the folder, `metrics.jsonl` and `gates.jsonl` are read, as far as they are there.
+/// went, how `model` does on the test samples of `dataset`, its worst mistakes, and what its gates do; of a language
+/// model, what it wrote, and what it expects of the test part. Of the folder, `metrics.jsonl`, `gates.jsonl` and
+/// `samples.jsonl` are read, as far as they are there.
 ///
 /// It makes one more pass over the test samples.
 ///
@@ -54,30 +63,40 @@ fn write<M: Learner>(
     model: &M,
     dataset: &Dataset,
 ) -> Result<PathBuf> {
+    let finished = FinalMetrics::read(folder)?;
     let of = Subject {
         training,
         model,
         dataset,
         history: read_metrics(folder)?,
-        epoch: FinalMetrics::read(folder)?.map(|metrics| metrics.epoch),
+        epoch: finished.as_ref().map(|metrics| metrics.epoch),
+        streaming: finished.and_then(|metrics| subject::streaming(&metrics.test)),
         gates: read_gates(folder)?,
         roles: subject::roles(model, &dataset.test)?,
         outcomes: outcomes::measure(model, &dataset.test, model.metrics(&training.metrics)?)?,
     };
     let mut sections = vec![summary::section(&of), curves::section(&of)?];
+    sections.extend(generated::section(&read_samples(folder)?));
     match &of.outcomes.predicted {
         Predicted::Classes(confusion) => sections.push(confusion::section(&of, confusion)),
         Predicted::Values(residuals) => sections.push(residuals::section(&of, residuals)?),
         Predicted::Other => {}
     }
     sections.extend(forecast::section(&of)?);
-    sections.extend([
-        mistakes::section(&of)?,
-        gates::spreads(&of)?,
-        gates::memories(&of)?,
-        maps::section(&of)?,
-        summary::configuration(training),
-    ]);
+    let gates = [gates::spreads(&of)?, gates::memories(&of)?];
+    match held_out::read(model, &dataset.test)? {
+        Some(text) => {
+            sections.push(token_losses::section(&text));
+            sections.extend(gates);
+            sections.push(text_gates::section(&of, &text)?);
+        }
+        None => {
+            sections.push(mistakes::section(&of)?);
+            sections.extend(gates);
+            sections.push(maps::section(&of)?);
+        }
+    }
+    sections.push(summary::configuration(training));
     let file = folder.join(REPORT);
     replace_file(&file, page::page(&training.name, &of.subtitle(), &sections).as_bytes())?;
     Ok(file)

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use fgn_data::{Batches, Order, Samples, statistics};
-use fgn_nn::Mode;
-use fgn_schema::{Padded, Prediction};
+use fgn_schema::{Padded, Prediction, TargetSchema};
 use fgn_train::{EVALUATION_BATCH, Learner, Measures, MetricInfo, Metrics, Pass, argmax, softmax};
 
 use super::text::short_among;
@@ -110,7 +109,8 @@ pub(super) fn measure<M: Learner>(
     loop {
         let indices = batches.indices().to_vec();
         let Some(batch) = batches.next().transpose()? else { break };
-        let how = Pass { mode: Mode::Eval, carried: &mut Vec::new(), label_smoothing: 0.0 };
+        let mut carried = Vec::new();
+        let how = Pass::evaluation(&mut carried);
         let scored = model.forward(&batch, how)?;
         let loss = scored.loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         pass.loss += loss * scored.targets as f64;
@@ -128,6 +128,8 @@ struct Sums {
     targets: usize,
     metrics: Metrics,
     per_step: bool,
+    /// Whether the targets are classes or values, which are compared with the predictions one by one.
+    compares: bool,
     predicted: Predicted,
     mistakes: Worst,
     /// The first sample of each class.
@@ -144,6 +146,10 @@ impl Sums {
             targets: 0,
             metrics,
             per_step: false,
+            compares: matches!(
+                samples.schema().target,
+                TargetSchema::Class { .. } | TargetSchema::Value { .. }
+            ),
             predicted: Predicted::Other,
             mistakes: Worst::default(),
             first: BTreeMap::new(),
@@ -154,6 +160,9 @@ impl Sums {
     fn add(&mut self, indices: &[u32], prediction: &Prediction, target: &Padded) -> Result<()> {
         self.metrics.update(prediction, target)?;
         self.per_step = prediction.is_per_step();
+        if !self.compares {
+            return Ok(());
+        }
         let (output, targets) = prediction.rows(target)?;
         let rows = rows(indices, prediction)?;
         match prediction {

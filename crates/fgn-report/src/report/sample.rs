@@ -7,21 +7,20 @@ use maud::{Markup, html};
 use plotters::style::RGBColor;
 
 use super::raster;
+use super::text::shortened;
 use crate::error::Result;
 
 /// A sample's own values, without padding.
 pub(super) enum Seen {
     /// As a `data:` address; and its size, which the picture may be scaled down from.
-    Image {
-        picture: String,
-        width: usize,
-        height: usize,
-    },
+    Image { picture: String, width: usize, height: usize },
     /// `rows[step][feature]`.
-    Series {
-        rows: Vec<Vec<f64>>,
+    Series { rows: Vec<Vec<f64>> },
+    Tokens {
+        tokens: Vec<u32>,
+        /// What they are called; a text, where they are one.
+        text: String,
     },
-    Tokens(Vec<u32>),
     /// Something that there is no picture of.
     Other,
 }
@@ -74,8 +73,13 @@ impl Seen {
             InputSchema::Series { .. } => {
                 Seen::Series { rows: kept(&first)?.to_dtype(DType::F64)?.to_vec2()? }
             }
-            InputSchema::Tokens { .. } => {
-                Seen::Tokens(kept(&first)?.to_dtype(DType::U32)?.to_vec1()?)
+            InputSchema::Tokens { ref tokenizer, .. } => {
+                let tokens: Vec<u32> = kept(&first)?.to_dtype(DType::U32)?.to_vec1()?;
+                let text = match tokenizer {
+                    Some(tokenizer) => shortened(&tokenizer.decode(&tokens), LETTERS),
+                    None => listed(&tokens),
+                };
+                Seen::Tokens { tokens, text }
             }
             _ => Seen::Other,
         })
@@ -89,11 +93,14 @@ impl Seen {
                 html! { img class=(class) src=(picture) alt=(label) loading="lazy"; }
             }
             Seen::Series { rows } => lines(rows, label),
-            Seen::Tokens(tokens) => html! { code.tokens { (listed(tokens)) } },
+            Seen::Tokens { text, .. } => html! { code.tokens { (text) } },
             Seen::Other => html! {},
         }
     }
 }
+
+/// Letters of a text.
+const LETTERS: usize = 300;
 
 /// Tokens in a row, of many the first.
 fn listed(tokens: &[u32]) -> String {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use fgn_core::Role;
 use fgn_data::{Dataset, Samples};
-use fgn_train::{CheckpointConfig, Config, EpochMetrics, GateRecord, Learner, MetricInfo, Result};
+use fgn_train::{
+    CheckpointConfig, Config, EpochMetrics, GateRecord, Learner, Measures, MetricInfo, Result,
+};
 use serde::Serialize;
 
 use super::outcomes::Outcomes;
@@ -44,6 +46,8 @@ pub(super) struct Subject<'a, M> {
     pub(super) history: Vec<EpochMetrics>,
     /// The epoch whose model this is, of a finished training; of an interrupted one, it is that of the last epoch.
     pub(super) epoch: Option<usize>,
+    /// What a finished training measured on the test part with a state that goes on from sample to sample.
+    pub(super) streaming: Option<Measures>,
     pub(super) gates: Vec<GateRecord>,
     /// What each gate is for, by its name in the cell's equations.
     pub(super) roles: BTreeMap<String, Role>,
@@ -76,6 +80,18 @@ const LONGEST: usize = 80;
 /// The name of an output: the data set's, or its index.
 pub(super) fn output_name(names: &[String], output: usize) -> String {
     names.get(output).cloned().unwrap_or_else(|| output.to_string())
+}
+
+/// Of the measures on the test part, those with a state that goes on from sample to sample, by their own names.
+pub(super) fn streaming(test: &Measures) -> Option<Measures> {
+    let mut found = Measures::new(test.get("streaming_loss")?);
+    for (name, value) in test.iter() {
+        match name.strip_prefix("streaming_") {
+            Some(name) if name != "loss" => found = found.with(name, value),
+            _ => {}
+        }
+    }
+    Some(found)
 }
 
 /// What each gate of a model is for, from a short look at the first of some samples.

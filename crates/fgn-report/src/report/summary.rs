@@ -1,5 +1,7 @@
 //! What came out, in a few numbers; and the configuration that it came of.
 
+use fgn_data::Samples as _;
+use fgn_schema::TargetSchema;
 use fgn_train::{EpochMetrics, Learner, MetricInfo};
 use maud::{Markup, html};
 
@@ -13,15 +15,25 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
     let (history, outcomes) = (&of.history, &of.outcomes);
     let seconds: f64 = history.iter().map(|epoch| epoch.seconds).sum();
     let speed = history.iter().map(|epoch| epoch.samples_per_second).sum::<f64>();
-    let rows = if outcomes.per_step { "steps" } else { "samples" };
+    let rows = match of.dataset.test.schema().target {
+        TargetSchema::NextToken { .. } => "tokens",
+        _ if outcomes.per_step => "steps",
+        _ => "samples",
+    };
     let mut tiles = Vec::new();
     for info in &outcomes.metrics {
         let found = outcomes.measures.get(&info.name).unwrap_or(f64::NAN);
         let note = format!("of {} test {rows}", grouped(outcomes.targets));
         tiles.push(tile(&format!("Test {}", info.label), info.format(found), note));
     }
-    let loss = loss().format(outcomes.measures.loss());
-    tiles.push(tile("Test loss", loss, "mean over the test part".into()));
+    let test_loss = loss().format(outcomes.measures.loss());
+    tiles.push(tile("Test loss", test_loss, "mean over the test part".into()));
+    for info in outcomes.metrics.iter().chain([&loss()]) {
+        if let Some(value) = of.streaming.as_ref().and_then(|measures| measures.get(&info.name)) {
+            let note = "the state goes on through the test part".into();
+            tiles.push(tile(&format!("Streaming {}", info.label), info.format(value), note));
+        }
+    }
     let monitored = of.monitored();
     let best = best_epoch(history, &monitored);
     if let Some(best) = best {

@@ -1,19 +1,17 @@
 //! The observer that writes `gates.jsonl`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use fgn_data::{Dataset, Samples};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::observe::{gate_samples, record_gates};
 use super::record::GateRecord;
-use crate::durable::replace_file;
+use crate::epoch_lines::{self, EpochRecord};
 use crate::epoch_metrics::EpochMetrics;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::learner::Learner;
 use crate::observer::{Observer, TrainingPlan};
 use crate::run_files::GATES;
@@ -39,16 +37,7 @@ impl GateRecorder {
 impl<M: Learner> Observer<M> for GateRecorder {
     /// What was written after the checkpoint that the training resumes from is written again.
     fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
-        let Some(text) = read(&self.file)? else {
-            return Ok(());
-        };
-        let mut kept = String::new();
-        for record in records(&text, &self.file) {
-            if record.epoch <= plan.history.len() {
-                kept += &line(&record, &self.file)?;
-            }
-        }
-        if kept == text { Ok(()) } else { replace_file(&self.file, kept.as_bytes()) }
+        epoch_lines::take_back::<GateRecord>(&self.file, plan.history.len())
     }
 
     fn epoch(&mut self, metrics: &EpochMetrics, model: &M) -> Result<()> {
@@ -58,58 +47,31 @@ impl<M: Learner> Observer<M> for GateRecorder {
         let start = Instant::now();
         let record = record_gates(metrics.epoch, model, &*self.samples, self.count)?;
         let record = GateRecord { part: self.part.into(), ..record };
-        let line = line(&record, &self.file)?;
-        // In one piece, so that whoever reads meets whole lines.
-        let file = OpenOptions::new().append(true).create(true).open(&self.file);
-        let written = file.and_then(|mut file| {
-            file.write_all(line.as_bytes())?;
-            file.sync_data()
-        });
-        written.map_err(Error::io("write", &self.file))?;
+        epoch_lines::append(&self.file, &record)?;
         let share = start.elapsed().as_secs_f64() / metrics.seconds;
         debug!("looked at the gates of {} samples: {share:.4} of the epoch", record.samples);
         Ok(())
     }
 }
 
+impl EpochRecord for GateRecord {
+    fn epoch(&self) -> usize {
+        self.epoch
+    }
+}
+
 /// The records in a run folder, epoch by epoch; none if it has no file of them.
+///
+/// # Errors
+/// A file that cannot be read.
 pub fn read_gates(folder: &Path) -> Result<Vec<GateRecord>> {
-    let file = folder.join(GATES);
-    let text = read(&file)?;
-    Ok(text.map_or_else(Vec::new, |text| records(&text, &file)))
-}
-
-fn read(file: &Path) -> Result<Option<String>> {
-    match fs::read(file) {
-        // A kill can leave half of a line.
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", file)(error)),
-    }
-}
-
-/// The records of whole lines, of each epoch the first, as long as these come in their order.
-fn records(text: &str, file: &Path) -> Vec<GateRecord> {
-    let mut records: Vec<GateRecord> = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        match serde_json::from_str::<GateRecord>(line) {
-            Ok(record) if records.last().is_none_or(|last| last.epoch < record.epoch) => {
-                records.push(record);
-            }
-            Ok(record) => warn!("{}:{number}: epoch {} again", file.display(), record.epoch),
-            Err(error) => warn!("{}:{number} is left out: {error}", file.display()),
-        }
-    }
-    records
-}
-
-fn line(record: &GateRecord, file: &Path) -> Result<String> {
-    let line = serde_json::to_string(record);
-    Ok(line.map_err(|error| Error::io("write", file)(error.into()))? + "\n")
+    epoch_lines::read(&folder.join(GATES))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use fgn_nn::Model;
 
     use super::*;

@@ -3,9 +3,11 @@
 //! [`Metric`] says what a metric provides; everything else, from the console to the report, takes its name, label,
 //! unit and value from there.
 
+mod likelihood;
 mod measures;
 mod metric;
 mod set;
+mod tokens;
 mod values;
 
 use fgn_schema::TargetSchema;
@@ -33,6 +35,11 @@ registry! {
     mae::MeanAbsoluteError "mae"
     rmse::RootMeanSquareError "rmse"
     r2::R2 "r2"
+    perplexity::Perplexity "perplexity"
+    bits::Bits "bits"
+    exact_match::ExactMatch "exact_match"
+    token_accuracy::TokenAccuracy "token_accuracy"
+    reply_accuracy::ReplyAccuracy "reply_accuracy"
 }
 
 /// The names of all metrics.
@@ -55,6 +62,8 @@ mod tests {
         let targets = [
             TargetSchema::Class { names: names(), per_step: false },
             TargetSchema::Value { names: names(), per_step: false },
+            TargetSchema::Sequence { vocabulary: 2, tokenizer: None },
+            TargetSchema::NextToken { vocabulary: 2 },
         ];
         for name in metric_names() {
             let mut found = targets.iter().filter_map(|target| find(name, target).flatten());

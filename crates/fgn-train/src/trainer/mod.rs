@@ -10,7 +10,7 @@ use fgn_schema::Batch;
 use serde::Serialize;
 use tracing::info;
 
-use crate::config::{Config, NonFinite, Settings};
+use crate::config::{Config, NonFinite, Settings, TrainingConfig};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::evaluation::{EVALUATION_BATCH, Evaluation, device_of};
@@ -149,7 +149,8 @@ impl<M: Learner> Trainer<M> {
             self.state.untrained_loss = self.probe(&dataset.train)?;
         }
         while self.state.epoch <= self.settings.training.epochs && !self.state.stopped {
-            let mut batches = self.batches(&dataset.train)?;
+            let samples = self.epoch_samples(&dataset.train)?;
+            let mut batches = self.batches(&*samples)?;
             while batches.len() > 0 {
                 let step = self.next_step(&mut batches)?;
                 observer.step(&step)?;
@@ -199,7 +200,8 @@ impl<M: Learner> Trainer<M> {
             Mode::Train(_) => training.label_smoothing,
             Mode::Eval => 0.0,
         };
-        let pass = Pass { mode, carried: &mut self.carried, label_smoothing };
+        let reset_state = training.reset_state;
+        let pass = Pass { mode, carried: &mut self.carried, reset_state, label_smoothing };
         let scored = self.model.forward(batch, pass)?;
         if !training.carry_state {
             self.carried.clear();
@@ -280,10 +282,12 @@ impl<M: Learner> Trainer<M> {
         }
     }
 
-    /// Measures the model on `samples` as it is; as streams where states are carried.
+    /// Measures the model on `samples` as it is; as streams where states are carried, but for windows of one long
+    /// sequence: those are short of memory, as in the evaluation at the end.
     fn measure(&mut self, samples: &dyn Samples) -> Result<Measures> {
         let training = self.settings.training;
-        let (order, size) = match training.carry_state {
+        let is_streams = training.carry_state && samples.windows().is_none();
+        let (order, size) = match is_streams {
             true => (Order::Streams, training.batch_size),
             false => (Order::AsGiven, EVALUATION_BATCH),
         };
@@ -293,6 +297,9 @@ impl<M: Learner> Trainer<M> {
         for batch in Batches::new(samples, order, size, &self.device)? {
             let batch = batch?;
             let scored = self.forward(&batch, Mode::Eval)?;
+            if !is_streams {
+                self.carried.clear();
+            }
             losses.add(&scored)?;
             if let Some(prediction) = scored.prediction.as_ref().filter(|_| scored.targets > 0) {
                 metrics.update(prediction, batch.target())?;
@@ -302,6 +309,20 @@ impl<M: Learner> Trainer<M> {
             return Err(Error::NoTargets { samples: samples.name().to_owned() });
         }
         Ok(metrics.measures(losses.mean()))
+    }
+
+    /// What the epoch trains on: all training samples. Of one long sequence with carried states they begin somewhere
+    /// else in each epoch, as long as that leaves as many batches.
+    fn epoch_samples(&self, train: &Arc<dyn Samples>) -> Result<Arc<dyn Samples>> {
+        let TrainingConfig { carry_state, batch_size, seed, .. } = self.settings.training;
+        let Some(windows) = train.windows().filter(|_| carry_state) else {
+            return Ok(train.clone());
+        };
+        let rows = windows.len() / batch_size * batch_size;
+        let steps = rows as u64 * windows.window() as u64;
+        let Some(spare) = windows.steps().checked_sub(steps) else { return Ok(train.clone()) };
+        let start = randomness::offset(seed, self.state.epoch, spare + 1);
+        Ok(windows.cut(start..start + steps, windows.window())?)
     }
 
     /// The epoch's batches from where it is.

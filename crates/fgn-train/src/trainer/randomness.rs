@@ -1,4 +1,4 @@
-//! The one thing that is random in a step.
+//! What is random in an epoch and in a step.
 
 use fgn_nn::Generator;
 
@@ -9,6 +9,15 @@ pub(super) fn dropout(seed: u64, epoch: usize, step: usize) -> Generator {
     key[16..24].copy_from_slice(&(epoch as u64).to_le_bytes());
     key[24..32].copy_from_slice(&(step as u64).to_le_bytes());
     Generator::from_seed(key)
+}
+
+/// At which of the first `steps` steps the windows of an epoch begin. Depends on seed and epoch alone.
+pub(super) fn offset(seed: u64, epoch: usize, steps: u64) -> u64 {
+    let mut key = *b"windows.........................";
+    key[8..16].copy_from_slice(&seed.to_le_bytes());
+    key[16..24].copy_from_slice(&(epoch as u64).to_le_bytes());
+    // The remainder prefers no step by more than one in 2^32 for any text there is.
+    Generator::from_seed(key).next_u64() % steps.max(1)
 }
 
 #[cfg(test)]

@@ -100,11 +100,12 @@ impl<M: Learner> Trainer<M> {
                 trouble = Some(Trouble::loss(loss, &batch, self.model.parameters())?);
                 continue;
             }
-            // Of several batches the sum is taken, and divided by all their targets at the end.
-            let loss = match is_sum {
-                true => (scored.loss * scored.targets as f64)?,
-                false => scored.loss,
+            let loss = match scored.penalty {
+                Some(penalty) => (scored.loss + penalty)?,
+                None => scored.loss,
             };
+            // Of several batches the sum is taken, and divided by all their targets at the end.
+            let loss = if is_sum { (loss * scored.targets as f64)? } else { loss };
             let gradients = Gradients::new(self.model.parameters(), &loss.backward()?)?;
             self.reach(&gradients)?;
             match &mut sum {

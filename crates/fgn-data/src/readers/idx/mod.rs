@@ -7,7 +7,7 @@ pub(crate) mod source;
 use std::path::Path;
 use std::sync::Arc;
 
-use fgn_schema::{InputSchema, TargetSchema};
+use fgn_schema::{InputSchema, Schema, TargetSchema};
 use serde::{Deserialize, Serialize};
 
 use self::format::{read_folder, read_images, read_test};
@@ -56,8 +56,8 @@ impl Reader for Idx {
         any_images(path)
     }
 
-    fn suits(input: InputSchema) -> bool {
-        matches!(input, InputSchema::Image { .. })
+    fn suits(schema: &Schema) -> bool {
+        matches!(schema.input, InputSchema::Image { .. })
     }
 
     fn read(

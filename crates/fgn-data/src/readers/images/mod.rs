@@ -60,8 +60,8 @@ impl Reader for ImageFolders {
         path.is_dir() || has_ending(path, Self::ENDINGS)
     }
 
-    fn suits(input: InputSchema) -> bool {
-        matches!(input, InputSchema::Image { .. })
+    fn suits(schema: &Schema) -> bool {
+        matches!(schema.input, InputSchema::Image { .. })
     }
 
     fn read(
@@ -70,8 +70,8 @@ impl Reader for ImageFolders {
         like: Option<&Like>,
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>> {
-        like.map_or(Ok(()), |like| like.check_reader::<ImageFolders>(path))?;
         let name = path.display().to_string();
+        like.map_or(Ok(()), |like| like.check_reader::<ImageFolders>(&name))?;
         let is_labelled = like.is_none_or(|like| like.labelled);
         let listing = match is_labelled {
             true => {

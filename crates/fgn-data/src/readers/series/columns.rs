@@ -2,8 +2,8 @@
 
 use super::options::{SeriesOptions, Task};
 use crate::error::{Error, Result};
-use crate::names::{nearest, shortened};
 use crate::reader::Like;
+use crate::table::column;
 
 /// A column's index in the table, and its name.
 pub(super) type Column = (usize, String);
@@ -27,14 +27,7 @@ impl Columns {
         options: &SeriesOptions,
         like: Option<&Like>,
     ) -> Result<Columns> {
-        let find = |name: &String| {
-            all.iter().position(|column| column == name).ok_or_else(|| Error::Column {
-                file: file.to_owned(),
-                column: name.clone(),
-                found: shortened(&all.join(", ")),
-                nearest: nearest(name, all.iter().map(String::as_str)),
-            })
-        };
+        let find = |name: &String| column(file, all, name);
         let find_all = |names: &[String]| -> Result<Vec<Column>> {
             names.iter().map(|name| Ok((find(name)?, name.clone()))).collect()
         };

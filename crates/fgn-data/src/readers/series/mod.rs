@@ -1,6 +1,5 @@
 //! Tables of time series: CSV files, or Parquet files with the feature `parquet`.
 
-mod classes;
 mod columns;
 mod options;
 mod rows;
@@ -11,7 +10,7 @@ mod windows;
 use std::path::Path;
 use std::sync::Arc;
 
-use fgn_schema::InputSchema;
+use fgn_schema::{InputSchema, Schema};
 
 pub use self::options::{Missing, SeriesOptions, Task};
 
@@ -21,7 +20,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::reader::{Like, ReadProgress, Reader};
 use crate::samples::Samples;
-use crate::table::{self, TextFormat};
+use crate::table;
 
 /// Reads time series from a table: the rows of an id are the steps of a sequence. Numbers are `f64` from the
 /// file to the batch; ids and the names of classes stay the text that is in the file.
@@ -63,8 +62,8 @@ impl Reader for Tables {
 
     const ENDINGS: &[&str] = table::ENDINGS;
 
-    fn suits(input: InputSchema) -> bool {
-        matches!(input, InputSchema::Series { .. })
+    fn suits(schema: &Schema) -> bool {
+        matches!(schema.input, InputSchema::Series { .. })
     }
 
     fn read(
@@ -73,25 +72,16 @@ impl Reader for Tables {
         like: Option<&Like>,
         progress: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>> {
-        like.map_or(Ok(()), |like| like.check_reader::<Tables>(path))?;
-        options.check()?;
-        let format = TextFormat { delimiter: options.delimiter, header: options.header };
-        let mut table = table::open(path, format)?;
         let name = path.display().to_string();
+        like.map_or(Ok(()), |like| like.check_reader::<Tables>(&name))?;
+        options.check()?;
+        let mut table = table::open(path, options.format())?;
         let columns = Columns::find(&name, table.columns(), options, like)?;
         if let Some(like) = like {
-            like.check_input(&name, InputSchema::Series { features: columns.features.len() })?;
+            like.check_input(&name, &InputSchema::Series { features: columns.features.len() })?;
         }
         let mut rows = Rows::new(&name, columns, options, like);
-        while table.advance()? {
-            rows.add(&*table)?;
-            if rows.count().is_multiple_of(4096) {
-                let (done, total) = table.progress();
-                progress(ReadProgress::new(&name, done, total));
-            }
-        }
-        let (_, total) = table.progress();
-        progress(ReadProgress::new(&name, total, total));
+        table::each_row(&name, &mut *table, progress, |table| rows.add(table))?;
         Ok(Arc::new(rows.finish()?))
     }
 

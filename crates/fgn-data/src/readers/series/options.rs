@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::{Error, Result};
+use crate::table::TextFormat;
 
 /// How a table of rows, a CSV file say, becomes samples: `[data.series]` of a recipe.
 ///
@@ -112,15 +113,7 @@ impl SeriesOptions {
         let wrong = |option, found: String, expected: &str| {
             Err(Error::Option { option, found, expected: expected.to_owned() })
         };
-        if let Some(delimiter) = self.delimiter
-            && (!delimiter.is_ascii() || "\"\n\r".contains(delimiter))
-        {
-            return wrong(
-                "data.series.delimiter",
-                format!("{delimiter:?}"),
-                "one ASCII character, as ','",
-            );
-        }
+        self.format().check("data.series.delimiter")?;
         let named = self.target.len();
         match self.task {
             Task::Classification if named != 1 => {
@@ -156,6 +149,10 @@ impl SeriesOptions {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn format(&self) -> TextFormat {
+        TextFormat { delimiter: self.delimiter, header: self.header, quotes: true }
     }
 }
 

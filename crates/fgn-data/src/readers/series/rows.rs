@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use fgn_schema::{InputSchema, MAX_SIZE, Schema, TargetSchema};
+use fgn_schema::{InputSchema, Schema, TargetSchema};
 
-use super::classes::Classes;
 use super::columns::{Columns, names};
 use super::options::{LONGEST, Missing, SeriesOptions, Task};
 use super::sequences::{Piece, Sequence, Series, Targets, spill_error};
 use super::store::Writer;
 use super::windows::Windows;
+use crate::classes::Classes;
 use crate::error::{Error, Result};
 use crate::names::shortened;
 use crate::reader::Like;
@@ -24,7 +24,6 @@ pub(super) struct Rows<'a> {
     is_labelled: bool,
     missing: Missing,
     store: Writer,
-    count: u64,
     sequences: Vec<Sequence>,
     /// The index of each id's sequence.
     ids: HashMap<String, usize>,
@@ -50,15 +49,13 @@ impl<'a> Rows<'a> {
             Some(TargetSchema::Class { names, .. }) => Some(&names[..]),
             _ => None,
         };
-        let memory = usize::try_from(options.memory).unwrap_or(usize::MAX);
         Rows {
             name,
-            store: Writer::new(columns.features.len(), memory),
+            store: Writer::new(columns.features.len(), options.memory),
             columns,
             task: options.task,
             is_labelled: like.is_none_or(|like| like.labelled),
             missing: options.missing,
-            count: 0,
             sequences: Vec::new(),
             ids: HashMap::new(),
             classes: Classes::new(known),
@@ -67,11 +64,6 @@ impl<'a> Rows<'a> {
             last: Vec::new(),
             row: Vec::new(),
         }
-    }
-
-    /// How many rows there are.
-    pub(super) fn count(&self) -> u64 {
-        self.count
     }
 
     /// Adds the table's current row.
@@ -94,7 +86,6 @@ impl<'a> Rows<'a> {
             _ => {}
         }
         let index = self.store.push(&self.row).map_err(|source| spill_error(self.name, source))?;
-        self.count += 1;
         let sequence = &mut self.sequences[sequence];
         sequence.rows += 1;
         match sequence.pieces.last_mut() {
@@ -217,18 +208,9 @@ impl<'a> Rows<'a> {
         let name = name.ok_or_else(|| {
             self.wrong(table, column, None, "the name of a class (NA, NaN, null and ? are nothing)")
         })?;
-        let class = match self.classes.get(&name) {
-            Some(class) => class,
-            None if self.classes.are_known() => {
-                let known = shortened(&self.classes.names().join(", "));
-                let expected = format!("a known class: {known}");
-                return Err(self.wrong(table, column, Some(shortened(&name)), &expected));
-            }
-            None => self.classes.add(name.clone()).ok_or_else(|| {
-                let expected = format!("at most {MAX_SIZE} classes (or task = \"regression\")");
-                self.wrong(table, column, Some("one more class".into()), &expected)
-            })?,
-        };
+        let class = self.classes.find(&name);
+        let class =
+            class.map_err(|(found, expected)| self.wrong(table, column, Some(found), &expected))?;
         if is_new {
             self.labels.push(class);
         } else if self.labels[sequence] != class {

@@ -196,5 +196,6 @@ impl Samples for Series {
 
 /// What the temporary file's error means to people.
 pub(super) fn spill_error(name: &str, source: std::io::Error) -> Error {
-    Error::Spill { file: name.to_owned(), folder: std::env::temp_dir(), source }
+    let (file, folder) = (name.to_owned(), std::env::temp_dir());
+    Error::Spill { file, option: "data.series.memory", folder, source }
 }

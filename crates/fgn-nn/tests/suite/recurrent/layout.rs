@@ -4,7 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use fgn_core::AnyCell;
 use fgn_nn::fgn_schema::Padded;
 use fgn_nn::{
-    Embedding, Emit, Error, InputConfig, Recurrent, RecurrentConfig, RecurrentOptions, Sequences,
+    Embedding, Emit, Error, InputConfig, Mode, Recurrent, RecurrentConfig, RecurrentOptions,
+    Sequences,
 };
 
 use super::{INPUT_SIZE, assert_close, layer};
@@ -27,7 +28,7 @@ fn options(emit: Emit) -> RecurrentOptions<'static> {
 /// An input layer's sequences have steps first, whatever the layer's configuration.
 #[test]
 fn sequences_know_their_layout() {
-    let config = InputConfig::from(Embedding { num_embeddings: 9, embedding_dim: INPUT_SIZE });
+    let config = InputConfig::from(Embedding::new(9, INPUT_SIZE));
     let input = config.build(&mut parameters(2), "input").unwrap();
     let tokens: Vec<u32> = (0..COUNT * COUNT).map(|at| (at * 5 % 9) as u32).collect();
     let tokens = Tensor::from_vec(tokens, (COUNT, COUNT), &Device::Cpu).unwrap();
@@ -37,7 +38,7 @@ fn sequences_know_their_layout() {
             Some(lengths) => Padded::with_lengths(tokens.clone(), lengths).unwrap(),
             None => Padded::new(tokens.clone()),
         };
-        let x = input.forward(&padded).unwrap();
+        let x = input.forward(&padded, &mut Mode::Eval).unwrap();
         let resets =
             Tensor::from_vec((0..16).map(|at| u8::from(at == 9)).collect(), (4, 4), &Device::Cpu);
         let resets = resets.unwrap();

@@ -16,6 +16,7 @@ use super::*;
 use crate::testing;
 
 mod forecasts;
+mod texts;
 
 /// Elements that have no end.
 const VOID: [&str; 6] = ["meta", "br", "img", "hr", "link", "input"];
@@ -44,10 +45,15 @@ fn report(config: &Config, dataset: Dataset) -> String {
 /// That the page is whole, and needs nothing beside it.
 #[track_caller]
 fn check(html: &str) {
+    check_parts(html, &PARTS);
+}
+
+#[track_caller]
+fn check_parts(html: &str, parts: &[&str]) {
     let open = open_elements(html);
     assert!(open.is_empty(), "not closed: {open:?}");
-    for part in PARTS {
-        assert!(html.contains(&format!("id=\"{part}\"")) || html.contains(part), "no {part}");
+    for part in parts {
+        assert!(html.contains(&format!("id=\"{part}\"")) || html.contains(*part), "no {part}");
     }
     let names = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
     for remote in ["http:", "https:", "src=\"//", "@import", "<script", "<link", "url("] {
@@ -277,7 +283,7 @@ impl Echo {
     fn new(count: usize, names: Vec<String>) -> Echo {
         let vocabulary = names.len();
         let target = TargetSchema::Class { names, per_step: true };
-        let schema = Schema::new(InputSchema::Tokens { vocabulary }, target);
+        let schema = Schema::new(InputSchema::tokens(vocabulary), target);
         Echo { schema, count, vocabulary: vocabulary as u32 }
     }
 
@@ -288,7 +294,7 @@ impl Echo {
 
     /// A model for it.
     fn config(vocabulary: usize) -> Config {
-        let input = Embedding { num_embeddings: vocabulary, embedding_dim: 2 };
+        let input = Embedding::new(vocabulary, 2);
         config(input, |model| {
             let mut head = Classification::new(vocabulary);
             head.per_step = true;
@@ -347,7 +353,7 @@ fn many_classes_are_listed_by_their_confusions() {
     let mut echo = Echo::new(1000, names.clone());
     echo.schema.target = TargetSchema::Class { names, per_step: false };
     let dataset = Dataset { train: echo.clone(), valid: None, test: echo }.shared();
-    let config = config(Embedding { num_embeddings: 1000, embedding_dim: 2 }, |model| {
+    let config = config(Embedding::new(1000, 2), |model| {
         model.head = Classification::new(1000).into();
     });
     let html = report(&config, dataset);
@@ -379,6 +385,7 @@ fn a_single_class_has_a_report() {
         dataset: &dataset,
         history: Vec::new(),
         epoch: None,
+        streaming: None,
         gates: Vec::new(),
         roles: Default::default(),
         outcomes: outcomes::measure(&model, &dataset.test, model.metrics(&[]).unwrap()).unwrap(),

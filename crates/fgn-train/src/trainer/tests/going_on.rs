@@ -2,13 +2,16 @@
 
 use super::*;
 
-/// From every checkpoint, through the disk, to the same bits.
 fn goes_on_bit_for_bit(settings: &[&str]) {
     let config = testing::load(settings).unwrap();
-    let dataset = held_out(&config);
+    goes_on_bit_for_bit_on(&config, &held_out(&config), settings);
+}
+
+/// From every checkpoint, through the disk, to the same bits.
+pub(super) fn goes_on_bit_for_bit_on(config: &Config, dataset: &Dataset, settings: &[&str]) {
     let mut saved = Saved::default();
-    let mut whole = trainer(&config);
-    whole.run(&dataset, &mut saved).unwrap();
+    let mut whole = trainer(config);
+    whole.run(dataset, &mut saved).unwrap();
     assert!(saved.0.len() > config.training.epochs.min(3), "{settings:?}");
     let same = |one: &EpochMetrics, other: &EpochMetrics| {
         let timeless = |metrics| EpochMetrics { seconds: 0.0, samples_per_second: 0.0, ..metrics };
@@ -17,10 +20,10 @@ fn goes_on_bit_for_bit(settings: &[&str]) {
     for checkpoint in &saved.0 {
         let folder = tempfile::tempdir().unwrap();
         checkpoint.write(folder.path()).unwrap();
-        let mut again = trainer(&config);
+        let mut again = trainer(config);
         again.restore(&Checkpoint::read(folder.path()).unwrap()).unwrap();
         let mut notes = Notes::default();
-        again.run(&dataset, &mut notes).unwrap();
+        again.run(dataset, &mut notes).unwrap();
         let step = checkpoint.state.step();
         assert!(weights(again.model()) == weights(whole.model()), "{settings:?} from step {step}");
         let (found, expected) = (again.state().history(), whole.state().history());

@@ -2,6 +2,7 @@
 
 mod going_on;
 mod outcome;
+mod text;
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_nn::Model;
@@ -283,7 +284,7 @@ impl Learner for Mean {
             Some(before) => (before + sum)?,
         }];
         let loss = input.broadcast_sub(self.parameters[0].1.as_tensor())?.sqr()?.mean_all()?;
-        Ok(Scored { loss, targets: batch.size(), prediction: None })
+        Ok(Scored::new(loss, batch.size(), None))
     }
 }
 

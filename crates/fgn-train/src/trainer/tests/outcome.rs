@@ -131,7 +131,7 @@ impl Learner for Odd {
 }
 
 fn scored(loss: Tensor, targets: usize) -> Result<Scored> {
-    Ok(Scored { loss, targets, prediction: None })
+    Ok(Scored::new(loss, targets, None))
 }
 
 #[test]

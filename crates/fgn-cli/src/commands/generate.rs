@@ -1,0 +1,168 @@
+//! `fgn generate`.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use candle_core::Device;
+use clap::Args;
+use fgn_nn::{Model, Stop};
+use fgn_schema::{TargetSchema, significant};
+use fgn_train::TrainedModel;
+use serde_json::json;
+
+use crate::error::Result;
+use crate::output::{note, print, print_json};
+use crate::sampling::SamplingArgs;
+use crate::stdin::unreadable;
+
+pub(crate) const HELP: &str = "\
+Examples:
+  fgn generate runs/shakespeare-1 --prompt 'ROMEO:'
+  fgn generate runs/shakespeare-1 --prompt 'ROMEO:' --temperature 0.5 --top-p 0.9 --length 2000
+  fgn generate runs/shakespeare-1 --prompt 'ROMEO:' --stop $'\\n\\n' --count 3 --json
+  fgn generate runs/text-1 --prompt - < beginning.txt
+  fgn generate weights.safetensors --precision int8    a file of `fgn export`
+
+  fgn generate runs/scan-1 --prompt 'jump twice'       the answer of a model of pairs
+
+The text is printed as it is generated, after its prompt; how fast that was goes to standard error.
+
+With --json, each text is an object on a line of its own: {\"prompt\":\"ROMEO:\",\"text\":\"…\",
+\"tokens\":500,\"stopped\":false,\"seed\":1,\"tokens_per_second\":3100.0}; the text is without its prompt.";
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// The run folder of a language model, or a file that `fgn export` wrote
+    run: PathBuf,
+    /// What the text begins with; - reads it from standard input [default: a line end]
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// How many tokens to generate at most
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    length: usize,
+    /// End before this text; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
+    /// How many texts to generate, each with a seed of its own: the next number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    count: u64,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// Print one JSON object for each text
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was generated.
+struct Generated {
+    text: String,
+    tokens: usize,
+    stopped: bool,
+    elapsed: Duration,
+}
+
+impl GenerateArgs {
+    pub(crate) fn run(self, device: &Device) -> Result<()> {
+        self.sampling.sampler(0)?;
+        let TrainedModel { model, .. } = TrainedModel::open(&self.run, device)?;
+        let tokenizer = model.tokenizer()?;
+        let prompt = self.prompt()?;
+        if !is_language_model(&model) {
+            let answer = model.answer(&prompt)?;
+            return if self.json { print_json(&answer) } else { print(&format!("{answer}\n")) };
+        }
+        // Without a prompt the text begins as if after a line, or with any token.
+        let begin = match &prompt[..] {
+            "" => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
+            prompt => tokenizer.encode(prompt).map_err(fgn_nn::Error::from)?,
+        };
+        let mut total = (0, Duration::ZERO);
+        for text in 0..self.count {
+            let generated = self.generate(&model, &prompt, &begin, text)?;
+            total = (total.0 + generated.tokens, total.1 + generated.elapsed);
+            if self.json {
+                self.print_json(&prompt, text, &generated)?;
+            }
+        }
+        if !self.json {
+            let speed = significant(speed(total.0, total.1));
+            note(&format!("\n{} tokens, {speed} tokens a second\n", total.0));
+        }
+        Ok(())
+    }
+
+    fn prompt(&self) -> Result<String> {
+        match self.prompt.as_deref() {
+            Some("-") => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
+                Ok(text)
+            }
+            prompt => Ok(prompt.unwrap_or_default().to_owned()),
+        }
+    }
+
+    fn generate(&self, model: &Model, prompt: &str, begin: &[u32], text: u64) -> Result<Generated> {
+        let (precision, sampler) = (self.sampling.precision(), self.sampling.sampler(text)?);
+        let mut generator = model.text_generator(precision, threads(model), sampler)?;
+        generator.read_tokens(begin)?;
+        let mut generated =
+            Generated { text: String::new(), tokens: 0, stopped: false, elapsed: Duration::ZERO };
+        if !self.json {
+            let before = if text == 0 { "" } else { "\n\n" };
+            print(&format!("{before}{prompt}"))?;
+        }
+        let stop = Stop { texts: self.stop.clone(), tokens: Vec::new() };
+        let mut pieces = generator.pieces(&stop);
+        let start = Instant::now();
+        while generated.tokens < self.length {
+            let Some(piece) = pieces.next().transpose()? else { break };
+            generated.tokens += 1;
+            self.add(&mut generated, &piece)?;
+        }
+        generated.elapsed = start.elapsed();
+        generated.stopped = pieces.has_stopped();
+        let rest = pieces.rest();
+        self.add(&mut generated, &rest)?;
+        if !self.json {
+            print("\n")?;
+        }
+        Ok(generated)
+    }
+
+    fn add(&self, generated: &mut Generated, piece: &str) -> Result<()> {
+        generated.text += piece;
+        if self.json { Ok(()) } else { print(piece) }
+    }
+
+    fn print_json(&self, prompt: &str, text: u64, generated: &Generated) -> Result<()> {
+        let Generated { tokens, elapsed, .. } = *generated;
+        print_json(&json!({
+            "prompt": prompt,
+            "text": generated.text,
+            "tokens": tokens,
+            "stopped": generated.stopped,
+            "seed": self.sampling.seed.wrapping_add(text),
+            "tokens_per_second": speed(tokens, elapsed),
+        }))
+    }
+}
+
+fn speed(tokens: usize, elapsed: Duration) -> f64 {
+    tokens as f64 / elapsed.as_secs_f64().max(1e-9)
+}
+
+/// Whether a model continues texts, rather than answer them.
+pub(crate) fn is_language_model(model: &Model) -> bool {
+    matches!(model.config().head.target(), TargetSchema::NextToken { .. })
+}
+
+/// Threads share a step of large layers; of small ones they would only wait for each other.
+pub(crate) fn threads(model: &Model) -> usize {
+    const LARGE: usize = 256;
+    match model.config().recurrent.hidden_size {
+        LARGE.. => rayon::current_num_threads().min(4),
+        _ => 1,
+    }
+}

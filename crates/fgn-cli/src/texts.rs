@@ -1,0 +1,75 @@
+//! What a data set of texts holds, for `fgn data`.
+
+use candle_core::Device;
+use fgn_data::{Batches, Order, Padded, Samples, TargetSchema, Tokenizer};
+use fgn_report::grouped;
+use serde_json::{Value, json};
+
+use crate::error::Result;
+
+/// Tokens of the vocabulary that are shown, and those of an example.
+const SHOWN: usize = 40;
+const EXAMPLE: usize = 60;
+
+/// The number of tokens of all samples, each counted once.
+pub(crate) fn tokens(samples: &dyn Samples) -> Result<u64> {
+    if let Some(windows) = samples.windows() {
+        return Ok(windows.steps());
+    }
+    let mut count = 0;
+    let size = samples.len().min(1000);
+    for batch in Batches::new(samples, Order::AsGiven, size, &Device::Cpu)? {
+        let batch = batch?;
+        let input = batch.input();
+        count += match input.lengths() {
+            Some(lengths) => lengths.iter().sum::<usize>() as u64,
+            None => input.tensor().elem_count() as u64,
+        };
+    }
+    Ok(count)
+}
+
+/// The vocabulary and an example, as lines of text; nothing for samples that are no texts.
+pub(crate) fn described(samples: &dyn Samples) -> Result<String> {
+    let Some(tokenizer) = samples.schema().input.tokenizer() else { return Ok(String::new()) };
+    let mut text = format!("tokens    {}\n", shown(tokenizer));
+    let answers = match &samples.schema().target {
+        TargetSchema::Sequence { tokenizer: Some(answers), .. } => Some(answers),
+        _ => None,
+    };
+    if let Some(answers) = answers {
+        text += &format!("answers   {}\n", shown(answers));
+    }
+    let batch = samples.batch(&[0], &Device::Cpu)?;
+    text += &format!("example   {}", example(tokenizer, batch.input())?);
+    if let Some(answers) = answers {
+        text += &format!(" -> {}", example(answers, batch.target())?);
+    }
+    Ok(text + "\n")
+}
+
+/// As JSON: the vocabulary as names of tokens.
+pub(crate) fn vocabulary(samples: &dyn Samples) -> Value {
+    let names = |tokenizer: &Tokenizer| -> Vec<String> {
+        (0..tokenizer.vocabulary() as u32).map(|token| tokenizer.name(token)).collect()
+    };
+    json!(samples.schema().input.tokenizer().map(names))
+}
+
+/// The first tokens of a vocabulary.
+fn shown(tokenizer: &Tokenizer) -> String {
+    let count = tokenizer.vocabulary();
+    let names = (0..count.min(SHOWN) as u32).map(|token| format!("{:?}", tokenizer.name(token)));
+    let names = names.collect::<Vec<_>>().join(" ");
+    match count.saturating_sub(SHOWN) {
+        0 => names,
+        more => format!("{names} and {} more", grouped(more)),
+    }
+}
+
+fn example(tokenizer: &Tokenizer, part: &Padded) -> Result<String> {
+    let tokens: Vec<u32> = part.tensor().flatten_all()?.to_vec1()?;
+    let text = tokenizer.decode(&tokens[..tokens.len().min(EXAMPLE)]);
+    let more = if tokens.len() > EXAMPLE { "…" } else { "" };
+    Ok(format!("{text:?}{more}"))
+}

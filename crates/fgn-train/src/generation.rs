@@ -1,0 +1,118 @@
+//! Short texts that a language model writes, to look at.
+
+use candle_core::{DType, Device};
+use fgn_nn::{Model, Precision, Sampler, SamplerOptions, Stop};
+use fgn_schema::{TargetSchema, Tokenizer};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+
+/// A text that a model wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GeneratedText {
+    /// What it continues.
+    pub prompt: String,
+    /// What follows the prompt.
+    pub text: String,
+}
+
+/// A little below 1, so that a few unlikely tokens do not spoil a short text.
+const TEMPERATURE: f64 = 0.8;
+
+/// Continues `prompt`, or a line end, by `length` tokens; none for a model that writes no texts.
+///
+/// # Errors
+/// A prompt with symbols that the vocabulary lacks.
+pub(crate) fn generate(
+    model: &Model,
+    prompt: Option<&str>,
+    length: usize,
+    seed: u64,
+) -> Result<Option<GeneratedText>> {
+    let config = model.config();
+    let input = config.input.samples();
+    let writes = matches!(config.head.target(), TargetSchema::NextToken { .. });
+    let Some(tokenizer) = input.tokenizer().filter(|_| writes && !config.recurrent.bidirectional)
+    else {
+        return Ok(None);
+    };
+    let tokens = match prompt {
+        Some(prompt) => tokenizer.encode(prompt).map_err(fgn_nn::Error::from)?,
+        None => beginning(tokenizer),
+    };
+    let prompt = prompt.map_or_else(|| tokenizer.decode(&tokens), str::to_owned);
+    let options = SamplerOptions { temperature: TEMPERATURE, ..SamplerOptions::default() };
+    let sampler = Sampler::new(options, seed)?;
+    let copy = on_cpu(model)?;
+    let model = copy.as_ref().unwrap_or(model);
+    let mut generator = model.text_generator(Precision::F32, 1, sampler)?;
+    generator.read_tokens(&tokens)?;
+    let stop = Stop::default();
+    let text = generator.pieces(&stop).take(length).collect::<fgn_nn::Result<String>>()?;
+    Ok(Some(GeneratedText { prompt, text }))
+}
+
+/// A line end, or the first token where the vocabulary has none.
+fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
+    let line_end = tokenizer.encode("\n").ok().filter(|tokens| !tokens.is_empty());
+    line_end.unwrap_or_else(|| vec![0])
+}
+
+/// A copy in `f32` on the CPU, where texts are generated; none of a model that is there.
+fn on_cpu(model: &Model) -> Result<Option<Model>> {
+    let is_f32 = model.parameters().iter().all(|(_, var)| var.dtype() == DType::F32);
+    if model.device().is_cpu() && is_f32 {
+        return Ok(None);
+    }
+    let copy = Model::new(model.config(), 0, DType::F32, &Device::Cpu)?;
+    for ((_, to), (_, from)) in copy.parameters().iter().zip(model.parameters()) {
+        to.set(&from.to_device(&Device::Cpu)?.to_dtype(DType::F32)?)?;
+    }
+    Ok(Some(copy))
+}
+
+#[cfg(test)]
+mod tests {
+    use fgn_core::AnyCell;
+    use fgn_nn::{Embedding, ImageRows, InputConfig, ModelConfig, NextToken, RecurrentConfig};
+
+    use super::*;
+
+    fn model(input: impl Into<InputConfig>, dtype: DType) -> Model {
+        let recurrent = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::FGN, 8) };
+        let config = ModelConfig::new(input, recurrent, NextToken::new(4));
+        Model::new(&config, 1, dtype, &Device::Cpu).unwrap()
+    }
+
+    fn letters(symbols: &str) -> Embedding {
+        let tokenizer = Some(Tokenizer::characters(symbols, &[]).unwrap());
+        Embedding { tokenizer, ..Embedding::new(4, 3) }
+    }
+
+    #[test]
+    fn a_text_begins_with_a_line_end_or_the_first_token() {
+        for (symbols, begin) in [("ab\nc", "\n"), ("xabc", "x")] {
+            let model = model(letters(symbols), DType::F32);
+            let found = generate(&model, None, 30, 5).unwrap().unwrap();
+            assert_eq!((&found.prompt[..], found.text.chars().count()), (begin, 30));
+            assert_eq!(generate(&model, Some(begin), 30, 5).unwrap(), Some(found.clone()));
+            assert_ne!(generate(&model, None, 30, 6).unwrap(), Some(found));
+            assert!(generate(&model, Some("z"), 30, 5).is_err());
+        }
+    }
+
+    #[test]
+    fn a_model_in_f64_writes_too() {
+        let [single, double] = [DType::F32, DType::F64].map(|dtype| {
+            generate(&model(letters("abcd"), dtype), Some("ab"), 20, 3).unwrap().unwrap()
+        });
+        assert_eq!(single, double, "both were drawn from one seed");
+    }
+
+    #[test]
+    fn a_model_of_no_texts_writes_none() {
+        for input in [InputConfig::from(Embedding::new(4, 3)), ImageRows::new(2, 2).into()] {
+            assert_eq!(generate(&model(input, DType::F32), None, 9, 1).unwrap(), None);
+        }
+    }
+}

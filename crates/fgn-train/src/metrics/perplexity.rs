@@ -1,0 +1,39 @@
+//! Perplexity of a model of tokens.
+
+use fgn_schema::{Padded, Prediction, TargetSchema};
+use serde_json::Value;
+
+use super::likelihood::Likelihood;
+use super::metric::{Direction, Metric, MetricInfo, Unit};
+use crate::error::Result;
+
+/// Among how many equally likely tokens the model hesitates: `exp` of the mean negative log-likelihood of a target token in nats.
+pub(super) struct Perplexity(Likelihood);
+
+impl Perplexity {
+    pub(super) fn new(target: &TargetSchema) -> Option<Perplexity> {
+        Likelihood::new(target).map(Perplexity)
+    }
+}
+
+impl Metric for Perplexity {
+    fn info(&self) -> MetricInfo {
+        MetricInfo::new("perplexity", "perplexity", Direction::Lower, Unit::Number)
+    }
+
+    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
+        self.0.update("perplexity", prediction, target)
+    }
+
+    fn value(&self) -> f64 {
+        self.0.mean().exp()
+    }
+
+    fn save(&self) -> Value {
+        self.0.save()
+    }
+
+    fn restore(&mut self, saved: &Value) -> Result<()> {
+        self.0.restore(saved)
+    }
+}
