@@ -32,6 +32,7 @@
 //! - [`Pairs`]: pairs of texts, of which a model reads one and writes the other, in the same files.
 //! - [`Corpora`]: text files, for language models.
 //! - [`Dialogues`]: dialogues in JSON lines, for language models that reply.
+//! - [`Tags`]: sentences with a class for each word.
 //! - [`ImageFolders`]: image files in a folder for each class.
 //! - [`Idx`]: a folder with MNIST's four files, as those of Fashion-MNIST and EMNIST.
 //!
@@ -103,6 +104,7 @@ pub use readers::idx::{Idx, IdxOptions};
 pub use readers::images::{Background, ImageFolders, ImageOptions};
 pub use readers::pairs::{PairOptions, Pairs};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
+pub use readers::tags::{TagOptions, Tags};
 pub use readers::text::{Corpora, TextOptions};
 pub use registry::{names, open};
 pub use samples::{Forecast, Samples, Windows};

@@ -101,6 +101,18 @@ impl<'m> TextGenerator<'m> {
         self.read_tokens(&tokens)
     }
 
+    /// Reads what a text without a prompt begins after: a line end, or the first token where the vocabulary has none. It
+    /// is returned.
+    ///
+    /// # Errors
+    /// None is known.
+    pub fn begin(&mut self) -> Result<String> {
+        let line_end = self.tokenizer.encode("\n").ok().filter(|tokens| !tokens.is_empty());
+        let tokens = line_end.unwrap_or_else(|| vec![0]);
+        self.read_tokens(&tokens)?;
+        Ok(self.tokenizer.decode(&tokens))
+    }
+
     /// Reads tokens, special ones say.
     ///
     /// # Errors

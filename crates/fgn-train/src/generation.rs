@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 use fgn_nn::{Model, Precision, Sampler, SamplerOptions, Stop};
-use fgn_schema::{TargetSchema, Tokenizer};
+use fgn_schema::TargetSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -32,30 +32,24 @@ pub(crate) fn generate(
     let config = model.config();
     let input = config.input.samples();
     let writes = matches!(config.head.target(), TargetSchema::NextToken { .. });
-    let Some(tokenizer) = input.tokenizer().filter(|_| writes && !config.recurrent.bidirectional)
-    else {
+    if input.tokenizer().is_none() || !writes || config.recurrent.bidirectional {
         return Ok(None);
-    };
-    let tokens = match prompt {
-        Some(prompt) => tokenizer.encode(prompt).map_err(fgn_nn::Error::from)?,
-        None => beginning(tokenizer),
-    };
-    let prompt = prompt.map_or_else(|| tokenizer.decode(&tokens), str::to_owned);
+    }
     let options = SamplerOptions { temperature: TEMPERATURE, ..SamplerOptions::default() };
     let sampler = Sampler::new(options, seed)?;
     let copy = on_cpu(model)?;
     let model = copy.as_ref().unwrap_or(model);
     let mut generator = model.text_generator(Precision::F32, 1, sampler)?;
-    generator.read_tokens(&tokens)?;
+    let prompt = match prompt {
+        Some(prompt) => {
+            generator.read(prompt)?;
+            prompt.to_owned()
+        }
+        None => generator.begin()?,
+    };
     let stop = Stop::default();
     let text = generator.pieces(&stop).take(length).collect::<fgn_nn::Result<String>>()?;
     Ok(Some(GeneratedText { prompt, text }))
-}
-
-/// A line end, or the first token where the vocabulary has none.
-fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
-    let line_end = tokenizer.encode("\n").ok().filter(|tokens| !tokens.is_empty());
-    line_end.unwrap_or_else(|| vec![0])
 }
 
 /// A copy in `f32` on the CPU, where texts are generated; none of a model that is there.
@@ -75,6 +69,7 @@ fn on_cpu(model: &Model) -> Result<Option<Model>> {
 mod tests {
     use fgn_core::AnyCell;
     use fgn_nn::{Embedding, ImageRows, InputConfig, ModelConfig, NextToken, RecurrentConfig};
+    use fgn_schema::Tokenizer;
 
     use super::*;
 

@@ -28,6 +28,7 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("names", include_str!("../recipes/names.toml")),
     ("text", include_str!("../recipes/text.toml")),
     ("documents", include_str!("../recipes/documents.toml")),
+    ("tags", include_str!("../recipes/tags.toml")),
     ("pairs", include_str!("../recipes/pairs.toml")),
     ("dialogues", include_str!("../recipes/dialogues.toml")),
 ];

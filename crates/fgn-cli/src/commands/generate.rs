@@ -66,20 +66,14 @@ impl GenerateArgs {
     pub(crate) fn run(self, device: &Device) -> Result<()> {
         self.sampling.sampler(0)?;
         let TrainedModel { model, .. } = TrainedModel::open(&self.run, device)?;
-        let tokenizer = model.tokenizer()?;
         let prompt = self.prompt()?;
         if !is_language_model(&model) {
             let answer = model.answer(&prompt)?;
             return if self.json { print_json(&answer) } else { print(&format!("{answer}\n")) };
         }
-        // Without a prompt the text begins as if after a line, or with any token.
-        let begin = match &prompt[..] {
-            "" => tokenizer.encode("\n").unwrap_or_else(|_| vec![0]),
-            prompt => tokenizer.encode(prompt).map_err(fgn_nn::Error::from)?,
-        };
         let mut total = (0, Duration::ZERO);
         for text in 0..self.count {
-            let generated = self.generate(&model, &prompt, &begin, text)?;
+            let generated = self.generate(&model, &prompt, text)?;
             total = (total.0 + generated.tokens, total.1 + generated.elapsed);
             if self.json {
                 self.print_json(&prompt, text, &generated)?;
@@ -103,10 +97,13 @@ impl GenerateArgs {
         }
     }
 
-    fn generate(&self, model: &Model, prompt: &str, begin: &[u32], text: u64) -> Result<Generated> {
+    fn generate(&self, model: &Model, prompt: &str, text: u64) -> Result<Generated> {
         let (precision, sampler) = (self.sampling.precision(), self.sampling.sampler(text)?);
         let mut generator = model.text_generator(precision, threads(model), sampler)?;
-        generator.read_tokens(begin)?;
+        match prompt {
+            "" => drop(generator.begin()?),
+            prompt => generator.read(prompt)?,
+        }
         let mut generated =
             Generated { text: String::new(), tokens: 0, stopped: false, elapsed: Duration::ZERO };
         if !self.json {

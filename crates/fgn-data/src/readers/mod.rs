@@ -168,6 +168,7 @@ readers! {
     pairs: pairs::Pairs,
     text: text::Corpora,
     dialogues: dialogues::Dialogues,
+    tags: tags::Tags,
     images: images::ImageFolders,
 }
 

@@ -55,7 +55,11 @@ impl Lines {
         Ok(None)
     }
 
-    fn line(&mut self) -> Result<Option<String>> {
+    /// The next line, without its end; a blank one too.
+    ///
+    /// # Errors
+    /// As [`advance`](Self::advance).
+    pub(crate) fn line(&mut self) -> Result<Option<String>> {
         let (start, mut line) = (self.done, Vec::new());
         let read = (&mut self.bytes).take(LONGEST_LINE + 1).read_until(b'\n', &mut line);
         let read = read.map_err(|source| Error::Read { file: self.name.clone(), source })? as u64;

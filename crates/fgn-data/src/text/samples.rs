@@ -32,8 +32,8 @@ pub(crate) enum Targets {
     Classes(Vec<u32>),
     /// A value for each text.
     Values(Vec<f64>),
-    /// Another text for each.
-    Texts(Sequences),
+    /// A sequence for each: the tokens of another text, or a class for each token.
+    Sequences(Sequences),
     /// The next token in the turns of one speaker. The special tokens from `end` on are the ends of turns, and the
     /// speakers' tokens, with which turns begin.
     Replies { end: u32, speaker: u32 },
@@ -191,7 +191,7 @@ impl Samples for TextSamples {
                 let target: Vec<f64> = indices.iter().map(|&at| values[at as usize]).collect();
                 Tensor::from_vec(target, (count, 1), device)?.into()
             }
-            Targets::Texts(texts) => padded(&self.sequences(texts, indices)?, device)?,
+            Targets::Sequences(texts) => padded(&self.sequences(texts, indices)?, device)?,
             &Targets::Replies { end, speaker } => {
                 let targets: Vec<Vec<u32>> =
                     input.iter().map(|tokens| replies(tokens, end, speaker)).collect();
@@ -213,7 +213,7 @@ impl Samples for TextSamples {
             Targets::Values(values) => {
                 values.iter().for_each(|value| content.bytes(&value.to_le_bytes()));
             }
-            Targets::Texts(texts) => texts.fingerprint(&mut content),
+            Targets::Sequences(texts) => texts.fingerprint(&mut content),
             Targets::Replies { speaker, .. } => content.number((*speaker).into()),
         }
         Ok(content.finish())

@@ -7,6 +7,7 @@ mod dispatch;
 mod documents;
 mod named;
 mod pairs;
+mod tags;
 
 use std::fs;
 use std::path::PathBuf;

@@ -320,7 +320,10 @@ impl<M: Learner> Trainer<M> {
         };
         let rows = windows.len() / batch_size * batch_size;
         let steps = rows as u64 * windows.window() as u64;
-        let Some(spare) = windows.steps().checked_sub(steps) else { return Ok(train.clone()) };
+        // Windows that fill all batches leave nothing to choose from; too few for one are refused later.
+        let Some(spare) = windows.steps().checked_sub(steps).filter(|_| rows > 0) else {
+            return Ok(train.clone());
+        };
         let start = randomness::offset(seed, self.state.epoch, spare + 1);
         Ok(windows.cut(start..start + steps, windows.window())?)
     }

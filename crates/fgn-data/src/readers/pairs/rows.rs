@@ -95,7 +95,7 @@ impl<'a> Rows<'a> {
         let end = end(&tokenizer, name)?;
         let targets = encode(&tokenizer, &targets, &self.origins, |tokens| tokens.push(end))?;
         let schema = Schema::new(input_schema, TargetSchema::text(tokenizer));
-        Ok(Arc::new(TextSamples::new(schema, self.origins, input, Targets::Texts(targets))))
+        Ok(Arc::new(TextSamples::new(schema, self.origins, input, Targets::Sequences(targets))))
     }
 }
 
