@@ -62,7 +62,11 @@ impl ChatArgs {
                 return Err(fgn_nn::Error::Config { field: "--restore", found, expected }.into());
             }
             return lines(|line| {
-                print(&format!("{}\n", model.answer(line)?))?;
+                match line {
+                    "" => {}
+                    "/quit" => return Ok(false),
+                    line => print(&format!("{}\n", model.answer(line)?))?,
+                }
                 Ok(true)
             });
         }

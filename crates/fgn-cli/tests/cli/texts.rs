@@ -219,10 +219,12 @@ fn pairs_are_answered_one_by_one() {
     assert!(done.out.contains("Test exact match = 100.00 %"), "{}", done.out);
     let answer = place.fgn(&["generate", "run", "--prompt", "green and red"]).succeeds().out;
     assert_eq!(answer, "grün und rot\n");
-    let (out, _) = talk(&place, &["chat", "run"], "blue and blue\nred and green\n");
-    assert_eq!(out, "blau und blau\nrot und grün\n");
+    let said = "blue and blue\n\nred and green\n/quit\nblue and red\n";
+    let (out, err) = talk(&place, &["chat", "run"], said);
+    assert_eq!((&out[..], &err[..]), ("blau und blau\nrot und grün\n", ""));
     fs::write(place.path("new.tsv"), "question\nred and blue\n").unwrap();
-    let predicted = place.fgn(&["predict", "run", "new.tsv", "--json"]).succeeds().out;
+    let no_target = ["predict", "run", "new.tsv", "--json", "--set", "data.pairs.target=''"];
+    let predicted = place.fgn(&no_target).succeeds().out;
     let predicted: Value = serde_json::from_str(&predicted).unwrap();
     assert_eq!(predicted["text"], "rot und blau", "{predicted}");
 }

@@ -70,7 +70,7 @@ impl Reader for Documents {
         let name = path.display().to_string();
         like.map_or(Ok(()), |like| like.check_reader::<Documents>(&name))?;
         let mut rows = Rows::new(&name, options, like)?;
-        options.check()?;
+        options.check(rows.is_labelled())?;
         let mut table = table::open(path, options.format())?;
         let column = table::column(&name, table.columns(), &options.column)?;
         let target = match rows.is_labelled() {

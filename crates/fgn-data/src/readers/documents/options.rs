@@ -68,21 +68,21 @@ impl DocumentOptions {
         TextFormat { delimiter: self.delimiter, header: self.header, quotes: self.quotes }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self, is_labelled: bool) -> Result<()> {
         let columns = [
             ("data.documents.column", &self.column, "the column of the texts"),
             ("data.documents.target", &self.target, "the column of the classes or numbers"),
         ];
-        if let Some((option, _, expected)) =
-            columns.into_iter().find(|(_, name, _)| name.is_empty())
-        {
+        // To predict, the texts to read are enough.
+        let needed = if is_labelled { &columns[..] } else { &columns[..1] };
+        if let Some(&(option, _, expected)) = needed.iter().find(|(_, name, _)| name.is_empty()) {
             return Err(Error::Option {
                 option,
                 found: "not given".into(),
                 expected: expected.into(),
             });
         }
-        if self.column == self.target {
+        if is_labelled && self.column == self.target {
             let (option, found) = ("data.documents.target", format!("{:?}", self.target));
             let expected = "another column than that of the texts".into();
             return Err(Error::Option { option, found, expected });

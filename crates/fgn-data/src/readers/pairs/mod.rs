@@ -69,7 +69,7 @@ impl Reader for Pairs {
         let name = path.display().to_string();
         like.map_or(Ok(()), |like| like.check_reader::<Pairs>(&name))?;
         let mut rows = Rows::new(&name, options, like);
-        options.check()?;
+        options.check(rows.is_labelled())?;
         let mut table = table::open(path, options.format())?;
         let source = table::column(&name, table.columns(), &options.source)?;
         let target = match rows.is_labelled() {

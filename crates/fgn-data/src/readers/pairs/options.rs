@@ -52,14 +52,14 @@ impl PairOptions {
         TextFormat { delimiter: self.delimiter, header: self.header, quotes: self.quotes }
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(super) fn check(&self, is_labelled: bool) -> Result<()> {
         let columns = [
             ("data.pairs.source", &self.source, "the column of the texts to read"),
             ("data.pairs.target", &self.target, "the column of the texts to write"),
         ];
-        if let Some((option, _, expected)) =
-            columns.into_iter().find(|(_, name, _)| name.is_empty())
-        {
+        // To predict, the texts to read are enough.
+        let needed = if is_labelled { &columns[..] } else { &columns[..1] };
+        if let Some(&(option, _, expected)) = needed.iter().find(|(_, name, _)| name.is_empty()) {
             return Err(Error::Option {
                 option,
                 found: "not given".into(),
