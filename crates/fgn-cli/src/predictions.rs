@@ -4,9 +4,9 @@ use std::io::Write;
 
 use candle_core::DType;
 use fgn_data::{Batches, Order, Samples};
-use fgn_nn::{Mode, Model};
+use fgn_nn::{Mode, Model, argmax, softmax};
 use fgn_schema::{Padded, Prediction, TargetSchema};
-use fgn_train::{EVALUATION_BATCH, argmax, softmax};
+use fgn_train::EVALUATION_BATCH;
 
 use crate::error::{Error, Result};
 

@@ -98,6 +98,7 @@ pub use heads::*;
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
 pub use inputs::*;
 pub use keras::{Keras, KerasOptions};
+pub use logits::{argmax, softmax};
 pub use loss::{Loss, LossOptions, cross_entropy, mean_squared_error, smoothed_cross_entropy};
 pub use model::{Model, ModelInput, ModelOutput};
 pub use parameters::Parameters;

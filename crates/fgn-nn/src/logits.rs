@@ -1,7 +1,12 @@
-//! Logits: the largest, and their probabilities.
+//! What a classifier's logits say.
 
-/// The softmax of some logits, in `f64`, so that the sum is 1 to the last digit of an `f32`.
-pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
+/// The class probabilities of `logits: [classes]`; computed in `f64`, so that their sum is 1 to the last digit of an
+/// `f32`.
+///
+/// ```
+/// assert_eq!(fgn_nn::softmax(&[1.0, 1.0]), [0.5, 0.5]);
+/// ```
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
     let sum: f64 = powers.iter().sum();
@@ -9,7 +14,11 @@ pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
 }
 
 /// The index of the largest value, the first of several; 0 where there is none.
-pub(crate) fn largest(values: &[f32]) -> usize {
+///
+/// ```
+/// assert_eq!(fgn_nn::argmax(&[0.1, 0.7, 0.2]), 1);
+/// ```
+pub fn argmax(values: &[f32]) -> usize {
     let larger = |best, index| if values[index] > values[best] { index } else { best };
     (1..values.len()).fold(0, larger)
 }
@@ -24,6 +33,6 @@ mod tests {
             let probabilities = softmax(&logits);
             assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{probabilities:?}");
         }
-        assert_eq!([largest(&[]), largest(&[1.0, 3.0, 3.0])], [0, 1]);
+        assert_eq!([argmax(&[]), argmax(&[1.0, 3.0, 3.0])], [0, 1]);
     }
 }

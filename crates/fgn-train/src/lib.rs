@@ -55,7 +55,6 @@ mod generation;
 mod inspect;
 mod keys;
 mod learner;
-mod logits;
 mod loss_sum;
 mod metrics;
 mod model;
@@ -94,7 +93,7 @@ pub use epoch_metrics::EpochMetrics;
 pub use error::{Error, Result};
 pub use evaluation::{EVALUATION_BATCH, Evaluation, evaluate, evaluate_with};
 pub use fgn_data::DataConfig;
-pub use fgn_nn::{Model, ModelConfig};
+pub use fgn_nn::{Model, ModelConfig, argmax, softmax};
 pub use final_metrics::FinalMetrics;
 pub use gates::observe::{gate_samples, record_gates};
 pub use gates::record::{GATE_BINS, GateRecord, LayerGates, NamedSpread, Spread};
@@ -103,7 +102,6 @@ pub use generation::GeneratedText;
 pub use inspect::{ParameterSummary, summarize_parameters};
 pub use keys::recipe_keys;
 pub use learner::{Learner, Pass, Scored};
-pub use logits::{argmax, softmax};
 pub use metrics::{
     Breakdown, Column, Direction, Measures, Metric, MetricInfo, Metrics, Unit, metric_names,
     restored,

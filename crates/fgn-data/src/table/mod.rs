@@ -31,6 +31,20 @@ pub(crate) fn column(file: &str, all: &[String], name: &str) -> Result<usize> {
     })
 }
 
+/// Checks that the options that name columns are given: each with its name, its value and what is expected.
+///
+/// # Errors
+/// [`Error::Option`] for the first that is empty.
+pub(crate) fn check_given(columns: &[(&'static str, &str, &str)]) -> Result<()> {
+    match columns.iter().find(|(_, name, _)| name.is_empty()) {
+        None => Ok(()),
+        Some(&(option, _, expected)) => {
+            let (found, expected) = ("not given".into(), expected.into());
+            Err(Error::Option { option, found, expected })
+        }
+    }
+}
+
 /// Calls `each` with the table at every row, and reports to `progress` now and then.
 ///
 /// # Errors

@@ -137,7 +137,7 @@ impl Field<'_> {
     }
 }
 
-/// Whether a text says that there is no number or name.
+/// Whether a text stands for a missing field.
 fn is_missing(text: &str) -> bool {
     matches!(text, "" | "NA" | "N/A" | "NaN" | "nan" | "null" | "NULL" | "?")
 }

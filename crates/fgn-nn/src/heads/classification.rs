@@ -14,7 +14,7 @@ use crate::check;
 use crate::dense::Linear;
 use crate::dropout::Mode;
 use crate::error::{Error, Result};
-use crate::logits::{largest, softmax};
+use crate::logits::{argmax, softmax};
 use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
 use crate::parameters::Parameters;
 
@@ -162,7 +162,7 @@ impl ClassificationHead {
     fn answer(&self, rows: &[Vec<f32>]) -> Answer {
         if !self.per_step {
             let logits = rows.first().map_or(&[][..], Vec::as_slice);
-            let (class, probabilities) = (largest(logits), softmax(logits));
+            let (class, probabilities) = (argmax(logits), softmax(logits));
             let named = probabilities.iter().enumerate();
             let named = named.map(|(class, &p)| (self.name(class).into_owned(), p));
             let mut keys = self.keys(class);
@@ -174,7 +174,7 @@ impl ClassificationHead {
         }
         let (mut texts, mut steps) = (Vec::new(), Vec::new());
         for logits in rows {
-            let (class, probabilities) = (largest(logits), softmax(logits));
+            let (class, probabilities) = (argmax(logits), softmax(logits));
             let probability = probabilities.get(class).copied().unwrap_or(f32::NAN);
             texts.push(format!("{} {probability:.3}", self.name(class)));
             let mut keys = self.keys(class);

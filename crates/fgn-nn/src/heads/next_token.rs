@@ -16,7 +16,7 @@ use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::init::{uniform, xavier_bound};
 use crate::inputs::embedding_weight;
-use crate::logits::{largest, softmax};
+use crate::logits::{argmax, softmax};
 use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
 use crate::parameters::Parameters;
 
@@ -220,12 +220,6 @@ impl Head for NextTokenHead {
         let x = self.dropout.locked(encoded.output, mode)?;
         let (steps, batch, size) = x.dims3()?;
         let rows = x.transpose(0, 1)?.reshape((batch * steps, size))?;
-        let padded = |values: Tensor| -> Result<Padded> {
-            Ok(match encoded.lengths {
-                Some(lengths) => Padded::with_lengths(values, lengths.to_vec())?,
-                None => Padded::new(values),
-            })
-        };
         let logits = match (&self.output, target) {
             (Output::Linear(linear), _) => linear.forward(&rows)?,
             (Output::Tied(tied), _) => tied.forward(&rows)?,
@@ -233,12 +227,12 @@ impl Head for NextTokenHead {
             (Output::Adaptive(adaptive), Some(target)) => {
                 let target = target.tensor().flatten_all()?;
                 let likelihoods = adaptive.log_likelihoods(&rows, &target)?;
-                return Ok(Prediction::LogLikelihoods(padded(
-                    likelihoods.reshape((batch, steps))?,
-                )?));
+                let likelihoods = outputs::padded(likelihoods.reshape((batch, steps))?, encoded)?;
+                return Ok(Prediction::LogLikelihoods(likelihoods));
             }
         };
-        Ok(Prediction::Logits(padded(logits.reshape((batch, steps, ()))?)?))
+        let logits = outputs::padded(logits.reshape((batch, steps, ()))?, encoded)?;
+        Ok(Prediction::Logits(logits))
     }
 
     fn penalty(&self, encoded: &Encoded<'_>) -> Result<Option<Tensor>> {
@@ -286,7 +280,7 @@ impl Head for NextTokenHead {
         let samples = outputs::rows::<f32>(logits)?;
         let answer = |rows: &Vec<Vec<f32>>| {
             let logits = rows.last().map_or(&[][..], Vec::as_slice);
-            let (token, probabilities) = (largest(logits), softmax(logits));
+            let (token, probabilities) = (argmax(logits), softmax(logits));
             let probability = probabilities.get(token).copied().unwrap_or(f32::NAN);
             let keys = [
                 ("token".to_owned(), json!(token)),

@@ -71,7 +71,11 @@ pub(super) fn batch(outputs: Tensor, per_step: bool, encoded: &Encoded<'_>) -> R
     if !per_step {
         return Ok(Padded::new(outputs));
     }
-    let outputs = outputs.transpose(0, 1)?.contiguous()?;
+    padded(outputs.transpose(0, 1)?.contiguous()?, encoded)
+}
+
+/// Outputs of each step, `[B, T, ..]`, with the lengths.
+pub(super) fn padded(outputs: Tensor, encoded: &Encoded<'_>) -> Result<Padded> {
     Ok(match encoded.lengths {
         Some(lengths) => Padded::with_lengths(outputs, lengths.to_vec())?,
         None => Padded::new(outputs),

@@ -3,9 +3,9 @@
 use candle_core::{DType, Device, Tensor};
 use fgn_core::Role;
 use fgn_data::Samples;
-use fgn_nn::{LayerTrace, Trace};
+use fgn_nn::{LayerTrace, Trace, argmax, softmax};
 use fgn_schema::{Batch, Prediction};
-use fgn_train::{Learner, Pass, argmax, softmax};
+use fgn_train::{Learner, Pass};
 use maud::{Markup, html};
 use plotters::prelude::*;
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use fgn_data::{Batches, Order, Samples, statistics};
+use fgn_nn::{argmax, softmax};
 use fgn_schema::{Padded, Prediction, TargetSchema};
-use fgn_train::{EVALUATION_BATCH, Learner, Measures, MetricInfo, Metrics, Pass, argmax, softmax};
+use fgn_train::{EVALUATION_BATCH, Learner, Measures, MetricInfo, Metrics, Pass};
 
 use super::text::short_among;
 use crate::error::Result;

@@ -1,12 +1,12 @@
 //! Accuracy: the share of targets whose class has the largest logit.
 
+use fgn_nn::argmax;
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::{Value, json};
 
 use super::metric::{Breakdown, Column, Direction, Metric, MetricInfo, Unit};
 use super::values::{restored, wrong_prediction};
 use crate::error::Result;
-use crate::logits::argmax;
 
 /// The share of targets whose class has the largest logit, 0 to 1; class by class, it is the recall.
 pub(super) struct Accuracy {

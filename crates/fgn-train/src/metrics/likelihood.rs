@@ -4,6 +4,7 @@ use candle_core::{D, DType};
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::{Value, json};
 
+use super::tokens::are_tokens;
 use super::values::{restored, wrong_prediction};
 use crate::error::Result;
 
@@ -16,12 +17,7 @@ pub(super) struct Likelihood {
 impl Likelihood {
     /// `None` where the targets are not tokens.
     pub(super) fn new(target: &TargetSchema) -> Option<Likelihood> {
-        match target {
-            TargetSchema::NextToken { .. } | TargetSchema::Sequence { .. } => {
-                Some(Likelihood { nats: 0.0, tokens: 0 })
-            }
-            _ => None,
-        }
+        are_tokens(target).then_some(Likelihood { nats: 0.0, tokens: 0 })
     }
 
     pub(super) fn update(

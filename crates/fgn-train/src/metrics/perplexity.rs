@@ -7,7 +7,8 @@ use super::likelihood::Likelihood;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use crate::error::Result;
 
-/// Among how many equally likely tokens the model hesitates: `exp` of the mean negative log-likelihood of a target token in nats.
+/// `exp` of the mean negative log-likelihood of a target token in nats: a model that chooses among so many equally
+/// likely tokens has the same.
 pub(super) struct Perplexity(Likelihood);
 
 impl Perplexity {

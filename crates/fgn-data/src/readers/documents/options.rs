@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::table::TextFormat;
+use crate::table::{self, TextFormat};
 use crate::text::tokenizers::TokenizerOptions;
 
 /// How a table of texts becomes samples: `[data.documents]` of a recipe.
@@ -70,18 +70,11 @@ impl DocumentOptions {
 
     pub(super) fn check(&self, is_labelled: bool) -> Result<()> {
         let columns = [
-            ("data.documents.column", &self.column, "the column of the texts"),
-            ("data.documents.target", &self.target, "the column of the classes or numbers"),
+            ("data.documents.column", &self.column[..], "the column of the texts"),
+            ("data.documents.target", &self.target[..], "the column of the classes or numbers"),
         ];
         // To predict, the texts to read are enough.
-        let needed = if is_labelled { &columns[..] } else { &columns[..1] };
-        if let Some(&(option, _, expected)) = needed.iter().find(|(_, name, _)| name.is_empty()) {
-            return Err(Error::Option {
-                option,
-                found: "not given".into(),
-                expected: expected.into(),
-            });
-        }
+        table::check_given(if is_labelled { &columns } else { &columns[..1] })?;
         if is_labelled && self.column == self.target {
             let (option, found) = ("data.documents.target", format!("{:?}", self.target));
             let expected = "another column than that of the texts".into();

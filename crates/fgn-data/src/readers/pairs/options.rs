@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::table::TextFormat;
+use crate::error::Result;
+use crate::table::{self, TextFormat};
 use crate::text::tokenizers::{TokenizerKind, TokenizerOptions};
 
 /// How a table of pairs of texts becomes samples: `[data.pairs]` of a recipe.
@@ -54,18 +54,11 @@ impl PairOptions {
 
     pub(super) fn check(&self, is_labelled: bool) -> Result<()> {
         let columns = [
-            ("data.pairs.source", &self.source, "the column of the texts to read"),
-            ("data.pairs.target", &self.target, "the column of the texts to write"),
+            ("data.pairs.source", &self.source[..], "the column of the texts to read"),
+            ("data.pairs.target", &self.target[..], "the column of the texts to write"),
         ];
         // To predict, the texts to read are enough.
-        let needed = if is_labelled { &columns[..] } else { &columns[..1] };
-        if let Some(&(option, _, expected)) = needed.iter().find(|(_, name, _)| name.is_empty()) {
-            return Err(Error::Option {
-                option,
-                found: "not given".into(),
-                expected: expected.into(),
-            });
-        }
+        table::check_given(if is_labelled { &columns } else { &columns[..1] })?;
         self.format().check("data.pairs.delimiter")
     }
 }

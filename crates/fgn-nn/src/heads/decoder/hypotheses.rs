@@ -94,7 +94,7 @@ fn likeliest(logits: &[f64], before: f64, parent: usize, count: usize) -> Vec<Ca
     let normaliser = largest + sum.ln();
     let candidate = |(token, logit): (u32, &f64)| {
         let logarithm = before + (logit - normaliser);
-        // What is no number is never likely.
+        // A NaN is never likely.
         let logarithm = if logarithm.is_nan() { f64::NEG_INFINITY } else { logarithm };
         Candidate { logarithm, token, parent }
     };
