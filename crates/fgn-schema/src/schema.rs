@@ -50,6 +50,11 @@ pub enum InputSchema {
         /// Numbers a step.
         features: usize,
     },
+    /// A sound: `[B, N]` in `F32`, one channel of samples from -1 to 1, padded with zeros. Lengths are in samples.
+    Audio {
+        /// Samples a second.
+        sample_rate: u32,
+    },
     /// A sequence of tokens: `[B, T]` in `U32`, each less than `vocabulary`, padded with zeros.
     Tokens {
         /// How many different tokens there are.
@@ -164,6 +169,7 @@ impl fmt::Display for InputSchema {
                 write!(f, "images of {height} x {width} pixels in {channels} channels")
             }
             InputSchema::Series { features } => write!(f, "series of {features} features"),
+            InputSchema::Audio { sample_rate } => write!(f, "sounds at {sample_rate} Hz"),
             InputSchema::Tokens { vocabulary, tokenizer: None } => {
                 write!(f, "sequences over a vocabulary of {vocabulary} tokens")
             }

@@ -10,17 +10,19 @@ use super::workspace::{Dependency, Package};
 const RULES: &[Rule] = &[
     //    the crate      of the workspace's crates it may use                                of other people's
     rule("fgn-core",    &[],                                                                OnlyOptional(&["serde"])),
+    rule("fgn-audio",   &[],                                                                AllBut(&["candle-core", "candle-nn"])),
     rule("fgn-schema",  &[],                                                                Only(&["candle-core", "serde", "thiserror",
                                                                                                  "tokenizers"])),
     rule("fgn-kernels", &["fgn-core"],                                                      AllBut(&["candle-nn"])),
-    rule("fgn-nn",      &["fgn-core", "fgn-kernels", "fgn-schema"],                         AllBut(&[])),
-    rule("fgn-data",    &["fgn-schema"],                                                    AllBut(&["candle-nn"])),
-    rule("fgn-train",   &["fgn-core", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-schema"],   AllBut(&[])),
-    rule("fgn-report",  &["fgn-core", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-schema",
-                          "fgn-train"],                                                     AllBut(&[])),
-    rule("fgn-cli",     &["fgn-core", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-schema",
-                          "fgn-train", "fgn-report"],                                       AllBut(&[])),
-    rule("fgn-benches", &["fgn-core", "fgn-kernels", "fgn-nn"],                             AllBut(&[])),
+    rule("fgn-nn",      &["fgn-audio", "fgn-core", "fgn-kernels", "fgn-schema"],            AllBut(&[])),
+    rule("fgn-data",    &["fgn-audio", "fgn-schema"],                                       AllBut(&["candle-nn"])),
+    rule("fgn-train",   &["fgn-audio", "fgn-core", "fgn-kernels", "fgn-nn", "fgn-data",
+                          "fgn-schema"],                                                    AllBut(&[])),
+    rule("fgn-report",  &["fgn-audio", "fgn-core", "fgn-kernels", "fgn-nn", "fgn-data",
+                          "fgn-schema", "fgn-train"],                                                 AllBut(&[])),
+    rule("fgn-cli",     &["fgn-audio", "fgn-core", "fgn-kernels", "fgn-nn", "fgn-data",
+                          "fgn-schema", "fgn-train", "fgn-report"],                                   AllBut(&[])),
+    rule("fgn-benches", &["fgn-audio", "fgn-core", "fgn-kernels", "fgn-nn"],                AllBut(&[])),
     rule("xtask",       &[],                                                                AllBut(&["candle-core", "candle-nn"])),
 ];
 

@@ -1,0 +1,1 @@
+//! Sound files and raw samples, whole or in chunks.

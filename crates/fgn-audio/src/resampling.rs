@@ -1,0 +1,1 @@
+//! From one sample rate to another.
