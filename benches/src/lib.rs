@@ -3,6 +3,7 @@
 //! - `benches/step.rs`: one time step, as in streaming.
 //! - `benches/stream.rs`: one time step from weights packed once, in each format, on one thread and on two.
 //! - `benches/sequence.rs`: a whole sequence, forward, and forward and backward.
+//! - `benches/ctc.rs`: the loss of connectionist temporal classification, alone and with its gradient.
 //!
 //! The name of a bench consists of the work, the shape and the contestant, so that `forward/row/lstm` and
 //! `forward/row/candle-nn-lstm` are adjacent in the report. `cargo xtask bench` runs all benches, and

@@ -9,8 +9,8 @@ use std::path::{Component, Path};
 
 use candle_core::{DType, Device};
 use fgn_data::{
-    DataConfig, Dataset, ImageOptions, Images, Missing, Reader as _, Samples, SeriesOptions,
-    Tables, Task, read_idx,
+    AudioOptions, AudioTask, DataConfig, Dataset, ImageOptions, Images, Missing, Reader as _,
+    Samples, SeriesOptions, Sounds, Tables, Task, TsFiles, TsOptions, read_idx,
 };
 use fgn_train::{CheckpointStore, Config, Model, Trainer};
 use sha2::{Digest as _, Sha256};
@@ -23,6 +23,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("idx", idx),
     ("csv", csv),
     ("parquet", parquet),
+    ("ts", ts),
+    ("wav", wav),
     ("images", images),
     ("recipe", recipe),
     ("model", model),
@@ -76,6 +78,41 @@ fn table(name: &str, data: &[u8]) {
     with_files(&[(file, table)], |folder| {
         if let Ok(series) = Tables::read(&folder.join(file), &options, None, &mut |_| ()) {
             use_samples(&series);
+        }
+    });
+}
+
+/// Series in the `.ts` format: the bits of the first byte choose among the options.
+pub fn ts(data: &[u8]) {
+    let Some((&bits, text)) = data.split_first() else {
+        return;
+    };
+    let missing = if bits & 1 == 1 { Missing::Previous } else { Missing::Error };
+    let options = TsOptions { missing, memory: if bits & 2 == 2 { 64 } else { 1 << 20 } };
+    with_files(&[("a.ts", text)], |folder| {
+        if let Ok(series) = TsFiles::read(&folder.join("a.ts"), &options, None, &mut |_| ()) {
+            use_samples(&series);
+        }
+    });
+}
+
+/// A sound: the bits of the first byte choose among the options.
+pub fn wav(data: &[u8]) {
+    let Some((&bits, sound)) = data.split_first() else {
+        return;
+    };
+    let bit = |at: u8| bits >> at & 1 == 1;
+    let options = AudioOptions {
+        task: if bit(0) { AudioTask::Transcription } else { AudioTask::Classification },
+        sample_rate: bit(1).then_some(8_000),
+        names: Some("{class}_{n}".into()),
+        max_seconds: 2.0,
+        memory: if bit(2) { 64 } else { 1 << 20 },
+        ..AudioOptions::default()
+    };
+    with_files(&[("a_0.wav", sound)], |folder| {
+        if let Ok(sounds) = Sounds::read(folder, &options, None, &mut |_| ()) {
+            use_samples(&sounds);
         }
     });
 }

@@ -17,14 +17,16 @@ With --json, --peers or --shapes, a summary is measured instead, the peers in tu
   cargo xtask bench --json speed.json
   cargo xtask bench --peers --shapes row,56x100x28x128
 
---trainer measures what the trainer costs beside the steps themselves; --text measures a language model:
-  cargo xtask bench --text --python target/peers/bin/python";
+--trainer measures what the trainer costs beside the steps themselves; --text measures a language model, --audio
+streams of sound:
+  cargo xtask bench --text --python target/peers/bin/python
+  cargo xtask bench --audio --python target/peers/bin/python";
 
 /// What is measured, and how.
 #[derive(clap::Args, Debug, Default, PartialEq)]
 #[command(after_help = HELP, groups = [
     clap::ArgGroup::new(SUMMARY).args(["json", "peers", "shapes"]).multiple(true),
-    clap::ArgGroup::new(WITH_PYTHON).args(["json", "peers", "shapes", "text"]).multiple(true),
+    clap::ArgGroup::new(WITH_PYTHON).args(["json", "peers", "shapes", "text", "audio"]).multiple(true),
 ])]
 pub(crate) struct Args {
     /// Which of criterion's benches to run
@@ -47,13 +49,16 @@ pub(crate) struct Args {
     /// Of a summary: the number of turns of each contestant [default: 5]
     #[arg(long, value_name = "N", requires = SUMMARY)]
     rounds: Option<usize>,
-    /// Of a summary or of --text: a Python that has the packages of the peers, for a summary instead of the
+    /// Of a summary, --text or --audio: a Python that has the packages of the peers, for a summary instead of the
     /// environment under target/
     #[arg(long, value_name = "FILE", requires = WITH_PYTHON)]
     python: Option<PathBuf>,
     /// Measure training and generation of text; with --python, in turns with PyTorch
     #[arg(long, conflicts_with_all = [SUMMARY, "filter", "criterion"])]
     text: bool,
+    /// Measure streams of sound; with --python, in turns with PyTorch
+    #[arg(long, conflicts_with_all = [SUMMARY, "text", "filter", "criterion"])]
+    audio: bool,
     /// Measure what the trainer costs beside the steps themselves
     #[arg(long, exclusive = true)]
     trainer: bool,
@@ -72,8 +77,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if args.trainer {
         return process::hand_over(bench_of_the_program("overhead"));
     }
-    if args.text {
-        let mut command = bench_of_the_program("text");
+    let ours = [(args.text, "text"), (args.audio, "audio")];
+    if let Some((_, name)) = ours.into_iter().find(|(is_asked, _)| *is_asked) {
+        let mut command = bench_of_the_program(name);
         if let Some(python) = args.python {
             command.args(["--", "--python"]).arg(python);
         }
@@ -162,6 +168,7 @@ mod tests {
         assert!(typed("--rounds 3").is_err(), "it is of a summary");
         assert!(typed("--python python3").is_err(), "nothing needs it");
         assert!(typed("--text --python python3").is_ok());
+        assert!(typed("--audio --python python3").is_ok());
     }
 
     #[test]

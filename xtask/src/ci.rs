@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::{formatting, invariants, process};
 
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 8] = [
     ("format", format),
     ("invariants", invariants),
     ("dependencies", dependencies),
@@ -17,6 +17,7 @@ const STEPS: [(&str, Step); 7] = [
     ("docs", docs),
     ("tests", tests),
     ("parquet", parquet),
+    ("symphonia", symphonia),
 ];
 
 type Step = fn() -> Result<Outcome>;
@@ -93,6 +94,11 @@ fn tests() -> Result<Outcome> {
 /// The tests of the feature that the workspace's build leaves out.
 fn parquet() -> Result<Outcome> {
     passed("test --workspace --features fgn-cli/parquet --test parquet")
+}
+
+/// The tests of compressed sounds, which the workspace's build leaves out too.
+fn symphonia() -> Result<Outcome> {
+    passed("test -p fgn-audio --features symphonia --test compressed")
 }
 
 /// Runs cargo at the root of the workspace.

@@ -8,6 +8,8 @@
 mod error;
 pub mod features;
 pub mod files;
+mod rates;
 pub mod resampling;
 
 pub use error::{Error, Result};
+pub use rates::{SAMPLE_RATES, check_rate};

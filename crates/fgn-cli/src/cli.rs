@@ -8,8 +8,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_train::DeviceChoice;
 
 use crate::commands::{
-    chat, completions, data, eval, export, generate, inspect, predict, recipes, report, sweep,
-    train, version,
+    chat, completions, data, eval, export, generate, inspect, listen, predict, recipes, report,
+    sweep, train, transcribe, version,
 };
 use crate::complete;
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ enum Command {
     /// Evaluate the model of a run: loss, metrics, and tables of its classes or values
     #[command(after_help = eval::HELP)]
     Eval(eval::EvalArgs),
-    /// Predict for images, tables or other files, with the model of a run
+    /// Predict for images, sounds, tables or other files, with the model of a run
     #[command(after_help = predict::HELP)]
     Predict(predict::PredictArgs),
     /// Continue a text, with the model of a run
@@ -106,6 +106,12 @@ enum Command {
     /// Talk with the model of a run, line by line
     #[command(after_help = chat::HELP)]
     Chat(chat::ChatArgs),
+    /// Write down what is said in sound files, with the model of a run
+    #[command(after_help = transcribe::HELP)]
+    Transcribe(transcribe::TranscribeArgs),
+    /// Listen to a sound as it comes in, with the model of a run: labels or detections with their times
+    #[command(after_help = listen::HELP)]
+    Listen(listen::ListenArgs),
     /// Show statistics of the parameters of a run's model, and of its gates
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::InspectArgs),
@@ -146,10 +152,12 @@ impl Cli {
         match self.command {
             Command::Train(args) => return args.run(&device()?, self.quiet),
             Command::Predict(args) => return args.run(&device()?),
+            Command::Transcribe(args) => return args.run(&device()?),
             Command::Sweep(args) => return args.run(&device()?, self.quiet),
             Command::Eval(args) => args.run(&device()?)?,
             Command::Generate(args) => args.run(&device()?)?,
             Command::Chat(args) => args.run(&device()?)?,
+            Command::Listen(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
             Command::Report(args) => args.run(&device()?)?,
             Command::Inspect(args) => args.run(&device()?)?,

@@ -96,6 +96,28 @@ pub enum Error {
         /// The run folder or file.
         run: PathBuf,
     },
+    /// A model that reads other samples than sounds.
+    #[error("{}: this model reads {found}, expected a model that reads sounds", run.display())]
+    NoSounds {
+        /// The run folder or file.
+        run: PathBuf,
+        /// What it reads.
+        found: String,
+    },
+    /// A model that does not write down what it hears.
+    #[error(
+        "{}: this model is for {found}, expected sounds and a text of each; `fgn predict` is for other models",
+        run.display()
+    )]
+    NoTranscript {
+        /// The run folder or file.
+        run: PathBuf,
+        /// What it is for.
+        found: String,
+    },
+    /// A sound that cannot be read.
+    #[error(transparent)]
+    Sound(#[from] fgn_audio::Error),
     /// A handler for Ctrl-C that cannot be set.
     #[error("cannot listen for Ctrl-C")]
     Signals(#[source] ctrlc::Error),

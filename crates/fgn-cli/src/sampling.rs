@@ -31,10 +31,20 @@ pub(crate) struct SamplingArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Weights {
+pub(crate) enum Weights {
     F32,
     Bf16,
     Int8,
+}
+
+impl Weights {
+    pub(crate) fn precision(self) -> Precision {
+        match self {
+            Weights::F32 => Precision::F32,
+            Weights::Bf16 => Precision::Bf16,
+            Weights::Int8 => Precision::Int8,
+        }
+    }
 }
 
 impl SamplingArgs {
@@ -46,10 +56,6 @@ impl SamplingArgs {
     }
 
     pub(crate) fn precision(&self) -> Precision {
-        match self.precision {
-            Weights::F32 => Precision::F32,
-            Weights::Bf16 => Precision::Bf16,
-            Weights::Int8 => Precision::Int8,
-        }
+        self.precision.precision()
     }
 }

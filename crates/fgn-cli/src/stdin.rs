@@ -14,6 +14,9 @@ use crate::output::with_causes;
 /// What stands for standard input.
 const STDIN: &str = "-";
 
+/// The ending of a sound.
+pub(crate) const SOUND: &str = "wav";
+
 /// A file or folder to read: the one at a path, or for `-` a temporary file with what standard input holds.
 pub(crate) struct Source<'a> {
     path: Cow<'a, Path>,
@@ -81,6 +84,7 @@ pub(crate) fn format<'f>(
         ),
         Some(ending) => Ok(ending),
         None if matches!(input, InputSchema::Image { .. }) => Ok("png"),
+        None if matches!(input, InputSchema::Audio { .. }) => Ok(SOUND),
         None => Ok("csv"),
     }
 }

@@ -1,7 +1,7 @@
 //! What a data set of texts holds, for `fgn data`.
 
 use candle_core::Device;
-use fgn_data::{Batches, Order, Padded, Samples, TargetSchema, Tokenizer};
+use fgn_data::{Batches, Order, Padded, Samples, Tokenizer};
 use fgn_report::grouped;
 use serde_json::{Value, json};
 
@@ -29,23 +29,24 @@ pub(crate) fn tokens(samples: &dyn Samples) -> Result<u64> {
     Ok(count)
 }
 
-/// The vocabulary and an example, as lines of text; nothing for samples that are no texts.
+/// The vocabularies and an example, as lines of text; nothing for samples without texts.
 pub(crate) fn described(samples: &dyn Samples) -> Result<String> {
-    let Some(tokenizer) = samples.schema().input.tokenizer() else { return Ok(String::new()) };
-    let mut text = format!("tokens    {}\n", shown(tokenizer));
-    let answers = match &samples.schema().target {
-        TargetSchema::Sequence { tokenizer: Some(answers), .. } => Some(answers),
-        _ => None,
-    };
-    if let Some(answers) = answers {
-        text += &format!("answers   {}\n", shown(answers));
-    }
+    let schema = samples.schema();
+    let (read, written) = (schema.input.tokenizer(), schema.target.tokenizer());
     let batch = samples.batch(&[0], &Device::Cpu)?;
-    text += &format!("example   {}", example(tokenizer, batch.input())?);
-    if let Some(answers) = answers {
-        text += &format!(" -> {}", example(answers, batch.target())?);
+    let (mut text, mut examples) = (String::new(), Vec::new());
+    for (tokenizer, name, part) in
+        [(read, "tokens    ", batch.input()), (written, "answers   ", batch.target())]
+    {
+        if let Some(tokenizer) = tokenizer {
+            text += &format!("{name}{}\n", shown(tokenizer));
+            examples.push(example(tokenizer, part)?);
+        }
     }
-    Ok(text + "\n")
+    if !examples.is_empty() {
+        text += &format!("example   {}\n", examples.join(" -> "));
+    }
+    Ok(text)
 }
 
 /// As JSON: the vocabulary as names of tokens.

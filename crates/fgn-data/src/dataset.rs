@@ -87,14 +87,7 @@ impl TestSplit {
     /// [`Error::Option`] for a share out of range or of no sample, [`Error::HeldOut`] for one that leaves
     /// nothing to train on.
     pub fn hold_out(self, all: &Arc<dyn Samples>) -> Result<Dataset> {
-        let count = self.share.count_for("data.test", all.len())?;
-        if count == 0 {
-            return Err(Error::Option {
-                option: "data.test",
-                found: self.share.to_string(),
-                expected: "at least one sample to test with, or a test part beside train".into(),
-            });
-        }
+        let count = self.count(all.len())?;
         if let Some(windows) = all.windows() {
             let steps = match self.share {
                 // Rounded up, as the rest is where others split a text.
@@ -104,10 +97,31 @@ impl TestSplit {
             let (train, test) = cut(windows, steps, count)?;
             return Ok(Dataset { train, valid: None, test });
         }
-        let (train, test) = divide(all, count, *b"testing.", self.seed)?;
+        let (train, test) = divide(all, count, TESTING, self.seed)?;
         Ok(Dataset { train, valid: None, test })
     }
+
+    /// Which samples of `all` are for training and which for the test, each ascending: as [`hold_out`](Self::hold_out)
+    /// divides samples that are no windows.
+    pub(crate) fn indices(self, all: &dyn Samples) -> Result<(Vec<u32>, Vec<u32>)> {
+        divided_indices(all, self.count(all.len())?, TESTING, self.seed)
+    }
+
+    /// How many of `all` samples the test part has.
+    fn count(self, all: usize) -> Result<usize> {
+        match self.share.count_for("data.test", all)? {
+            0 => Err(Error::Option {
+                option: "data.test",
+                found: self.share.to_string(),
+                expected: "at least one sample to test with, or a test part beside train".into(),
+            }),
+            count => Ok(count),
+        }
+    }
 }
+
+/// The purpose of the draw of test parts.
+const TESTING: [u8; 8] = *b"testing.";
 
 type Parts = (Arc<dyn Samples>, Arc<dyn Samples>);
 

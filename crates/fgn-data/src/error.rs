@@ -26,9 +26,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// Samples that are no images, where a picture of one is asked for.
-    #[error("{origin}: found {found}, expected images, of 1 or 3 channels, to save")]
-    NoPicture {
+    /// Samples that are neither sounds nor images, where a file of one is asked for.
+    #[error("{origin}: found {found}, expected sounds, or images of 1 or 3 channels, to save")]
+    NoFile {
         /// Where the samples come from.
         origin: String,
         /// What the samples are.
@@ -295,6 +295,14 @@ pub enum Error {
         file: PathBuf,
         /// What the decoder said.
         source: image::ImageError,
+    },
+    /// A sound file that is missing or damaged, or that nothing here reads.
+    #[error("{}{source}", .row.as_ref().map(|row| format!("{row}: ")).unwrap_or_default())]
+    Sound {
+        /// The row that names the file, where one does: `a.csv, line 7`.
+        row: Option<String>,
+        /// What was found, what was expected, where.
+        source: fgn_audio::Error,
     },
     /// An image of another size than the others, or than the model's.
     #[error(

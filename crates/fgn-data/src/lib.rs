@@ -28,11 +28,13 @@
 //! which [`open`] knows, or a path. A [`Reader`] for what is at the path makes [`Samples`] of it:
 //!
 //! - [`Tables`]: time series in CSV or Parquet files.
+//! - [`TsFiles`]: time series in the `.ts` format of aeon and sktime.
 //! - [`Documents`]: texts with a class or number each, in the same files.
 //! - [`Pairs`]: pairs of texts, of which a model reads one and writes the other, in the same files.
 //! - [`Corpora`]: text files, for language models.
 //! - [`Dialogues`]: dialogues in JSON lines, for language models that reply.
 //! - [`Tags`]: sentences with a class for each word.
+//! - [`Sounds`]: sound files in a folder for each class, in one folder, or listed in a table.
 //! - [`ImageFolders`]: image files in a folder for each class.
 //! - [`Idx`]: a folder with MNIST's four files, as those of Fashion-MNIST and EMNIST.
 //!
@@ -65,6 +67,7 @@ mod config;
 mod dataset;
 mod error;
 mod fingerprint;
+mod folders;
 mod generated;
 mod images;
 mod mnist;
@@ -97,6 +100,7 @@ pub use mnist::mnist;
 pub use pixels::input;
 pub use reader::{Like, Parts, ReadProgress, Reader};
 pub use readers::DataConfig;
+pub use readers::audio::{AudioOptions, AudioTask, Sounds, StringOptions, TestFiles};
 pub use readers::dialogues::{DialogueOptions, Dialogues};
 pub use readers::documents::{DocumentOptions, DocumentTask, Documents};
 pub use readers::idx::format::{read_idx, read_idx_folder};
@@ -106,10 +110,11 @@ pub use readers::pairs::{PairOptions, Pairs};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
 pub use readers::tags::{TagOptions, Tags};
 pub use readers::text::{Corpora, TextOptions};
+pub use readers::ts::{TsFiles, TsOptions};
 pub use registry::{names, open};
 pub use samples::{Forecast, Samples, Windows};
 pub use sampling::{Order, split};
-pub use save::save_png;
+pub use save::{save_sample, saved_ending};
 pub use share::Share;
 pub use statistics::{indistinct, statistics};
 pub use subset::Subset;

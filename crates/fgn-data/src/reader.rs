@@ -175,7 +175,7 @@ fn candidates<R: Reader + ?Sized>(folder: &Path, name: &str) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// [`Error::Folder`] for two of them.
-fn part<R: Reader + ?Sized>(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
+pub(crate) fn part<R: Reader + ?Sized>(folder: &Path, names: &[&str]) -> Result<Option<PathBuf>> {
     let mut found = names.iter().flat_map(|name| candidates::<R>(folder, name));
     let first = found.next();
     if let (Some(one), Some(other)) = (&first, found.next()) {

@@ -9,7 +9,8 @@ use crate::samples::Samples;
 use crate::sampling::Order;
 
 /// The statistics of `samples`, in one pass over all of them: of the features where they are
-/// [`InputSchema::Series`], of the targets where they are [`TargetSchema::Value`]s. Padding does not count. They
+/// [`InputSchema::Series`], of the targets where they are [`TargetSchema::Value`]s. Padding does not count. Of
+/// [`InputSchema::Audio`] there is one number, whose mean is 0: its standard deviation is the root mean square. They
 /// are computed in `f64` by Welford's update, which large offsets do not hurt. The standard deviation of a number
 /// that never changes is given as 1, so that one can divide by it, and the number is named among the
 /// [constants](Statistics::constant).
@@ -35,6 +36,9 @@ use crate::sampling::Order;
 /// ```
 pub fn statistics(samples: &dyn Samples) -> Result<Statistics> {
     let schema = samples.schema();
+    if let InputSchema::Audio { .. } = schema.input {
+        return loudness(samples);
+    }
     let mut input = match schema.input {
         InputSchema::Series { features } => Some(Sums::new(features)),
         _ => None,
@@ -71,6 +75,24 @@ pub fn statistics(samples: &dyn Samples) -> Result<Statistics> {
     let input = moments(input, "feature", samples.features())?;
     let target = moments(target, "target", schema.target.names())?;
     Ok(Statistics::new(input, target).with_constant(constant))
+}
+
+/// The root mean square of all samples of sounds.
+fn loudness(sounds: &dyn Samples) -> Result<Statistics> {
+    let (mut squares, mut count) = (0.0, 0);
+    let size = sounds.len().min(64);
+    for batch in Batches::new(sounds, Order::AsGiven, size, &Device::Cpu)? {
+        let batch = batch?;
+        // Padding is zeros: it adds nothing to the squares.
+        let input = batch.input();
+        let samples = input.tensor().flatten_all()?.to_vec1::<f32>()?;
+        squares += samples.iter().map(|&sample| f64::from(sample).powi(2)).sum::<f64>();
+        count += input.lengths().map_or(samples.len(), |lengths| lengths.iter().sum());
+    }
+    let constant = if squares > 0.0 { Vec::new() } else { vec!["samples".into()] };
+    let std = if squares > 0.0 { (squares / count as f64).sqrt() } else { 1.0 };
+    let input = Moments { mean: vec![0.0], std: vec![std] };
+    Ok(Statistics::new(Some(input), None).with_constant(constant))
 }
 
 /// The names of the features whose numbers an `f32` hardly distinguishes once they are standardised by `scale`:

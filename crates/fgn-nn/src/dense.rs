@@ -1,6 +1,6 @@
 //! Fully connected layers.
 
-use candle_core::{Tensor, Var};
+use candle_core::{DType, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use crate::check::{probability, size, width};
@@ -85,6 +85,55 @@ impl Linear {
         let shape = [before, &[outputs]].concat();
         Ok(rows.broadcast_add(&self.bias)?.reshape(shape)?)
     }
+
+    /// The present parameters, for rows outside the computation graph.
+    ///
+    /// # Errors
+    /// [`Error::Candle`] if there is not enough memory.
+    pub(crate) fn rows(&self) -> Result<LinearRows> {
+        let numbers = |var: &Var| -> Result<Vec<f32>> {
+            Ok(var.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+        };
+        Ok(LinearRows { weight: numbers(&self.weight)?, bias: numbers(&self.bias)? })
+    }
+}
+
+/// A [`Linear`] layer on slices: no tensors, no allocation.
+pub(crate) struct LinearRows {
+    /// `[O, I]`
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl LinearRows {
+    pub(crate) fn inputs(&self) -> usize {
+        self.weight.len() / self.bias.len()
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// `x: [I]` gives `y: [O]`.
+    pub(crate) fn forward(&self, x: &[f32], y: &mut [f32]) {
+        let rows = self.weight.chunks_exact(self.inputs());
+        for ((y, row), bias) in y.iter_mut().zip(rows).zip(&self.bias) {
+            *y = bias + dot(row, x);
+        }
+    }
+}
+
+/// In several sums, which a compiler keeps in one vector.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0; 8];
+    let (a, b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a.zip(b) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
 }
 
 /// A fully connected layer, ReLU and dropout, the same at every time step. The parameters are named as
@@ -112,6 +161,11 @@ impl Dense {
             linear: Linear::within(parameters, name, inputs, config.size, bound)?,
             dropout: Dropout::new(config.dropout)?,
         })
+    }
+
+    /// The layer without what follows it.
+    pub(crate) fn linear(&self) -> &Linear {
+        &self.linear
     }
 
     /// `x: [T, B, I]` gives `[T, B, size]`.

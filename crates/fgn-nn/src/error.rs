@@ -37,6 +37,9 @@ pub enum Error {
         /// Those that the model is for, and the key that says so.
         expected: String,
     },
+    /// Sound that has no features, or settings of features that fit nothing.
+    #[error("input.front_end: {0}")]
+    Audio(#[from] fgn_audio::Error),
     /// A tensor has another shape than a layer takes.
     #[error("{what} have shape {found:?}, expected {expected}")]
     Shape {
@@ -106,6 +109,16 @@ pub enum Error {
         found: u32,
         /// The last class there is.
         last: usize,
+    },
+    /// A target that is a sequence cannot be the target of its sample.
+    #[error("the target of sample {sample} of the batch has {found}, expected {expected}")]
+    TargetSequence {
+        /// The sample's index in the batch.
+        sample: usize,
+        /// What the sequence has.
+        found: String,
+        /// What would fit.
+        expected: String,
     },
     /// A token is not in the model's vocabulary.
     #[error("token {found} in the input, but the model's vocabulary is 0 to {last}")]

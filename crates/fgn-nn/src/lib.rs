@@ -5,10 +5,10 @@
 //!
 //! | part | configuration | from | to |
 //! |---|---|---|---|
-//! | input layer | [`InputConfig`]: [`ImageRows`], [`ImageConv`], [`ImagePixels`], [`Series`], [`Embedding`] | samples `[B, ..]` | features `[T, B, I]` |
+//! | input layer | [`InputConfig`]: [`ImageRows`], [`ImageConv`], [`ImagePixels`], [`Series`], [`Embedding`], [`Audio`] | samples `[B, ..]` | features `[T, B, I]` |
 //! | dense layer, if any | [`DenseConfig`] | `[T, B, I]` | `[T, B, size]` |
 //! | recurrent layer | [`RecurrentConfig`]: a stack over any cell of `fgn-core` | `[T, B, I]` | `[B, H]` or `[T, B, H]` |
-//! | head | [`HeadConfig`]: [`Classification`], [`Regression`], [`NextToken`], [`Decoder`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
+//! | head | [`HeadConfig`]: [`Classification`], [`Regression`], [`NextToken`], [`Decoder`], [`Ctc`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
 //!
 //! `B` is the number of samples, `T` the number of time steps, `I` the number of features, `H` the size of
 //! the recurrent layer's output.
@@ -62,6 +62,7 @@
 mod check;
 mod completion;
 mod config;
+mod ctc;
 mod dense;
 mod dropout;
 mod error;
@@ -82,14 +83,19 @@ pub mod rnn;
 mod sampler;
 mod scaling;
 mod sequences;
+mod sound;
 mod text_generator;
 mod token_generator;
 
 pub use candle_core;
 pub use config::ModelConfig;
+pub use ctc::{
+    CtcBeamSearch, CtcDecoder, CtcHypothesis, CtcLabel, CtcOptions, NGram, ctc_greedy, ctc_loss,
+};
 pub use dense::{Dense, DenseConfig, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
+pub use fgn_audio;
 #[cfg(feature = "mimalloc")]
 pub use fgn_kernels::keep_freed_memory;
 pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, Trace};
@@ -110,5 +116,6 @@ pub use recurrent::{
 pub use sampler::{Sampler, SamplerOptions};
 pub use sequences::Sequences;
 pub use serde_json;
+pub use sound::{Detection, Detector, DetectorOptions, Label, SoundStep, SoundStream, Transcriber};
 pub use text_generator::{Pieces, Stop, TextGenerator};
 pub use token_generator::{TokenGenerator, Tokens};

@@ -280,6 +280,11 @@ impl Model {
         &self.recurrent
     }
 
+    /// The dense layer, if there is one.
+    pub(crate) fn dense(&self) -> Option<&Dense> {
+        self.dense.as_ref()
+    }
+
     /// The head.
     pub(crate) fn head(&self) -> &dyn Head {
         &*self.head

@@ -25,6 +25,14 @@ pub enum Error {
         /// What would fit the prediction.
         expected: String,
     },
+    /// A prediction that is not compared with its target row by row.
+    #[error(
+        "a prediction of {found} has no rows, expected one with a target for each sample or step"
+    )]
+    Rows {
+        /// What the prediction holds.
+        found: &'static str,
+    },
     /// Symbols of a text that a vocabulary lacks.
     #[error("the vocabulary has no {found}, expected symbols among its {vocabulary}")]
     Symbol {

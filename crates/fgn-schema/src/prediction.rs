@@ -22,6 +22,10 @@ pub enum Prediction {
     LogLikelihoods(Padded),
     /// A sequence of tokens for each sample, `[B, U]` in `U32`: what a model answers where no target is known.
     Tokens(Padded),
+    /// Unnormalised log-probabilities of `V` labels at each step, `[B, T, V]`, the last of which is the blank: the
+    /// distribution over alignments of connectionist temporal classification. The target is a sequence of tokens,
+    /// `[B, U]` in `U32`, with a length of its own, whose end token has the index of the blank.
+    Alignments(Padded),
 }
 
 impl Prediction {
@@ -32,6 +36,7 @@ impl Prediction {
             Prediction::Values(_) => "values",
             Prediction::LogLikelihoods(_) => "log-likelihoods",
             Prediction::Tokens(_) => "tokens",
+            Prediction::Alignments(_) => "alignments",
         }
     }
 
@@ -41,7 +46,8 @@ impl Prediction {
             Prediction::Logits(output)
             | Prediction::Values(output)
             | Prediction::LogLikelihoods(output)
-            | Prediction::Tokens(output) => output,
+            | Prediction::Tokens(output)
+            | Prediction::Alignments(output) => output,
         }
     }
 
@@ -53,6 +59,7 @@ impl Prediction {
             Prediction::Values(_) => Prediction::Values(detached),
             Prediction::LogLikelihoods(_) => Prediction::LogLikelihoods(detached),
             Prediction::Tokens(_) => Prediction::Tokens(detached),
+            Prediction::Alignments(_) => Prediction::Alignments(detached),
         }
     }
 
@@ -60,7 +67,9 @@ impl Prediction {
     pub fn is_per_step(&self) -> bool {
         match self {
             Prediction::Logits(output) | Prediction::Values(output) => output.tensor().rank() == 3,
-            Prediction::LogLikelihoods(_) | Prediction::Tokens(_) => true,
+            Prediction::LogLikelihoods(_) | Prediction::Tokens(_) | Prediction::Alignments(_) => {
+                true
+            }
         }
     }
 
@@ -69,10 +78,11 @@ impl Prediction {
     /// in `F64`, so that their differences are those of the targets as they were read.
     ///
     /// # Errors
-    /// [`Error::Target`] for a target of another shape.
+    /// [`Error::Target`] for a target of another shape, [`Error::Rows`] for alignments, whose targets belong to no step.
     pub fn rows(&self, target: &Padded) -> Result<(Tensor, Tensor)> {
         let output = self.output().tensor();
         let rank = match self {
+            Prediction::Alignments(_) => return Err(Error::Rows { found: self.kind() }),
             Prediction::Logits(_) => output.rank().saturating_sub(1),
             _ => output.rank(),
         };
@@ -145,6 +155,16 @@ mod tests {
         let (predicted, target) = prediction.rows(&target.into()).unwrap();
         let error = (target - predicted).unwrap().to_vec2::<f64>().unwrap();
         assert_eq!(error, [[1_699_999_999.75]]);
+    }
+
+    #[test]
+    fn alignments_have_no_rows() {
+        let target = zeros(&[2, 4], DType::U32).into();
+        let prediction = Prediction::Alignments(zeros(&[2, 4, 3], DType::F32).into());
+        let error = prediction.rows(&target).unwrap_err().to_string();
+        assert!(error.starts_with("a prediction of alignments has no rows"), "{error}");
+        assert!(prediction.is_per_step());
+        assert_eq!(prediction.detach().kind(), "alignments");
     }
 
     #[test]

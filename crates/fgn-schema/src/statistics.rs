@@ -17,7 +17,8 @@ pub struct Moments {
 #[non_exhaustive]
 pub struct Statistics {
     /// Of the features, over all steps that are not padding, where the samples are
-    /// [`Series`](crate::InputSchema::Series).
+    /// [`Series`](crate::InputSchema::Series). Of [`Audio`](crate::InputSchema::Audio) one number, whose mean is 0 and
+    /// whose standard deviation is the root mean square of all samples.
     pub input: Option<Moments>,
     /// Of the targets, where they are [`Value`](crate::TargetSchema::Value)s.
     pub target: Option<Moments>,

@@ -103,8 +103,8 @@ pub use inspect::{ParameterSummary, summarize_parameters};
 pub use keys::recipe_keys;
 pub use learner::{Learner, Pass, Scored};
 pub use metrics::{
-    Breakdown, Column, Direction, Measures, Metric, MetricInfo, Metrics, Unit, metric_names,
-    restored,
+    Breakdown, Column, Direction, Measures, Metric, MetricInfo, Metrics, Transcript, Transcripts,
+    Unit, metric_names, restored,
 };
 pub use observer::{Finished, Observer, TrainingPlan};
 pub use optimizer::Optimizer;

@@ -31,6 +31,11 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("tags", include_str!("../recipes/tags.toml")),
     ("pairs", include_str!("../recipes/pairs.toml")),
     ("dialogues", include_str!("../recipes/dialogues.toml")),
+    ("dtmf", include_str!("../recipes/dtmf.toml")),
+    ("digits", include_str!("../recipes/digits.toml")),
+    ("digit-strings", include_str!("../recipes/digit-strings.toml")),
+    ("keywords", include_str!("../recipes/keywords.toml")),
+    ("vowels", include_str!("../recipes/vowels.toml")),
 ];
 
 impl Config {

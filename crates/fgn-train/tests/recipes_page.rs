@@ -5,11 +5,14 @@
 use std::collections::BTreeSet;
 
 use fgn_data::{
-    DataConfig, DialogueOptions, DocumentOptions, IdxOptions, ImageOptions, PairOptions,
-    SeriesOptions, Task, TextOptions, TokenizerOptions,
+    AudioOptions, DataConfig, DialogueOptions, DocumentOptions, IdxOptions, ImageOptions,
+    PairOptions, SeriesOptions, StringOptions, Task, TestFiles, TextOptions, TokenizerOptions,
+    TsOptions,
 };
+use fgn_nn::fgn_audio::features::FeaturesConfig;
 use fgn_nn::{
-    DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig, ModelConfig, RecurrentConfig,
+    AudioAugment, DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig, ModelConfig,
+    RecurrentConfig,
 };
 use fgn_train::{
     CheckpointConfig, Clip, Config, EarlyStopping, OptimizerConfig, ParameterGroup, ReportConfig,
@@ -78,6 +81,10 @@ fn every_key_is_on_the_page() {
         ("`[data.text]`", keys::<TextOptions>("")),
         ("`[data.dialogues]`", keys::<DialogueOptions>("")),
         ("`[data.text.tokenizer]`", keys::<TokenizerOptions>("")),
+        ("`[data.ts]`", keys::<TsOptions>("")),
+        ("`[data.audio]`", keys::<AudioOptions>("")),
+        ("`[data.audio.test]`", keys::<TestFiles>("")),
+        ("`[data.audio.strings]`", keys::<StringOptions>("")),
         ("`[data.images]`", keys::<ImageOptions>("")),
         ("`[data.idx]`", keys::<IdxOptions>("")),
         ("`[training]`", keys::<TrainingConfig>("")),
@@ -87,6 +94,8 @@ fn every_key_is_on_the_page() {
         ("`[checkpoint]`", keys::<CheckpointConfig>("")),
         ("`[report]`", keys::<ReportConfig>("")),
         ("`[model]`", keys::<ModelConfig>("")),
+        ("`[model.input.front_end]`", keys::<FeaturesConfig>("")),
+        ("`[model.input.augment]`", keys::<AudioAugment>("")),
         ("`[model.dense]`", keys::<DenseConfig>("")),
         ("`[model.recurrent]`", keys::<RecurrentConfig>("")),
         ("`[model.recurrent.init]`", keys::<InitConfig>("")),

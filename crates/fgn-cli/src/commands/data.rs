@@ -13,8 +13,9 @@ use crate::classes::{classes, is_class_per_sample};
 use crate::complete;
 use crate::error::Result;
 use crate::output::{in_line, print, print_json};
-use crate::saved_images::save;
+use crate::saved_samples::save;
 use crate::settings;
+use crate::sounds;
 use crate::stdin::Source;
 use crate::texts;
 
@@ -24,6 +25,7 @@ Examples:
   fgn data mnist
   fgn data fashion-mnist/     data of your own, read as `fgn train --data` would read it
   fgn data mnist --save 3     also writes three test images to the current folder, as PNG files
+  fgn data dtmf --save 3      three sounds, as WAV files
   fgn data shakespeare        the vocabulary and the beginning of a text
   fgn data emnist/ --set data.idx.transpose=true
   fgn data photos --set data.images.size=[28,28]
@@ -48,8 +50,8 @@ pub(crate) struct DataArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Save this many images of the test part, as a model sees them, to PNG files in the current folder:
-    /// NAME-INDEX-CLASS.png
+    /// Save this many images or sounds of the test part, as a model sees them, to PNG or WAV files in the current
+    /// folder: NAME-INDEX-CLASS.png
     #[arg(long, value_name = "N", requires = "source", value_parser = value_parser!(u32).range(1..))]
     save: Option<u32>,
 }
@@ -116,6 +118,7 @@ fn json(dataset: &Dataset, saved: &[String]) -> Result<Value> {
         "features": dataset.train.features(),
         "constant": found.constant,
         "alike": indistinct(&*dataset.train, found.input.as_ref())?,
+        "sounds": sounds::json(&*dataset.train)?,
         "vocabulary": texts::vocabulary(&*dataset.train),
         "parts": described,
         "saved": saved,
@@ -147,6 +150,7 @@ fn described(dataset: &Dataset) -> Result<String> {
             in_line(&alike)
         );
     }
+    text += &sounds::described(&**train)?;
     text += &texts::described(&**train)?;
     for (name, part) in parts(dataset) {
         text += &format!("{name:9} {} samples{}\n", grouped(part.len()), counted(part)?);

@@ -22,6 +22,7 @@ Examples:
   fgn predict runs/mnist-1 mnist-3-0.png       an image; `fgn data mnist --save 3` writes some
   fgn predict runs/mnist-1 --invert --json scans/*.jpg
   fgn predict runs/images-1 holiday/           all images of a folder
+  fgn predict runs/digits-1 one.wav two.wav
   fgn predict runs/series-1 new.csv
   fgn predict runs/series-1 semicolons.csv --set 'data.series.delimiter=\";\"'
   fgn predict weights.safetensors new.csv      a file of `fgn export` in place of the run
@@ -41,7 +42,7 @@ If each step has an answer, \"steps\" is a list of them.";
 pub(crate) struct PredictArgs {
     /// The run folder, or a file that `fgn export` wrote
     run: PathBuf,
-    /// Files or folders of the kind that the model was trained on: images, tables, …; - for standard input
+    /// Files or folders of the kind that the model was trained on: images, sounds, tables, …; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Read images as negatives, for dark strokes on a light ground: data.images.invert=true
@@ -50,7 +51,7 @@ pub(crate) struct PredictArgs {
     /// Set a key of the run's [data]: how the files are read; may be repeated
     #[arg(long, value_name = "KEY=VALUE", add = ArgValueCompleter::new(complete::data_keys))]
     set: Vec<String>,
-    /// What standard input holds, as the ending of a file [default: csv, or an image if the model reads images]
+    /// What standard input holds, as the ending of a file [default: what the model reads: png, wav or csv]
     #[arg(long, value_name = "ENDING")]
     format: Option<String>,
     /// Print one JSON object for each sample

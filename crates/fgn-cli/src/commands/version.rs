@@ -26,7 +26,11 @@ impl VersionArgs {
         if !self.json {
             return print(&format!("fgn {version}\n"));
         }
-        let features = [("cuda", cfg!(feature = "cuda")), ("parquet", cfg!(feature = "parquet"))];
+        let features = [
+            ("cuda", cfg!(feature = "cuda")),
+            ("parquet", cfg!(feature = "parquet")),
+            ("symphonia", cfg!(feature = "symphonia")),
+        ];
         let features = features.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name);
         let isa = Isa::active()?;
         print_json(&json!({

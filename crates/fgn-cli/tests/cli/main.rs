@@ -10,5 +10,6 @@ mod pipes;
 mod place;
 mod programs;
 mod runs;
+mod sounds;
 mod sweeps;
 mod texts;

@@ -111,7 +111,7 @@ fn samples_are_saved_as_files_to_predict() {
     let series = ["--set", "data.series.id=id", "--set", "data.series.target=kind"];
     place
         .fgn(&[&["data", "steps.csv", "--save", "1"][..], &series].concat())
-        .fails_with(&["found series of 1 features, expected images"]);
+        .fails_with(&["found series of 1 features, expected sounds, or images"]);
 
     spots(&place.path("spots"), 5);
     let colour = ["--set", "data.images.colour=true", "--save", "2"];

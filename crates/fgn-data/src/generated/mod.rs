@@ -1,25 +1,35 @@
 //! Data sets that are generated. Each follows from its rules, and some from a seed; none needs a file.
 
 pub(crate) mod booking;
+mod dtmf;
 mod number_names;
 pub(crate) mod scan;
 
 use std::sync::Arc;
 
+use fgn_schema::{InputSchema, Schema, TargetSchema};
+
 use self::booking::{Dialogue, Vocabulary};
+use self::dtmf::Tones;
 use self::scan::Split;
 use crate::dataset::{Dataset, TestSplit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reader::Like;
+use crate::readers::audio::options::{AudioOptions, check_rate};
+use crate::readers::audio::samples::SoundSamples;
 use crate::readers::dialogues::{self, DialogueOptions, Turn};
 use crate::readers::documents::{self, DocumentOptions};
 use crate::readers::pairs::{self, PairOptions};
 use crate::samples::Samples;
 use crate::table::row::Field;
+use crate::text::samples::{END, end_token};
 
 /// How many dialogues the training, validation and test part of `booking` have. Each part has the seed of its
 /// position.
 const DIALOGUES: [usize; 3] = [4_000, 500, 1_000];
+
+/// How many sequences of tones the training and the test part of `dtmf` have.
+const TONES: [u32; 2] = [6_000, 1_000];
 
 /// The commands of SCAN, with the actions to write for them.
 pub(crate) fn scan(split: Split, options: &PairOptions, like: Option<&Like>) -> Result<Dataset> {
@@ -77,6 +87,42 @@ pub(crate) fn number_names(
         rows.add(Field::of_text(&name), target, ("name", number))?;
     }
     split.hold_out(&rows.finish()?)
+}
+
+/// Sequences of the tones of a telephone's keys, to be transcribed. Of the options, `sample_rate` and `tokenizer` apply.
+pub(crate) fn dtmf(options: &AudioOptions, like: Option<&Like>) -> Result<Dataset> {
+    let sample_rate = match like.map(|like| &like.schema.input) {
+        Some(&InputSchema::Audio { sample_rate }) => sample_rate,
+        _ => options.sample_rate.unwrap_or(dtmf::SAMPLE_RATE),
+    };
+    check_rate(sample_rate)?;
+    if sample_rate < dtmf::LOWEST_RATE {
+        return Err(Error::Option {
+            option: "data.audio.sample_rate",
+            found: sample_rate.to_string(),
+            expected: format!("{} Hz or more for the tones of keys", dtmf::LOWEST_RATE),
+        });
+    }
+    let tokenizer = match like.and_then(|like| like.schema.target.tokenizer()) {
+        Some(tokenizer) => tokenizer.clone(),
+        None => {
+            let keys = std::iter::once(Ok(dtmf::KEYS.to_owned()));
+            options.tokenizer.tokenizer("dtmf", keys, &[END])?
+        }
+    };
+    tokenizer.encode(dtmf::KEYS)?;
+    let end = end_token(&tokenizer, "dtmf")?;
+    let target = match like.is_none_or(|like| like.labelled) {
+        true => TargetSchema::text(tokenizer.clone()),
+        false => TargetSchema::None,
+    };
+    let schema = Schema::new(InputSchema::Audio { sample_rate }, target);
+    let [train, test] = [0, 1].map(|part| {
+        let (tokenizer, seed) = (tokenizer.clone(), part as u64 + 1);
+        let tones = Tones { part: seed, count: TONES[part], sample_rate, tokenizer, end };
+        Arc::new(SoundSamples::new("dtmf", schema.clone(), Arc::new(tones))) as Arc<dyn Samples>
+    });
+    Ok(Dataset { train, valid: None, test })
 }
 
 /// What further parts must be: as the model's data, or else as the training part.

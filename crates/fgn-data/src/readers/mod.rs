@@ -164,8 +164,10 @@ macro_rules! readers {
 readers! {
     idx: idx::Idx,
     series: series::Tables,
+    ts: ts::TsFiles,
     documents: documents::Documents,
     pairs: pairs::Pairs,
+    audio: audio::Sounds,
     text: text::Corpora,
     dialogues: dialogues::Dialogues,
     tags: tags::Tags,

@@ -140,6 +140,18 @@ pub(crate) fn check_length(tokens: &[u32], origins: &Origins, number: u64) -> Re
     }
 }
 
+/// The token with which every text ends that a model writes. `name` is for errors.
+///
+/// # Errors
+/// [`Error::Unlike`] for a tokenizer without it.
+pub(crate) fn end_token(tokenizer: &Tokenizer, name: &str) -> Result<u32> {
+    tokenizer.special(END).ok_or_else(|| Error::Unlike {
+        origin: name.to_owned(),
+        found: format!("targets that end with {END}"),
+        expected: format!("{tokenizer} without it"),
+    })
+}
+
 impl TextSamples {
     /// Texts and their targets, of each as many as there are origins.
     pub(crate) fn new(
@@ -221,7 +233,7 @@ impl Samples for TextSamples {
 }
 
 /// Sequences with their lengths: `[B, T]`, padded with zeros.
-fn padded(sequences: &[Vec<u32>], device: &Device) -> Result<Padded> {
+pub(crate) fn padded(sequences: &[Vec<u32>], device: &Device) -> Result<Padded> {
     let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
     let steps = lengths.iter().copied().max().unwrap_or(0);
     let mut all = Vec::with_capacity(sequences.len() * steps);

@@ -139,6 +139,10 @@ impl Head for ClassificationHead {
         Ok(Prediction::Logits(outputs::batch(logits, self.per_step, encoded)?))
     }
 
+    fn linear(&self) -> Option<&Linear> {
+        Some(&self.linear)
+    }
+
     fn loss(
         &self,
         prediction: &Prediction,

@@ -8,6 +8,7 @@ use fgn_schema::{Padded, Prediction, Statistics, TargetSchema};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
+use crate::dense::Linear;
 use crate::dropout::Mode;
 use crate::error::Result;
 use crate::loss::{Loss, LossOptions};
@@ -128,6 +129,12 @@ pub trait Head: Debug + Send + Sync {
     fn penalty(&self, encoded: &Encoded<'_>) -> Result<Option<Tensor>> {
         let _ = encoded;
         Ok(None)
+    }
+
+    /// The layer that computes the logits of a step from the output there, where that is all that the head computes in
+    /// inference: a stream runs it by itself. By default there is none.
+    fn linear(&self) -> Option<&Linear> {
+        None
     }
 
     /// The mean loss of a prediction. Steps that are padding do not count.

@@ -94,6 +94,7 @@ registry! {
     regression::Regression "regression"
     next_token::NextToken "next-token"
     decoder::Decoder "decoder"
+    ctc::Ctc "ctc"
 }
 
 impl HeadConfig {

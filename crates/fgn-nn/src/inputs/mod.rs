@@ -5,6 +5,8 @@
 mod images;
 mod kind;
 
+pub(crate) use audio::FrontEnd;
+pub use audio::{AudioAugment, Noise, NoiseKind};
 use candle_core::DType;
 pub(crate) use embedding::weight as embedding_weight;
 use fgn_schema::{InputSchema, Moments, Statistics};
@@ -38,6 +40,7 @@ macro_rules! registry {
         #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
         #[serde(tag = "kind")]
         #[non_exhaustive]
+        #[allow(clippy::large_enum_variant, reason = "a model has one of them")]
         pub enum InputConfig {
             $(
                 #[doc = concat!("See [`", stringify!($kind), "`].")]
@@ -92,6 +95,7 @@ registry! {
     image_pixels::ImagePixels "image-pixels"
     series::Series "series"
     embedding::Embedding "embedding"
+    audio::Audio "audio"
 }
 
 impl InputConfig {

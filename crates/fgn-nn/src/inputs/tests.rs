@@ -90,6 +90,8 @@ fn each_kind_makes_the_features_that_it_says() {
             InputSchema::Image { height, width, channels: 1 } => vec![2, height, width],
             InputSchema::Image { height, width, channels } => vec![2, height, width, channels],
             InputSchema::Series { features } => vec![2, 5, features],
+            // Four hops of 10 ms after a frame of 512 samples.
+            InputSchema::Audio { sample_rate: 16_000 } => vec![2, 512 + 4 * 160],
             _ => vec![2, 5],
         };
         let dtype = config.dtype(DType::F64);
@@ -103,9 +105,10 @@ fn each_kind_makes_the_features_that_it_says() {
         assert!(x.tensor().is_contiguous() && x.lengths().is_none());
 
         // Lengths pass, or are refused where samples have none.
-        let lengths = Padded::with_lengths(samples.tensor().clone(), vec![1, 1]).unwrap();
+        let lengths = vec![1, samples.tensor().dims()[1]];
+        let lengths = Padded::with_lengths(samples.tensor().clone(), lengths).unwrap();
         match (config.steps(), layer.forward(&lengths, &mut Mode::Eval)) {
-            (None, found) => assert_eq!(found.unwrap().lengths(), Some(&[1, 1][..])),
+            (None, found) => assert_eq!(found.unwrap().lengths(), Some(&[1, 5][..])),
             (Some(_), found) => assert!(matches!(found, Err(Error::Shape { .. })), "{found:?}"),
         }
         let wrong = Padded::new(Tensor::zeros((1, 1, 1, 2), dtype, &Device::Cpu).unwrap());
@@ -122,6 +125,7 @@ fn without_a_kind_the_first_that_fits_is_taken() {
         (json!({ "permutation_seed": 3 }), image.clone(), "image-pixels"),
         (json!({}), InputSchema::Series { features: 3 }, "series"),
         (json!({ "embedding_dim": 3 }), InputSchema::tokens(3), "embedding"),
+        (json!({}), InputSchema::Audio { sample_rate: 8000 }, "audio"),
     ] {
         let keys = table(keys);
         let config = completed(&keys, &samples).unwrap();

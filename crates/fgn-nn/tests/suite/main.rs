@@ -3,6 +3,7 @@
 
 mod common;
 mod config;
+mod ctc;
 mod decoder;
 mod foreign;
 mod gradients;

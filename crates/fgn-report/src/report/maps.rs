@@ -15,6 +15,7 @@ use super::plot::{Axes, BELOW, BESIDE, Placed, chart, inside, nothing, plot, who
 use super::raster;
 use super::sample::{LINES, Seen, scaled, thinned};
 use super::section::Section;
+use super::strip::Strip;
 use super::subject::Subject;
 use super::text::percent;
 use crate::drawing::Drawn;
@@ -81,8 +82,8 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Result<Section> {
 /// A sample with all that is shown of it.
 struct Example {
     seen: Seen,
-    /// What was seen at each step as a colour, where it is a pixel or a token.
-    strip: Option<Vec<[u8; 3]>>,
+    /// What was seen at each step as colours: of a pixel or a token one, of a sound one for each feature.
+    strip: Option<Strip>,
     caption: Markup,
     traces: Vec<LayerTrace>,
 }
@@ -103,33 +104,39 @@ fn example<M: Learner>(of: &Subject<'_, M>, index: u32) -> Result<Example> {
     let features = model.features(&batch)?;
     let traced =
         traces.first().map_or(0, |traced| traced.trace.lengths.first().copied().unwrap_or(0));
-    let all = match (batch.input().lengths(), &features) {
-        (Some(lengths), _) => lengths.first().copied().unwrap_or(traced),
-        (None, Some(features)) => features.dim(0)?,
-        (None, None) => traced,
-    };
     let seen = Seen::of(test, &batch)?;
+    let all = match (batch.input().lengths(), &features) {
+        // The lengths of sounds are in samples.
+        (_, Some(features)) => features.dim(0)?,
+        (Some(lengths), None) if !matches!(seen, Seen::Sound { .. }) => {
+            lengths.first().copied().unwrap_or(traced)
+        }
+        _ => traced,
+    };
+    let first_steps = |features: &Tensor| -> Result<Vec<Vec<f64>>> {
+        let steps = features.narrow(0, 0, traced)?.flatten_to(1)?.to_device(&Device::Cpu)?;
+        Ok(steps.to_dtype(DType::F64)?.to_vec2()?)
+    };
     let strip = match (&seen, &features) {
         (Seen::Image { .. }, Some(features)) => {
-            let pixels = features.narrow(0, 0, traced)?.flatten_to(1)?.to_device(&Device::Cpu)?;
-            pixels
-                .to_dtype(DType::F64)?
-                .to_vec2()?
-                .iter()
-                .map(|pixel| pixel_colour(pixel))
-                .collect()
+            let pixels = first_steps(features)?;
+            let colours: Option<_> = pixels.iter().map(|pixel| pixel_colour(pixel)).collect();
+            colours.map(Strip::line)
         }
+        (Seen::Sound { .. }, Some(features)) => Some(Strip::features(&first_steps(features)?)),
         (Seen::Tokens { tokens: ids, .. }, _) => {
             let last = ids.iter().copied().max().unwrap_or(0).max(1);
             let colour = |&id: &u32| raster::colour(f64::from(id) / f64::from(last));
-            Some(ids.iter().take(traced).map(colour).collect())
+            Some(Strip::line(ids.iter().take(traced).map(colour).collect()))
         }
         _ => None,
     };
-    let small = strip.is_some().then(|| match &seen {
-        seen @ Seen::Image { .. } => seen.small("The sample"),
-        _ => html! {},
-    });
+    let small = match &seen {
+        Seen::Image { .. } | Seen::Sound { .. } if strip.is_some() => {
+            Some(seen.small("The sample")?)
+        }
+        _ => None,
+    };
     let predicted = match of.outcomes.per_step || all > traced {
         true => html! {},
         false => predicted(of, &batch)?,
@@ -278,8 +285,7 @@ fn along_time(example: &Example, layer: usize, order: &[usize]) -> Result<Markup
         .flat_map(|unit| by_step.iter().skip(unit).step_by(units).copied())
         .collect();
     let map = raster::heat(&by_unit, steps, units)?;
-    let strip = |strip: &Vec<_>| raster::picture(strip.as_flattened(), strip.len(), 1);
-    let strip = example.strip.as_ref().map(strip).transpose()?;
+    let strip = example.strip.as_ref().map(Strip::picture).transpose()?;
     let is_seen = strip.is_some() || matches!(example.seen, Seen::Series { .. });
     let above = if is_seen { 90 } else { 0 };
     plot((900, 240 + above), "Forgetting over time", |area, placed| {

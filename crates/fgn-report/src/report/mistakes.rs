@@ -40,7 +40,7 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Result<Section> {
 fn card<M: Learner>(of: &Subject<'_, M>, mistake: &Mistake) -> Result<Markup> {
     let test = &of.dataset.test;
     let title = test.title(mistake.index);
-    let picture = Seen::read(test, mistake.index)?.small(&format!("Test sample {title}"));
+    let picture = Seen::read(test, mistake.index)?.small(&format!("Test sample {title}"))?;
     let name = |class: &[f64]| {
         let class = class.first().map_or(0, |&class| class as usize);
         of.name(class)

@@ -17,6 +17,8 @@ mod residuals;
 mod running_text;
 mod sample;
 mod section;
+mod sound;
+mod strip;
 mod subject;
 mod summary;
 #[cfg(test)]
@@ -24,6 +26,8 @@ mod tests;
 mod text;
 mod text_gates;
 mod token_losses;
+mod transcribed;
+mod transcripts;
 pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
@@ -91,7 +95,11 @@ fn write<M: Learner>(
             sections.push(text_gates::section(&of, &text)?);
         }
         None => {
-            sections.push(mistakes::section(&of)?);
+            sections.push(match &of.outcomes.transcribed {
+                Some(worst) => transcripts::mistakes(&of, worst)?,
+                None => mistakes::section(&of)?,
+            });
+            sections.extend(transcripts::alignments(&of)?);
             sections.extend(gates);
             sections.push(maps::section(&of)?);
         }

@@ -9,6 +9,7 @@ use fgn_schema::{Padded, Prediction, TargetSchema};
 use fgn_train::{EVALUATION_BATCH, Learner, Measures, MetricInfo, Metrics, Pass};
 
 use super::text::short_among;
+use super::transcribed::{Transcribed, WorstTranscribed};
 use crate::error::Result;
 
 /// How a model did on the test samples.
@@ -22,6 +23,8 @@ pub(super) struct Outcomes {
     pub(super) predicted: Predicted,
     /// Worst first; of each sample the worst step at most.
     pub(super) mistakes: Vec<Mistake>,
+    /// Sequences that were predicted wrongly, worst first; `None` where nothing is predicted by alignment.
+    pub(super) transcribed: Option<Vec<Transcribed>>,
     /// Samples to look into: one of each of the first classes, or the first samples.
     pub(super) examples: Vec<u32>,
 }
@@ -133,6 +136,7 @@ struct Sums {
     compares: bool,
     predicted: Predicted,
     mistakes: Worst,
+    transcribed: WorstTranscribed,
     /// The first sample of each class.
     first: BTreeMap<u32, u32>,
     /// The standard deviations of the targets, where they are values.
@@ -153,6 +157,7 @@ impl Sums {
             ),
             predicted: Predicted::Other,
             mistakes: Worst::default(),
+            transcribed: WorstTranscribed::new(&samples.schema().target),
             first: BTreeMap::new(),
             std,
         })
@@ -161,6 +166,7 @@ impl Sums {
     fn add(&mut self, indices: &[u32], prediction: &Prediction, target: &Padded) -> Result<()> {
         self.metrics.update(prediction, target)?;
         self.per_step = prediction.is_per_step();
+        self.transcribed.add(indices, prediction, target)?;
         if !self.compares {
             return Ok(());
         }
@@ -224,6 +230,7 @@ impl Sums {
             per_step: self.per_step,
             predicted: self.predicted,
             mistakes: self.mistakes.sorted(),
+            transcribed: self.transcribed.sorted(),
             examples,
         }
     }

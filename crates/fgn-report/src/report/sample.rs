@@ -7,19 +7,30 @@ use maud::{Markup, html};
 use plotters::style::RGBColor;
 
 use super::raster;
+use super::sound::player;
 use super::text::shortened;
 use crate::error::Result;
 
 /// A sample's own values, without padding.
 pub(super) enum Seen {
     /// As a `data:` address; and its size, which the picture may be scaled down from.
-    Image { picture: String, width: usize, height: usize },
+    Image {
+        picture: String,
+        width: usize,
+        height: usize,
+    },
     /// `rows[step][feature]`.
-    Series { rows: Vec<Vec<f64>> },
+    Series {
+        rows: Vec<Vec<f64>>,
+    },
     Tokens {
         tokens: Vec<u32>,
         /// What they are called; a text, where they are one.
         text: String,
+    },
+    Sound {
+        samples: Vec<f32>,
+        sample_rate: u32,
     },
     /// Something that there is no picture of.
     Other,
@@ -81,21 +92,26 @@ impl Seen {
                 };
                 Seen::Tokens { tokens, text }
             }
+            InputSchema::Audio { sample_rate } => {
+                let samples = kept(&first)?.to_dtype(DType::F32)?.to_vec1()?;
+                Seen::Sound { samples, sample_rate }
+            }
             _ => Seen::Other,
         })
     }
 
     /// A small picture, as part of a card.
-    pub(super) fn small(&self, label: &str) -> Markup {
-        match self {
+    pub(super) fn small(&self, label: &str) -> Result<Markup> {
+        Ok(match self {
             Seen::Image { picture, width, height } => {
                 let class = if *width.max(height) <= 96 { "picture pixels" } else { "picture" };
                 html! { img class=(class) src=(picture) alt=(label) loading="lazy"; }
             }
             Seen::Series { rows } => lines(rows, label),
             Seen::Tokens { text, .. } => html! { code.tokens { (text) } },
+            Seen::Sound { samples, sample_rate } => player(samples, *sample_rate, label)?,
             Seen::Other => html! {},
-        }
+        })
     }
 }
 

@@ -8,6 +8,7 @@ mod measures;
 mod metric;
 mod set;
 mod tokens;
+mod transcripts;
 mod values;
 
 use fgn_schema::TargetSchema;
@@ -15,6 +16,7 @@ pub(crate) use measures::LOSS;
 pub use measures::Measures;
 pub use metric::{Breakdown, Column, Direction, Metric, MetricInfo, Unit};
 pub use set::Metrics;
+pub use transcripts::{Transcript, Transcripts};
 pub use values::restored;
 
 /// What makes a metric for some targets; `None` if it is for others.
@@ -40,6 +42,8 @@ registry! {
     exact_match::ExactMatch "exact_match"
     token_accuracy::TokenAccuracy "token_accuracy"
     reply_accuracy::ReplyAccuracy "reply_accuracy"
+    cer::CharacterErrorRate "cer"
+    wer::WordErrorRate "wer"
 }
 
 /// The names of all metrics.
@@ -64,6 +68,7 @@ mod tests {
             TargetSchema::Value { names: names(), per_step: false },
             TargetSchema::Sequence { vocabulary: 2, tokenizer: None },
             TargetSchema::NextToken { vocabulary: 2 },
+            transcripts::tests::texts(),
         ];
         for name in metric_names() {
             let mut found = targets.iter().filter_map(|target| find(name, target).flatten());

@@ -1,15 +1,12 @@
 //! Which image files are in a folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
-use crate::names::class_key;
+use crate::error::Result;
+use crate::folders::{class_folders, entries, wrong};
 
 const EXPECTED: &str = "a folder for each class, with images in it";
 const IMAGES_ONLY: &str = "images only: move it away, or put a dot before its name";
-/// What systems and archives leave in folders, in lower case. Hidden files are ignored as well.
-const CLUTTER: [&str; 5] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"];
 
 /// Image files, and the folder of each, which is its class.
 pub(super) struct Listing {
@@ -26,7 +23,7 @@ pub(super) struct Listing {
 /// A file beside the folders, no folder at all, a class that is not known, a folder in a class's folder, and,
 /// where no classes are known, a class without images.
 pub(super) fn labelled(folder: &Path, known: Option<&[String]>) -> Result<Listing> {
-    let folders = class_folders(folder)?;
+    let folders = class_folders(folder, EXPECTED)?;
     let classes = match known {
         Some(known) => known.to_vec(),
         None => folders.iter().map(|(class, _)| class.clone()).collect(),
@@ -75,28 +72,6 @@ pub(super) fn unlabelled(path: &Path) -> Result<Listing> {
     Ok(Listing { labels: vec![0; files.len()], classes: Vec::new(), files })
 }
 
-/// The folders in a folder, by name, in the order of classes.
-fn class_folders(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    if folder.is_file() {
-        return Err(wrong(folder, "a file", EXPECTED));
-    }
-    let mut found = Vec::new();
-    for path in entries(folder)? {
-        if !path.is_dir() {
-            return Err(wrong(&path, "a file", EXPECTED));
-        }
-        let name = path.file_name().and_then(|name| name.to_str());
-        let name =
-            name.ok_or_else(|| wrong(&path, "a name not in UTF-8", "a class's name in UTF-8"))?;
-        found.push((name.to_owned(), path));
-    }
-    if found.is_empty() {
-        return Err(wrong(folder, "an empty folder", EXPECTED));
-    }
-    found.sort_by(|(one, _), (other, _)| class_key(one).cmp(&class_key(other)));
-    Ok(found)
-}
-
 /// # Errors
 /// A folder among the files of a class.
 fn check_files(files: &[PathBuf]) -> Result<()> {
@@ -104,29 +79,4 @@ fn check_files(files: &[PathBuf]) -> Result<()> {
         Some(folder) => Err(wrong(folder, "a folder in a folder of images", IMAGES_ONLY)),
         None => Ok(()),
     }
-}
-
-/// What is in a folder, by name, without clutter.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = |source| Error::Read { file: folder.display().to_string(), source };
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        if !is_clutter(&entry.path()) {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Whether it is known to be no data: a hidden file, what systems leave behind, a README.
-fn is_clutter(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let is_text = || matches!(&name[..], "readme" | "readme.md" | "readme.txt") && !path.is_dir();
-    name.starts_with('.') || CLUTTER.contains(&&name[..]) || is_text()
-}
-
-fn wrong(path: &Path, found: &str, expected: &str) -> Error {
-    Error::Folder { path: path.to_owned(), found: found.into(), expected: expected.into() }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fgn_schema::{InputSchema, Schema, TargetSchema, Tokenizer};
+use fgn_schema::{InputSchema, Schema, TargetSchema};
 
 use super::options::PairOptions;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::reader::Like;
 use crate::samples::Samples;
 use crate::table::row::Field;
 use crate::text::lists::{Memory, TextsWriter};
-use crate::text::samples::{END, Origins, Targets, TextSamples, encode};
+use crate::text::samples::{END, Origins, Targets, TextSamples, encode, end_token};
 
 /// The pairs read so far.
 pub(crate) struct Rows<'a> {
@@ -92,18 +92,9 @@ impl<'a> Rows<'a> {
             Some(tokenizer) => tokenizer.clone(),
             None => self.options.target_tokenizer.tokenizer(name, targets.iter(), &[END])?,
         };
-        let end = end(&tokenizer, name)?;
+        let end = end_token(&tokenizer, name)?;
         let targets = encode(&tokenizer, &targets, &self.origins, |tokens| tokens.push(end))?;
         let schema = Schema::new(input_schema, TargetSchema::text(tokenizer));
         Ok(Arc::new(TextSamples::new(schema, self.origins, input, Targets::Sequences(targets))))
     }
-}
-
-/// The last token of every target.
-fn end(tokenizer: &Tokenizer, name: &str) -> Result<u32> {
-    tokenizer.special(END).ok_or_else(|| Error::Unlike {
-        origin: name.to_owned(),
-        found: format!("targets that end with {END}"),
-        expected: format!("{tokenizer} without it"),
-    })
 }

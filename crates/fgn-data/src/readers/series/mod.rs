@@ -1,10 +1,10 @@
 //! Tables of time series: CSV files, or Parquet files with the feature `parquet`.
 
 mod columns;
-mod options;
+pub(crate) mod options;
 mod rows;
-mod sequences;
-mod store;
+pub(crate) mod sequences;
+pub(crate) mod store;
 mod windows;
 
 use std::path::Path;

@@ -157,7 +157,7 @@ impl SeriesOptions {
 }
 
 /// The most steps of one sample. A wrong `id` column is an error before a large file fills the memory.
-pub(super) const LONGEST: usize = 1 << 20;
+pub(crate) const LONGEST: usize = 1 << 20;
 
 fn one_or_more<'de, D: Deserializer<'de>>(source: D) -> std::result::Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]

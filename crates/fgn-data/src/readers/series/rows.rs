@@ -16,6 +16,9 @@ use crate::reader::Like;
 use crate::samples::{Samples as _, check_count};
 use crate::table::row::Table;
 
+/// The option that bounds the memory.
+const MEMORY: &str = "data.series.memory";
+
 /// The rows read so far.
 pub(super) struct Rows<'a> {
     name: &'a str,
@@ -85,7 +88,8 @@ impl<'a> Rows<'a> {
             Task::Regression if self.is_labelled => self.target_values(table, sequence, is_new)?,
             _ => {}
         }
-        let index = self.store.push(&self.row).map_err(|source| spill_error(self.name, source))?;
+        let index =
+            self.store.push(&self.row).map_err(|source| spill_error(self.name, MEMORY, source))?;
         let sequence = &mut self.sequences[sequence];
         sequence.rows += 1;
         match sequence.pieces.last_mut() {
@@ -125,9 +129,10 @@ impl<'a> Rows<'a> {
             }
             Task::Forecast { .. } => (value(target), Targets::Ahead),
         };
-        let store = self.store.finish().map_err(|source| spill_error(self.name, source))?;
+        let store = self.store.finish().map_err(|source| spill_error(self.name, MEMORY, source))?;
         let series = Series {
             name: self.name.to_owned(),
+            memory: MEMORY,
             schema: Schema::new(InputSchema::Series { features: features.len() }, target),
             features,
             store,

@@ -14,35 +14,37 @@ use crate::samples::{Forecast, Samples, check_indices};
 /// Beside the store of numbers there are, in memory, a few words for each sequence and for each piece of one:
 /// the rows of a sequence need not follow each other, but should.
 #[derive(Debug)]
-pub(super) struct Series {
-    pub(super) name: String,
-    pub(super) schema: Schema,
-    pub(super) features: Vec<String>,
-    pub(super) store: Store,
-    pub(super) sequences: Vec<Sequence>,
+pub(crate) struct Series {
+    pub(crate) name: String,
+    /// The option that bounds the memory.
+    pub(crate) memory: &'static str,
+    pub(crate) schema: Schema,
+    pub(crate) features: Vec<String>,
+    pub(crate) store: Store,
+    pub(crate) sequences: Vec<Sequence>,
     /// Of a forecast, whose samples are windows; else each sequence is a sample.
-    pub(super) windows: Option<Windows>,
-    pub(super) targets: Targets,
+    pub(crate) windows: Option<Windows>,
+    pub(crate) targets: Targets,
 }
 
 /// The rows of one id.
 #[derive(Debug, Default)]
-pub(super) struct Sequence {
-    pub(super) id: Box<str>,
-    pub(super) pieces: Vec<Piece>,
-    pub(super) rows: usize,
+pub(crate) struct Sequence {
+    pub(crate) id: Box<str>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) rows: usize,
 }
 
 /// Rows that follow each other in the store.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece {
-    pub(super) first: u64,
-    pub(super) rows: usize,
+pub(crate) struct Piece {
+    pub(crate) first: u64,
+    pub(crate) rows: usize,
 }
 
 /// What is to be predicted.
 #[derive(Debug)]
-pub(super) enum Targets {
+pub(crate) enum Targets {
     /// Nothing is known.
     None,
     /// A class for each sequence.
@@ -78,7 +80,7 @@ impl Series {
             let here = piece.rows.saturating_sub(skip).min(left);
             if here > 0 {
                 let read = self.store.read(piece.first + skip as u64, here, into);
-                read.map_err(|source| spill_error(&self.name, source))?;
+                read.map_err(|source| spill_error(&self.name, self.memory, source))?;
             }
             skip = skip.saturating_sub(piece.rows);
             left -= here;
@@ -195,7 +197,7 @@ impl Samples for Series {
 }
 
 /// What the temporary file's error means to people.
-pub(super) fn spill_error(name: &str, source: std::io::Error) -> Error {
+pub(crate) fn spill_error(name: &str, option: &'static str, source: std::io::Error) -> Error {
     let (file, folder) = (name.to_owned(), std::env::temp_dir());
-    Error::Spill { file, option: "data.series.memory", folder, source }
+    Error::Spill { file, option, folder, source }
 }

@@ -10,14 +10,14 @@ const SIZE: usize = size_of::<f64>();
 
 /// Many rows of `width` numbers each.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     width: usize,
     bytes: Spill,
 }
 
 impl Store {
     /// Of all numbers, in their order.
-    pub(super) fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.bytes.fingerprint()
     }
 
@@ -25,7 +25,7 @@ impl Store {
     ///
     /// # Errors
     /// What the system says of the temporary file.
-    pub(super) fn read(&self, first: u64, count: usize, numbers: &mut Vec<f64>) -> io::Result<()> {
+    pub(crate) fn read(&self, first: u64, count: usize, numbers: &mut Vec<f64>) -> io::Result<()> {
         let mut bytes = vec![0; count * self.width * SIZE];
         self.bytes.read(first * (self.width * SIZE) as u64, &mut bytes)?;
         let words = bytes.as_chunks().0.iter();
@@ -35,7 +35,7 @@ impl Store {
 }
 
 /// Builds a [`Store`].
-pub(super) struct Writer {
+pub(crate) struct Writer {
     width: usize,
     rows: u64,
     bytes: SpillWriter,
@@ -43,7 +43,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// For rows of `width` numbers, of which `bytes` may be in memory.
-    pub(super) fn new(width: usize, bytes: u64) -> Writer {
+    pub(crate) fn new(width: usize, bytes: u64) -> Writer {
         Writer { width, rows: 0, bytes: SpillWriter::new(bytes) }
     }
 
@@ -51,7 +51,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the system says of the temporary file: a full disk, say.
-    pub(super) fn push(&mut self, row: &[f64]) -> io::Result<u64> {
+    pub(crate) fn push(&mut self, row: &[f64]) -> io::Result<u64> {
         debug_assert_eq!(row.len(), self.width);
         row.iter().try_for_each(|number| self.bytes.push(&number.to_le_bytes()))?;
         self.rows += 1;
@@ -62,7 +62,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the system says of the temporary file.
-    pub(super) fn finish(self) -> io::Result<Store> {
+    pub(crate) fn finish(self) -> io::Result<Store> {
         Ok(Store { width: self.width, bytes: self.bytes.finish()? })
     }
 }

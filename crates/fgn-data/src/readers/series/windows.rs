@@ -2,20 +2,20 @@
 
 /// Windows of sequences, and the columns to forecast.
 #[derive(Debug)]
-pub(super) struct Windows {
-    pub(super) window: usize,
+pub(crate) struct Windows {
+    pub(crate) window: usize,
     /// How many rows after the window the target is; 0 where there is none.
-    pub(super) ahead: usize,
-    pub(super) stride: usize,
+    pub(crate) ahead: usize,
+    pub(crate) stride: usize,
     /// The columns to forecast, as indices of features.
-    pub(super) columns: Vec<usize>,
+    pub(crate) columns: Vec<usize>,
     /// How many windows there are up to the end of each sequence.
     ends: Vec<usize>,
 }
 
 impl Windows {
     /// The windows of sequences of that many rows each.
-    pub(super) fn new(
+    pub(crate) fn new(
         (window, ahead, stride): (usize, usize, usize),
         columns: Vec<usize>,
         rows: impl Iterator<Item = usize>,
@@ -30,12 +30,12 @@ impl Windows {
     }
 
     /// How many windows there are in all.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.ends.last().copied().unwrap_or(0)
     }
 
     /// The sequence of a window, and its first row there.
-    pub(super) fn find(&self, index: usize) -> (usize, usize) {
+    pub(crate) fn find(&self, index: usize) -> (usize, usize) {
         let sequence = self.ends.partition_point(|&end| end <= index);
         let before = sequence.checked_sub(1).map_or(0, |before| self.ends[before]);
         (sequence, (index - before) * self.stride)

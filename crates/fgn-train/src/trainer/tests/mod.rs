@@ -1,5 +1,6 @@
 //! The loop: what observers get, what each setting does.
 
+mod ctc;
 mod going_on;
 mod outcome;
 mod text;

@@ -1,1 +1,0 @@
-//! Sound files and raw samples, whole or in chunks.

@@ -1,1 +1,0 @@
-//! From one sample rate to another.
