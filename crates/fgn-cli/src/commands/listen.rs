@@ -91,7 +91,7 @@ impl ListenArgs {
             let found = model.config().input.samples().to_string();
             return Err(Error::NoSounds { run: self.run, found });
         };
-        let rate = audio.sample_rate;
+        let (rate, delay) = (audio.sample_rate, audio.delay_seconds()?);
         let mut listener = self.listener(&model)?;
         let mut sound = self.open()?;
         let mut resampler = match sound.sample_rate() {
@@ -131,8 +131,10 @@ impl ListenArgs {
         let seconds = count as f64 / f64::from(sound.sample_rate());
         let factor = elapsed.as_secs_f64() / seconds.max(1e-9);
         note(&format!(
-            "{seconds:.2} s of sound in {:.3} s of computation (real-time factor {factor:.5})\n",
+            "{seconds:.2} s of sound in {:.3} s of computation (real-time factor {factor:.5}); a step is known {:.0} ms \
+             after it begins\n",
             elapsed.as_secs_f64(),
+            1000.0 * delay,
         ));
         Ok(())
     }

@@ -66,6 +66,14 @@ impl Audio {
         Ok(self.build_front_end()?.features.step_seconds())
     }
 
+    /// The seconds from the beginning of a step until it is known, in a stream.
+    ///
+    /// # Errors
+    /// [`Error::Audio`](crate::Error::Audio) for an invalid value.
+    pub fn delay_seconds(&self) -> Result<f64> {
+        Ok(self.build_front_end()?.features.delay_seconds())
+    }
+
     /// What computes the features.
     pub(crate) fn build_front_end(&self) -> Result<FrontEnd> {
         let features = Features::new(&self.front_end, self.sample_rate)?;
