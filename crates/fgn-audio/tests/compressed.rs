@@ -253,9 +253,9 @@ fn what_is_not_one_sound_is_refused() {
     assert!(error.contains("found another stream after 1600 samples"), "{error}");
     assert!(read_bytes(&[bytes("mono.mp3"), bytes("stereo.mp3")].concat()).is_err());
     for start in [&b"fLaC"[..], b"OggS", b"\xff\xfb\x90\x00", b"ID3"] {
-        for filling in [0x00, 0x55, 0xff] {
+        for byte in [0x00, 0x55, 0xff] {
             let mut garbage = start.to_vec();
-            garbage.resize(5_000, filling);
+            garbage.resize(5_000, byte);
             let error = refused(&garbage);
             assert!(error.starts_with("found "), "{error}");
         }

@@ -15,6 +15,7 @@
 //! assert!(fgn_cli::Cli::try_parse_from(["fgn", "train", "--epoch", "3"]).is_err());
 //! ```
 
+mod answers;
 mod classes;
 mod cli;
 mod commands;

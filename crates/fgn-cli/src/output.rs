@@ -51,6 +51,11 @@ pub(crate) fn note(text: &str) {
     let _ = io::stderr().write_all(visible(text).as_bytes());
 }
 
+/// Seconds, rounded to milliseconds.
+pub(crate) fn milliseconds(seconds: f64) -> f64 {
+    (1000.0 * seconds).round() / 1000.0
+}
+
 /// Prints an error with its causes, leaving out those that it quotes itself.
 pub(crate) fn print_error(error: &Error) {
     note(&format!("error: {}\n", with_causes(error).trim_end()));

@@ -33,6 +33,9 @@ pub(crate) fn tokens(samples: &dyn Samples) -> Result<u64> {
 pub(crate) fn described(samples: &dyn Samples) -> Result<String> {
     let schema = samples.schema();
     let (read, written) = (schema.input.tokenizer(), schema.target.tokenizer());
+    if read.is_none() && written.is_none() {
+        return Ok(String::new());
+    }
     let batch = samples.batch(&[0], &Device::Cpu)?;
     let (mut text, mut examples) = (String::new(), Vec::new());
     for (tokenizer, name, part) in
@@ -43,10 +46,7 @@ pub(crate) fn described(samples: &dyn Samples) -> Result<String> {
             examples.push(example(tokenizer, part)?);
         }
     }
-    if !examples.is_empty() {
-        text += &format!("example   {}\n", examples.join(" -> "));
-    }
-    Ok(text)
+    Ok(text + &format!("example   {}\n", examples.join(" -> ")))
 }
 
 /// As JSON: the vocabulary as names of tokens.

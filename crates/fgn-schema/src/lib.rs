@@ -55,5 +55,5 @@ pub use padded::Padded;
 pub use prediction::Prediction;
 pub use schema::{IGNORED, InputSchema, MAX_SIZE, Schema, TargetSchema};
 pub use statistics::{Moments, Statistics};
-pub use tokenizer::{TextStream, Tokenizer};
+pub use tokenizer::{TextStream, Tokenizer, text_of};
 pub use tokenizers;

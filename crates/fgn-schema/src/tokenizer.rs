@@ -310,6 +310,23 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
+/// The text of tokens; where they are no text, their numbers with spaces between.
+///
+/// ```
+/// use fgn_schema::{Tokenizer, text_of};
+///
+/// let tokenizer = Tokenizer::characters("abc", &["<end>"])?;
+/// assert_eq!(text_of(Some(&tokenizer), &[2, 0, 1, 3]), "cab");
+/// assert_eq!(text_of(None, &[2, 0, 1, 3]), "2 0 1 3");
+/// # Ok::<(), fgn_schema::Error>(())
+/// ```
+pub fn text_of(tokenizer: Option<&Tokenizer>, tokens: &[u32]) -> String {
+    match tokenizer {
+        Some(tokenizer) => tokenizer.decode(tokens),
+        None => tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
+    }
+}
+
 impl fmt::Display for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = match &self.0.rules {

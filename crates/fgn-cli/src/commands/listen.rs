@@ -9,13 +9,13 @@ use candle_core::Device;
 use clap::{Args, ValueEnum};
 use fgn_audio::files::{RawFormat, SoundStream};
 use fgn_audio::resampling::Resampler;
-use fgn_nn::{Detector, DetectorOptions, InputConfig, Model, Transcriber};
-use fgn_schema::{TargetSchema, Tokenizer};
+use fgn_nn::{Detection, Detector, DetectorOptions, InputConfig, Label, Model, Transcriber};
+use fgn_schema::{TargetSchema, Tokenizer, text_of};
 use fgn_train::TrainedModel;
 use serde_json::json;
 
 use crate::error::{Error, Result};
-use crate::output::{in_line, note, print, print_json};
+use crate::output::{in_line, milliseconds, note, print, print_json};
 use crate::sampling::Weights;
 
 pub(crate) const HELP: &str = "\
@@ -114,10 +114,7 @@ impl ListenArgs {
                 Some(resampler) if read > 0 => &resampler.push(&samples)?,
                 Some(resampler) => &resampler.flush()?,
             };
-            self.push(&mut listener, heard)?;
-            if read == 0 {
-                self.finish(&mut listener)?;
-            }
+            self.hear(&mut listener, heard, read == 0)?;
             elapsed += begin.elapsed();
             if read == 0 {
                 break;
@@ -205,43 +202,39 @@ impl ListenArgs {
         Ok(SoundStream::raw(&name, without_header(&name, bytes)?, format, rate)?)
     }
 
-    fn push(&self, listener: &mut Listener, samples: &[f32]) -> Result<()> {
-        let mut printed = Ok(());
-        let heard = match listener {
-            Listener::Detector(detector, names) => detector.push(samples, &mut |detection| {
-                keep_first(&mut printed, self.detected(&detection, names));
-                Ok(())
-            }),
-            Listener::Transcriber(transcriber, tokenizer) => {
-                transcriber.push(samples, &mut |label| {
-                    keep_first(&mut printed, self.wrote(&label, tokenizer.as_ref()));
+    /// Listens to samples, the last ones perhaps, and prints what was heard.
+    fn hear(&self, listener: &mut Listener, samples: &[f32], is_end: bool) -> Result<()> {
+        match listener {
+            Listener::Detector(detector, names) => {
+                let mut found = Vec::new();
+                let each = &mut |detection| {
+                    found.push(detection);
                     Ok(())
-                })
+                };
+                detector.push(samples, each)?;
+                if is_end {
+                    detector.finish(each)?;
+                }
+                found.iter().try_for_each(|detection| self.detected(detection, names))
             }
-        };
-        heard?;
-        printed
+            Listener::Transcriber(transcriber, tokenizer) => {
+                let mut found = Vec::new();
+                let each = &mut |label| {
+                    found.push(label);
+                    Ok(())
+                };
+                transcriber.push(samples, each)?;
+                if is_end {
+                    transcriber.finish(each)?;
+                }
+                found.iter().try_for_each(|label| self.wrote(label, tokenizer.as_ref()))
+            }
+        }
     }
 
-    fn finish(&self, listener: &mut Listener) -> Result<()> {
-        let mut printed = Ok(());
-        let heard = match listener {
-            Listener::Detector(detector, names) => detector.finish(&mut |detection| {
-                keep_first(&mut printed, self.detected(&detection, names));
-                Ok(())
-            }),
-            Listener::Transcriber(transcriber, tokenizer) => transcriber.finish(&mut |label| {
-                keep_first(&mut printed, self.wrote(&label, tokenizer.as_ref()));
-                Ok(())
-            }),
-        };
-        heard?;
-        printed
-    }
-
-    fn detected(&self, found: &fgn_nn::Detection, names: &[String]) -> Result<()> {
+    fn detected(&self, found: &Detection, names: &[String]) -> Result<()> {
         let name = names.get(found.class).map_or("", String::as_str);
-        let (start, end) = (rounded(found.start), rounded(found.end));
+        let (start, end) = (milliseconds(found.start), milliseconds(found.end));
         match self.json {
             true => print_json(&json!({
                 "class": found.class,
@@ -257,12 +250,9 @@ impl ListenArgs {
         }
     }
 
-    fn wrote(&self, label: &fgn_nn::Label, tokenizer: Option<&Tokenizer>) -> Result<()> {
-        let text = match tokenizer {
-            Some(tokenizer) => tokenizer.decode(&[label.token]),
-            None => label.token.to_string(),
-        };
-        let time = rounded(label.time);
+    fn wrote(&self, label: &Label, tokenizer: Option<&Tokenizer>) -> Result<()> {
+        let text = text_of(tokenizer, &[label.token]);
+        let time = milliseconds(label.time);
         match self.json {
             true => print_json(&json!({ "text": text, "time": time })),
             false => print(&format!("{time:9.3}  {}\n", in_line(&text))),
@@ -284,15 +274,4 @@ fn without_header(name: &str, mut bytes: Box<dyn Read>) -> Result<Box<dyn Read>>
         .into());
     }
     Ok(Box::new(Cursor::new(first).chain(bytes)))
-}
-
-/// A sample more or less is no news.
-fn rounded(seconds: f64) -> f64 {
-    (1000.0 * seconds).round() / 1000.0
-}
-
-fn keep_first(first: &mut Result<()>, found: Result<()>) {
-    if first.is_ok() {
-        *first = found;
-    }
 }

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
-use fgn_nn::{Answer, Model};
-use fgn_train::{DataConfig, Override, TrainedModel, override_data, predict_file};
+use fgn_nn::Answer;
+use fgn_train::{Override, TrainedModel, override_data};
 use serde_json::Value;
 
 use super::generate::is_language_model;
+use crate::answers::{answer_files, shown_name};
 use crate::complete;
 use crate::error::{Error, Result};
-use crate::output::{in_line, print, print_error, print_json};
+use crate::output::{in_line, print, print_json};
 use crate::settings;
-use crate::stdin::{self, Source};
+use crate::stdin;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -70,18 +71,11 @@ impl PredictArgs {
         let model = model.frozen()?;
         let input = model.config().input.samples();
         let format = stdin::format(self.format.as_deref(), input, &self.files)?;
-        let mut code = ExitCode::SUCCESS;
-        for file in &self.files {
-            match self.predict(&model, &data, file, format) {
-                Ok(()) => {}
-                Err(error @ (Error::Closed | Error::Output(_))) => return Err(error),
-                Err(error) => {
-                    print_error(&error);
-                    code = ExitCode::FAILURE;
-                }
-            }
-        }
-        Ok(code)
+        answer_files(&model, &data, &self.files, format, &mut |file, title, answer| match self.json
+        {
+            true => print_json(&json(file, title, answer)),
+            false => print(&text(file, title, answer)),
+        })
     }
 
     fn overrides(&self) -> Result<Vec<Override>> {
@@ -90,23 +84,6 @@ impl PredictArgs {
             overrides.push(Override::new("data.images.invert", true));
         }
         Ok(overrides)
-    }
-
-    fn predict(&self, model: &Model, data: &DataConfig, file: &Path, format: &str) -> Result<()> {
-        let input = Source::open(file, format)?;
-        let each = &mut |title: String, answer: Answer| {
-            let title = input.as_typed(&title);
-            match self.json {
-                true => print_json(&json(file, &title, &answer))?,
-                false => print(&text(file, &title, &answer))?,
-            }
-            Ok(())
-        };
-        let predicted = predict_file(model, data, input.path(), each).map_err(Error::from);
-        predicted.map_err(|error| match error {
-            Error::Closed | Error::Output(_) => error,
-            error => input.explain(error),
-        })
     }
 }
 
@@ -117,13 +94,8 @@ fn json(file: &Path, title: &str, answer: &Answer) -> Value {
     object.into()
 }
 
-/// A sample that is called like its file is shown by the path typed, since files of several folders may have
-/// the same name.
 fn text(file: &Path, title: &str, answer: &Answer) -> String {
-    match file.file_name().is_some_and(|name| name == title) {
-        true => format!("{}: {answer}\n", in_line(&file.display().to_string())),
-        false => format!("{}: {answer}\n", in_line(title)),
-    }
+    format!("{}: {answer}\n", in_line(&shown_name(file, title)))
 }
 
 #[cfg(test)]

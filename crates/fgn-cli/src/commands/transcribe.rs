@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use candle_core::Device;
 use clap::Args;
 use fgn_nn::{Answer, InputConfig, Model};
-use fgn_schema::TargetSchema;
-use fgn_train::{DataConfig, TrainedModel, predict_file};
+use fgn_schema::{TargetSchema, text_of};
+use fgn_train::TrainedModel;
 use serde_json::{Value, json};
 
+use crate::answers::{answer_files, shown_name};
 use crate::error::{Error, Result};
-use crate::output::{in_line, print, print_error, print_json};
-use crate::stdin::{self, Source};
+use crate::output::{in_line, milliseconds, print, print_json};
+use crate::stdin;
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -44,44 +45,13 @@ impl TranscribeArgs {
         let TrainedModel { model, data, .. } = TrainedModel::open(&self.run, device)?;
         let seconds = step_seconds(&model, &self.run)?;
         let model = model.frozen()?;
-        let mut code = ExitCode::SUCCESS;
-        for file in &self.files {
-            match self.transcribe(&model, &data, file, seconds) {
-                Ok(()) => {}
-                Err(error @ (Error::Closed | Error::Output(_))) => return Err(error),
-                Err(error) => {
-                    print_error(&error);
-                    code = ExitCode::FAILURE;
-                }
-            }
-        }
-        Ok(code)
-    }
-
-    fn transcribe(
-        &self,
-        model: &Model,
-        data: &DataConfig,
-        file: &Path,
-        seconds: f64,
-    ) -> Result<()> {
-        let input = Source::open(file, stdin::SOUND)?;
-        let each = &mut |title: String, answer: Answer| {
-            let title = input.as_typed(&title);
-            let name = match file.file_name().is_some_and(|name| name == &*title) {
-                true => file.display().to_string(),
-                false => title.into_owned(),
-            };
+        let target = model.config().head.target();
+        answer_files(&model, &data, &self.files, stdin::SOUND, &mut |file, title, answer| {
+            let name = shown_name(file, title);
             match self.json {
-                true => print_json(&object(model, &name, &answer, seconds))?,
-                false => print(&format!("{}: {answer}\n", in_line(&name)))?,
+                true => print_json(&object(&target, &name, answer, seconds)),
+                false => print(&format!("{}: {answer}\n", in_line(&name))),
             }
-            Ok(())
-        };
-        let predicted = predict_file(model, data, input.path(), each).map_err(Error::from);
-        predicted.map_err(|error| match error {
-            Error::Closed | Error::Output(_) => error,
-            error => input.explain(error),
         })
     }
 }
@@ -98,20 +68,15 @@ fn step_seconds(model: &Model, run: &Path) -> Result<f64> {
     }
 }
 
-fn object(model: &Model, name: &str, answer: &Answer, seconds: f64) -> Value {
+fn object(target: &TargetSchema, name: &str, answer: &Answer, seconds: f64) -> Value {
     let answer = answer.json();
     let mut object = json!({ "file": name, "text": answer["text"] });
     let list = |key: &str| answer.get(key).and_then(Value::as_array);
     if let (Some(tokens), Some(steps)) = (list("tokens"), list("steps")) {
-        let target = model.config().head.target();
         let label = |(token, step): (&Value, &Value)| {
             let token = token.as_u64().unwrap_or_default() as u32;
-            let text = match target.tokenizer() {
-                Some(tokenizer) => tokenizer.decode(&[token]),
-                None => token.to_string(),
-            };
             let time = step.as_f64().unwrap_or_default() * seconds;
-            json!({ "text": text, "time": (1000.0 * time).round() / 1000.0 })
+            json!({ "text": text_of(target.tokenizer(), &[token]), "time": milliseconds(time) })
         };
         object["labels"] = tokens.iter().zip(steps).map(label).collect();
     }

@@ -1,15 +1,14 @@
 //! Sequences of tokens that are aligned with the steps: connectionist temporal classification.
 
-use candle_core::DType;
 use fgn_kernels::Emit;
-use fgn_schema::{Padded, Prediction, Statistics, TargetSchema, Tokenizer};
+use fgn_schema::{Padded, Prediction, Statistics, TargetSchema, Tokenizer, text_of};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::kind::{Encoded, Head, HeadKind};
 use super::outputs;
-use crate::check::{self, check, wrong_shape};
+use crate::check::{self, check};
 use crate::ctc::{CtcBeamSearch, CtcLabel, CtcOptions, ctc_greedy, ctc_loss};
 use crate::dense::Linear;
 use crate::dropout::{Dropout, Mode};
@@ -186,16 +185,8 @@ impl Head for CtcHead {
 impl CtcHead {
     /// The labels of each sample: the target without its end token.
     fn labels(&self, target: &Padded, batch: usize) -> Result<Vec<Vec<u32>>> {
-        let tensor = target.tensor();
-        if !matches!(*tensor.dims(), [found, steps] if found == batch && steps > 0) {
-            return Err(wrong_shape("targets", tensor, format!("[{batch}, U], U not zero")));
-        }
-        if tensor.dtype() != DType::U32 {
-            let found = tensor.dtype();
-            return Err(Error::DType { what: "targets", found, expected: "U32" });
-        }
         let end = self.config.end();
-        let mut all = tensor.to_vec2::<u32>()?;
+        let mut all = outputs::tokens(target, batch)?;
         for (sample, tokens) in all.iter_mut().enumerate() {
             tokens.truncate(target.lengths().map_or(tokens.len(), |lengths| lengths[sample]));
             match tokens.pop() {
@@ -224,10 +215,7 @@ impl CtcHead {
     fn answer(&self, labels: &[CtcLabel]) -> Answer {
         let tokens: Vec<u32> = labels.iter().map(|label| label.label).collect();
         let steps: Vec<usize> = labels.iter().map(|label| label.step).collect();
-        let text = match &self.config.tokenizer {
-            Some(tokenizer) => tokenizer.decode(&tokens),
-            None => tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
-        };
+        let text = text_of(self.config.tokenizer.as_ref(), &tokens);
         let keys = [
             ("text".to_owned(), json!(text)),
             ("tokens".to_owned(), json!(tokens)),
@@ -246,7 +234,7 @@ fn alignments(prediction: &Prediction) -> Result<&Padded> {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, Tensor};
+    use candle_core::{DType, Device, Tensor};
 
     use super::*;
 

@@ -1,11 +1,12 @@
-//! What heads with a fixed number of outputs have in common: names, steps, and rows of values.
+//! What heads have in common: names, steps, rows of values, and sequences of tokens.
 
-use candle_core::{Tensor, WithDType};
+use candle_core::{DType, Tensor, WithDType};
 use fgn_kernels::Emit;
 use fgn_schema::{Padded, TargetSchema};
 use serde_json::{Map, Value, json};
 
 use super::kind::Encoded;
+use crate::check::wrong_shape;
 use crate::error::{Error, Result};
 
 /// How many names an error shows.
@@ -93,4 +94,17 @@ pub(super) fn rows<T: WithDType>(outputs: &Padded) -> Result<Vec<Vec<Vec<T>>>> {
         rows.truncate(length);
     }
     Ok(all)
+}
+
+/// The target sequences of a batch of that size, with their padding: `[B][U]`.
+pub(super) fn tokens(target: &Padded, batch: usize) -> Result<Vec<Vec<u32>>> {
+    let tensor = target.tensor();
+    if !matches!(*tensor.dims(), [found, steps] if found == batch && steps > 0) {
+        return Err(wrong_shape("targets", tensor, format!("[{batch}, U], U not zero")));
+    }
+    if tensor.dtype() != DType::U32 {
+        let found = tensor.dtype();
+        return Err(Error::DType { what: "targets", found, expected: "U32" });
+    }
+    Ok(tensor.to_vec2()?)
 }

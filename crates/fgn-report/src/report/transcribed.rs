@@ -1,6 +1,6 @@
 //! Sequences that were predicted by alignment, beside their targets.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
+use fgn_schema::{Padded, Prediction, TargetSchema, text_of};
 use fgn_train::Transcripts;
 
 use super::text::shortened;
@@ -49,10 +49,8 @@ impl WorstTranscribed {
         for (&index, found) in indices.iter().zip(transcripts.of("report", prediction, target)?) {
             let errors = found.errors();
             if errors > 0 {
-                let text = |tokens: &[u32]| match &transcripts.tokenizer {
-                    Some(tokenizer) => shortened(&tokenizer.decode(tokens), LETTERS),
-                    None => tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
-                };
+                let tokenizer = transcripts.tokenizer.as_ref();
+                let text = |tokens: &[u32]| shortened(&text_of(tokenizer, tokens), LETTERS);
                 let (predicted, target) = (text(&found.predicted), text(&found.target));
                 self.worst.push(Transcribed { index, errors, predicted, target });
             }

@@ -1,16 +1,16 @@
 //! The head of a [`Decoder`].
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use fgn_kernels::Emit;
-use fgn_schema::{Padded, Prediction};
+use fgn_schema::{Padded, Prediction, text_of};
 use serde_json::{Map, json};
 
 use super::super::answer::Answer;
 use super::super::kind::{Encoded, Head, HeadKind};
+use super::super::outputs;
 use super::config::Decoder;
 use super::layers::{Layers, Pass};
 use super::search::search;
-use crate::check::wrong_shape;
 use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
@@ -143,10 +143,7 @@ impl Head for DecoderHead {
         };
         let answer = |mut tokens: Vec<u32>, length: usize| {
             tokens.truncate(length);
-            let text = match &self.config.tokenizer {
-                Some(tokenizer) => tokenizer.decode(&tokens),
-                None => tokens.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
-            };
+            let text = text_of(self.config.tokenizer.as_ref(), &tokens);
             let keys = [("text".to_owned(), json!(text)), ("tokens".to_owned(), json!(tokens))];
             Answer::new(text, Map::from_iter(keys))
         };
@@ -183,16 +180,8 @@ struct Target {
 
 impl Target {
     fn new(target: &Padded, batch: usize, vocabulary: usize) -> Result<Self> {
-        let tensor = target.tensor();
-        if !matches!(*tensor.dims(), [found, steps] if found == batch && steps > 0) {
-            return Err(wrong_shape("targets", tensor, format!("[{batch}, U], U not zero")));
-        }
-        if tensor.dtype() != DType::U32 {
-            let found = tensor.dtype();
-            return Err(Error::DType { what: "targets", found, expected: "U32" });
-        }
         let lengths = target.lengths().map(<[_]>::to_vec);
-        let mut tokens = tensor.to_vec2::<u32>()?;
+        let mut tokens = outputs::tokens(target, batch)?;
         for (index, tokens) in tokens.iter_mut().enumerate() {
             let length = lengths.as_ref().map_or(tokens.len(), |lengths| lengths[index]);
             tokens[length..].fill(0);

@@ -14,38 +14,34 @@ use crate::random::Generator;
 pub struct AudioAugment {
     /// Plays a sound faster or slower by a factor of 1 − `speed` to 1 + `speed`, which changes its pitch too (Ko et
     /// al. 2015).
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub speed: f64,
     /// Shifts a sound by up to so many seconds: later, after silence, or earlier, without its beginning, of which it
     /// loses a quarter at most.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub time_shift: f64,
     /// Makes a sound louder or softer by up to so many dB.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub gain: f64,
     /// Mixes noise into sounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise: Option<Noise>,
     /// How many spans of steps are masked: each feature has its mean there (SpecAugment: Park et al. 2019).
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_default")]
     pub time_masks: usize,
     /// The most steps of such a span; it is never more than a quarter of the sound.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_default")]
     pub time_mask_width: usize,
     /// How many spans of bands or coefficients are masked at all steps (ibid.).
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_default")]
     pub frequency_masks: usize,
     /// The most bands or coefficients of such a span; it is never more than half of them.
-    #[serde(skip_serializing_if = "is_none")]
+    #[serde(skip_serializing_if = "is_default")]
     pub frequency_mask_width: usize,
 }
 
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
-
-fn is_none(count: &usize) -> bool {
-    *count == 0
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl AudioAugment {
@@ -73,11 +69,6 @@ impl AudioAugment {
             check((masks > 0) == (width > 0), field, masks, expected)?;
         }
         self.noise.as_ref().map_or(Ok(()), Noise::validate)
-    }
-
-    /// Whether nothing is changed.
-    pub(super) fn is_none(&self) -> bool {
-        *self == Self::default()
     }
 
     /// The sound at `at` of a batch, changed.

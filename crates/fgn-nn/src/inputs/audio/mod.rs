@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use self::augment::AudioAugment;
+use self::augment::is_default;
 pub use self::noise::{Noise, NoiseKind};
 use super::kind::{InputKind, InputLayer};
 use crate::check::{moments, wrong_shape};
@@ -41,10 +42,6 @@ pub struct Audio {
     /// How sounds are changed in training.
     #[serde(default, skip_serializing_if = "is_default")]
     pub augment: AudioAugment,
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl Audio {
@@ -177,7 +174,7 @@ impl InputLayer for Layer {
         let sounds: Vec<&[f32]> = (0..batch).map(|at| &x[at][..length(at)]).collect();
         // One seed each, so that the sounds can be changed at the same time.
         let seeds: Option<Vec<u64>> = match mode {
-            Mode::Train(generator) if !self.config.augment.is_none() => {
+            Mode::Train(generator) if !is_default(&self.config.augment) => {
                 Some((0..batch).map(|_| generator.next_u64()).collect())
             }
             _ => None,

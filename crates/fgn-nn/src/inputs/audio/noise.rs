@@ -3,7 +3,7 @@
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::check::{check, probability};
+use crate::check::check;
 use crate::error::Result;
 use crate::random::Generator;
 
@@ -46,12 +46,9 @@ impl Noise {
         let fits = least.is_finite() && most.is_finite() && least <= most;
         let expected = "two numbers in dB, the smaller one first";
         check(fits, "input.augment.noise.snr", format!("{:?}", self.snr), expected)?;
-        // All of them is a probability too, that of a dropout is not.
-        let share = self.probability;
-        match share == 1.0 {
-            true => Ok(()),
-            false => probability("input.augment.noise.probability", share),
-        }
+        let fits = (0.0..=1.0).contains(&self.probability);
+        let field = "input.augment.noise.probability";
+        check(fits, field, self.probability, "a probability from 0 to 1")
     }
 
     /// Mixes noise into `sound`, which is the one at `at` of the batch.
