@@ -1,8 +1,8 @@
 //! The tensors of several samples.
 
-use candle_core::Device;
+use candle_core::{DType, Device, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::padded::Padded;
 
 /// Some samples and their targets. Each part has lengths of its own, so that an answer may be longer or
@@ -14,12 +14,13 @@ use crate::padded::Padded;
 pub struct Batch {
     inputs: Vec<Padded>,
     targets: Vec<Padded>,
+    resets: Option<Tensor>,
 }
 
 impl Batch {
     /// A batch of one input and one target.
     pub fn new(input: impl Into<Padded>, target: impl Into<Padded>) -> Batch {
-        Batch { inputs: vec![input.into()], targets: vec![target.into()] }
+        Batch { inputs: vec![input.into()], targets: vec![target.into()], resets: None }
     }
 
     /// With one more input.
@@ -32,6 +33,28 @@ impl Batch {
     pub fn with_target(mut self, target: impl Into<Padded>) -> Batch {
         self.targets.push(target.into());
         self
+    }
+
+    /// With steps at which a new sequence begins within a row, `[B, T]` in `U8`: where it is not 0, the state of a
+    /// model is set to zero before the step. So the rows of a batch can be pieces of many sequences, one after the
+    /// other.
+    ///
+    /// # Errors
+    /// [`Error::Resets`] for another shape than that of the first two dimensions of the input, or another type.
+    pub fn with_resets(mut self, resets: Tensor) -> Result<Batch> {
+        let dims = self.input().tensor().dims();
+        let expected = &dims[..dims.len().min(2)];
+        if resets.dims() != expected || resets.dtype() != DType::U8 {
+            let (found, expected) = (resets.dims().to_vec(), expected.to_vec());
+            return Err(Error::Resets { found, dtype: resets.dtype().as_str(), expected });
+        }
+        self.resets = Some(resets);
+        Ok(self)
+    }
+
+    /// Where a new sequence begins within a row, `[B, T]`, if any does.
+    pub fn resets(&self) -> Option<&Tensor> {
+        self.resets.as_ref()
     }
 
     /// The first input.
@@ -67,6 +90,27 @@ impl Batch {
         let all = |parts: &[Padded]| -> Result<Vec<Padded>> {
             parts.iter().map(|part| part.to_device(device)).collect()
         };
-        Ok(Batch { inputs: all(&self.inputs)?, targets: all(&self.targets)? })
+        let resets = self.resets.as_ref().map(|resets| resets.to_device(device)).transpose()?;
+        Ok(Batch { inputs: all(&self.inputs)?, targets: all(&self.targets)?, resets })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resets_are_one_for_each_step() {
+        let zeros = |shape: &[usize], dtype| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
+        let batch = || Batch::new(zeros(&[2, 3], DType::U32), zeros(&[2, 3], DType::U32));
+        let series = Batch::new(zeros(&[2, 3, 5], DType::F64), zeros(&[2, 1], DType::F64));
+        let resets = || zeros(&[2, 3], DType::U8);
+        let batch_with = batch().with_resets(resets()).unwrap();
+        assert_eq!(batch_with.to_device(&Device::Cpu).unwrap().resets().unwrap().dims(), [2, 3]);
+        assert!(series.with_resets(resets()).is_ok() && batch().resets().is_none());
+        for wrong in [zeros(&[3, 2], DType::U8), zeros(&[2, 3], DType::U32)] {
+            let error = batch().with_resets(wrong).unwrap_err().to_string();
+            assert!(error.ends_with("expected [2, 3] in u8"), "{error}");
+        }
     }
 }

@@ -25,6 +25,16 @@ pub enum Error {
         /// What would fit the prediction.
         expected: String,
     },
+    /// Resets that do not fit the input of their batch.
+    #[error("resets of shape {found:?} in {dtype}, expected {expected:?} in u8")]
+    Resets {
+        /// The shape of the resets.
+        found: Vec<usize>,
+        /// Their data type.
+        dtype: &'static str,
+        /// One for each step: `[B, T]`.
+        expected: Vec<usize>,
+    },
     /// A prediction that is not compared with its target row by row.
     #[error(
         "a prediction of {found} has no rows, expected one with a target for each sample or step"
@@ -40,6 +50,14 @@ pub enum Error {
         found: String,
         /// The size of the vocabulary.
         vocabulary: usize,
+    },
+    /// Items that are no catalogue.
+    #[error("the catalogue has {found}, expected {expected}")]
+    Catalogue {
+        /// What was found.
+        found: String,
+        /// What a catalogue has.
+        expected: String,
     },
     /// A tokenizer that cannot be made, or that fails.
     #[error("the tokenizer cannot be used: {0}")]

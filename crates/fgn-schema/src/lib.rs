@@ -8,7 +8,7 @@
 //!   to the longest. Inputs and targets have lengths of their own.
 //! - [`Prediction`]: what a model's head computes for a batch, which metrics compare with the targets.
 //! - [`Statistics`]: means and standard deviations of a data set, from which a model takes its scales.
-//! - [`Tokenizer`]: texts to tokens, and back.
+//! - [`Tokenizer`]: texts to tokens, and back. [`Catalogue`]: the items that a recommender knows.
 //! - [`significant`]: how values of any size are written for people.
 //!
 //! ```
@@ -39,20 +39,24 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod catalogue;
 mod digits;
 mod error;
 mod padded;
 mod prediction;
+mod ranking;
 mod schema;
 mod statistics;
 mod tokenizer;
 
 pub use batch::Batch;
 pub use candle_core;
+pub use catalogue::Catalogue;
 pub use digits::{decimals, significant, significant_among};
 pub use error::{Error, Result};
 pub use padded::Padded;
 pub use prediction::Prediction;
+pub use ranking::{RankedTargets, Ranking};
 pub use schema::{IGNORED, InputSchema, MAX_SIZE, Schema, TargetSchema};
 pub use statistics::{Moments, Statistics};
 pub use tokenizer::{TextStream, Tokenizer, text_of};

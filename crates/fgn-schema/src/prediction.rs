@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 
 use crate::error::{Error, Result};
 use crate::padded::Padded;
+use crate::ranking::Ranking;
 use crate::schema::IGNORED;
 
 /// What a head computes for a batch: what metrics compare with the targets, and what is decoded into answers
@@ -26,6 +27,11 @@ pub enum Prediction {
     /// distribution over alignments of connectionist temporal classification. The target is a sequence of tokens,
     /// `[B, U]` in `U32`, with a length of its own, whose end token has the index of the blank.
     Alignments(Padded),
+    /// The best of many items after each step that counts, and the ranks of the targets.
+    Ranking(Ranking),
+    /// The loss of each step, `[B, T]`: of a head that in training scores the target against a sample of all items. It
+    /// says nothing of the rank among all.
+    SampledLosses(Padded),
 }
 
 impl Prediction {
@@ -37,6 +43,8 @@ impl Prediction {
             Prediction::LogLikelihoods(_) => "log-likelihoods",
             Prediction::Tokens(_) => "tokens",
             Prediction::Alignments(_) => "alignments",
+            Prediction::Ranking(_) => "a ranking of items",
+            Prediction::SampledLosses(_) => "losses against sampled items",
         }
     }
 
@@ -47,7 +55,9 @@ impl Prediction {
             | Prediction::Values(output)
             | Prediction::LogLikelihoods(output)
             | Prediction::Tokens(output)
-            | Prediction::Alignments(output) => output,
+            | Prediction::Alignments(output)
+            | Prediction::SampledLosses(output) => output,
+            Prediction::Ranking(ranking) => ranking.items(),
         }
     }
 
@@ -60,16 +70,21 @@ impl Prediction {
             Prediction::LogLikelihoods(_) => Prediction::LogLikelihoods(detached),
             Prediction::Tokens(_) => Prediction::Tokens(detached),
             Prediction::Alignments(_) => Prediction::Alignments(detached),
+            Prediction::Ranking(ranking) => Prediction::Ranking(ranking.detach()),
+            Prediction::SampledLosses(_) => Prediction::SampledLosses(detached),
         }
     }
 
-    /// Whether there is a prediction for each step, rather than one for each sample.
+    /// Whether there is a prediction for each step, rather than one for each sample. A ranking with targets has one for
+    /// each step whose target counts.
     pub fn is_per_step(&self) -> bool {
         match self {
             Prediction::Logits(output) | Prediction::Values(output) => output.tensor().rank() == 3,
-            Prediction::LogLikelihoods(_) | Prediction::Tokens(_) | Prediction::Alignments(_) => {
-                true
-            }
+            Prediction::LogLikelihoods(_)
+            | Prediction::Tokens(_)
+            | Prediction::Alignments(_)
+            | Prediction::SampledLosses(_) => true,
+            Prediction::Ranking(ranking) => ranking.targets().is_some(),
         }
     }
 
@@ -78,11 +93,14 @@ impl Prediction {
     /// in `F64`, so that their differences are those of the targets as they were read.
     ///
     /// # Errors
-    /// [`Error::Target`] for a target of another shape, [`Error::Rows`] for alignments, whose targets belong to no step.
+    /// [`Error::Target`] for a target of another shape, [`Error::Rows`] for alignments, whose targets belong to no step,
+    /// and for rankings, which know where their targets are.
     pub fn rows(&self, target: &Padded) -> Result<(Tensor, Tensor)> {
         let output = self.output().tensor();
         let rank = match self {
-            Prediction::Alignments(_) => return Err(Error::Rows { found: self.kind() }),
+            Prediction::Alignments(_) | Prediction::Ranking(_) => {
+                return Err(Error::Rows { found: self.kind() });
+            }
             Prediction::Logits(_) => output.rank().saturating_sub(1),
             _ => output.rank(),
         };

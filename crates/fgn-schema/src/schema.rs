@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::catalogue::Catalogue;
 use crate::tokenizer::Tokenizer;
 
 /// The largest number of classes, tokens, features or anything else that is counted: 16,777,216. Every index below
@@ -109,6 +110,12 @@ pub enum TargetSchema {
         /// How many different tokens there are: as many as in the input.
         vocabulary: usize,
     },
+    /// The item that follows each step of a sequence of items: `[B, T]` in `U32`, an index into the catalogue, or
+    /// [`IGNORED`]. The input holds the same items as tokens.
+    NextItem {
+        /// The items.
+        catalogue: Catalogue,
+    },
     /// A sequence of tokens with a length of its own, at least 1: `[B, U]` in `U32`, each less than `vocabulary`. The
     /// last token of the vocabulary is the end token: it ends every sequence, and is part of it and of its length.
     Sequence {
@@ -147,7 +154,7 @@ impl TargetSchema {
     pub fn is_per_step(&self) -> bool {
         match *self {
             TargetSchema::Class { per_step, .. } | TargetSchema::Value { per_step, .. } => per_step,
-            TargetSchema::NextToken { .. } => true,
+            TargetSchema::NextToken { .. } | TargetSchema::NextItem { .. } => true,
             TargetSchema::Sequence { .. } | TargetSchema::None => false,
         }
     }
@@ -188,6 +195,9 @@ impl fmt::Display for TargetSchema {
             TargetSchema::Value { names, .. } => write!(f, "{} values", names.len())?,
             TargetSchema::NextToken { vocabulary } => {
                 return write!(f, "the next of {vocabulary} tokens");
+            }
+            TargetSchema::NextItem { catalogue } => {
+                return write!(f, "the next of {} items", catalogue.len());
             }
             TargetSchema::Sequence { vocabulary, tokenizer: None } => {
                 write!(f, "a sequence over a vocabulary of {vocabulary} tokens")?;
