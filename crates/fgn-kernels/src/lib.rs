@@ -34,6 +34,8 @@
 //! | inputs that arrive one by one | [`LayerStreamWeights`] and [`LayerStream`]: single steps without a graph |
 //! | the values of gates at every step | [`trace`](fn@trace) |
 //! | a 3x3 convolution, ReLU and max-pooling as one operation | [`conv_relu_pool`] |
+//! | the scores of very many items or tokens for one output | [`ScoreTable`] |
+//! | the losses of targets against sampled items, with their gradients | [`sampled_losses`] |
 //!
 //! # Speed
 //! A binary for x86-64 contains kernels for AVX-512, for AVX2 with FMA, and a scalar fallback. A binary for AArch64
@@ -64,6 +66,8 @@ mod op;
 mod packed_weights;
 pub mod probe;
 mod run;
+mod sampled;
+mod scores;
 mod simd;
 mod storage;
 mod stream;
@@ -78,6 +82,9 @@ pub use packed_weights::PackedWeights;
 pub use run::gate_statistics::GateStatistics;
 pub use run::options::{Emit, HiddenDropout, SequenceOptions};
 pub use run::precision::Precision;
+pub use run::sampled_loss::SampledLoss;
+pub use sampled::{SampledColumns, sampled_losses};
+pub use scores::ScoreTable;
 pub use simd::isa::Isa;
 pub use stream::{LayerStream, LayerStreamWeights};
 pub use trace::{GateTrace, Trace, trace};

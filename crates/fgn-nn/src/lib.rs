@@ -78,10 +78,13 @@ mod model;
 mod model_file;
 mod parameters;
 mod random;
+mod recommender;
 mod recurrent;
 pub mod rnn;
+mod row_table;
 mod sampler;
 mod scaling;
+mod scorer;
 mod sequences;
 mod sound;
 mod text_generator;
@@ -98,7 +101,7 @@ pub use error::{Error, FileError, Result};
 pub use fgn_audio;
 #[cfg(feature = "mimalloc")]
 pub use fgn_kernels::keep_freed_memory;
-pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, Trace};
+pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, SampledLoss, Trace};
 pub use fgn_schema;
 pub use heads::*;
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
@@ -109,11 +112,14 @@ pub use loss::{Loss, LossOptions, cross_entropy, mean_squared_error, smoothed_cr
 pub use model::{Model, ModelInput, ModelOutput};
 pub use parameters::Parameters;
 pub use random::Generator;
+pub use recommender::{Recommender, Session};
 pub use recurrent::{
     LayerTrace, Recurrent, RecurrentConfig, RecurrentInput, RecurrentOptions, RecurrentOutput,
     SequenceDropout, State, Stream, StreamWeights,
 };
+pub use row_table::TouchedRows;
 pub use sampler::{Sampler, SamplerOptions};
+pub use scorer::Scorer;
 pub use sequences::Sequences;
 pub use serde_json;
 pub use sound::{Detection, Detector, DetectorOptions, Label, SoundStep, SoundStream, Transcriber};

@@ -17,6 +17,7 @@ use crate::loss::{Loss, LossOptions};
 use crate::model_file::{self, ModelFile};
 use crate::parameters::{Parameters, Stored};
 use crate::recurrent::{LayerTrace, Recurrent, RecurrentOptions, State};
+use crate::row_table::{Touched, TouchedRows};
 use crate::sequences::Sequences;
 
 /// A model of sequences: an input layer turns samples into sequences of features, a recurrent layer runs
@@ -30,10 +31,11 @@ pub struct Model {
     recurrent: Recurrent,
     head: Box<dyn Head>,
     parameters: Vec<(String, Var)>,
+    touched: Touched,
 }
 
-/// The input of a [`Model`]: samples, and, if needed, an initial state and the target. Samples alone can be
-/// given as a `&Tensor` or `&Padded`.
+/// The input of a [`Model`]: samples, and, if needed, an initial state, resets and the target. Samples alone can
+/// be given as a `&Tensor` or `&Padded`.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -57,18 +59,25 @@ pub struct Model {
 pub struct ModelInput<'a> {
     samples: Cow<'a, Padded>,
     state: Option<&'a State>,
+    resets: Option<&'a Tensor>,
     target: Option<&'a Padded>,
 }
 
 impl<'a> ModelInput<'a> {
     /// These samples, of the shape that the input layer says.
     pub fn new(samples: &'a Padded) -> Self {
-        Self { samples: Cow::Borrowed(samples), state: None, target: None }
+        Self { samples: Cow::Borrowed(samples), state: None, resets: None, target: None }
     }
 
     /// With an initial state of the recurrent layer, in place of zero.
     pub fn with_state(self, state: &'a State) -> Self {
         Self { state: Some(state), ..self }
+    }
+
+    /// With steps before which the states are set to zero, `[B, T]` in `U8`: where it is not 0, a new sequence begins.
+    /// See [`Batch::with_resets`](fgn_schema::Batch::with_resets).
+    pub fn with_resets(self, resets: &'a Tensor) -> Self {
+        Self { resets: Some(resets), ..self }
     }
 
     /// With the target, for heads that are trained by teacher forcing. Others ignore it.
@@ -86,7 +95,7 @@ impl<'a> From<&'a Padded> for ModelInput<'a> {
 impl From<&Tensor> for ModelInput<'_> {
     fn from(samples: &Tensor) -> Self {
         let samples = Cow::Owned(Padded::new(samples.clone()));
-        Self { samples, state: None, target: None }
+        Self { samples, state: None, resets: None, target: None }
     }
 }
 
@@ -131,6 +140,7 @@ impl Model {
         mut mode: Mode<'_>,
     ) -> Result<ModelOutput> {
         let input = input.into();
+        self.touched.take();
         let x = self.sequences(&input, &mut mode)?;
         match mode {
             Mode::Train(_) => self.predict(&self.recurrent, &x, &input, &mut mode),
@@ -152,11 +162,18 @@ impl Model {
     ) -> Result<(Prediction, Vec<LayerTrace>)> {
         let input = input.into();
         let mut x = self.sequences(&input, &mut Mode::Eval)?.detach();
+        let mut kept = input.resets.cloned();
         if let Some(steps) = steps {
+            let all = x.tensor().dim(0)?;
             x = x.truncated(steps)?;
+            if let Some(resets) = kept.as_mut().filter(|resets| resets.dims().get(1) == Some(&all)) {
+                *resets = resets.narrow(1, 0, x.tensor().dim(0)?)?;
+            }
         }
+        let input = ModelInput { resets: kept.as_ref(), ..input };
         let prediction = self.predict_detached(&x, &input)?.prediction;
-        let options = self.recurrent_options(&input);
+        let resets = resets(&input)?;
+        let options = self.recurrent_options(&input, resets.as_ref());
         let (_, traces) = self.recurrent.detached().trace(&x, &options)?;
         Ok((prediction, traces))
     }
@@ -192,10 +209,15 @@ impl Model {
         }
     }
 
-    fn recurrent_options<'a>(&self, input: &ModelInput<'a>) -> RecurrentOptions<'a> {
+    fn recurrent_options<'a>(
+        &self,
+        input: &ModelInput<'a>,
+        resets: Option<&'a Tensor>,
+    ) -> RecurrentOptions<'a> {
         RecurrentOptions {
             emit: self.head.emit(),
             state: input.state,
+            resets,
             ..RecurrentOptions::default()
         }
     }
@@ -208,7 +230,8 @@ impl Model {
         mode: &mut Mode<'_>,
     ) -> Result<ModelOutput> {
         let seed = recurrent.seed(mode);
-        let options = RecurrentOptions { seed, ..self.recurrent_options(input) };
+        let resets = resets(input)?;
+        let options = RecurrentOptions { seed, ..self.recurrent_options(input, resets.as_ref()) };
         let found = recurrent.forward(x, &options)?;
         let encoded = Encoded::new(&found.output, x.lengths(), &found.state);
         let prediction = self.head.forward(&encoded, input.target, mode)?;
@@ -273,6 +296,33 @@ impl Model {
     /// Setting one changes the model.
     pub fn parameters(&self) -> &[(String, Var)] {
         &self.parameters
+    }
+
+    /// The rows of parameters that the last forward pass in training has read, where layers have sparse gradients: an
+    /// embedding or a head with `sparse`. Their gradients are those of [`TouchedRows::values`]; without such layers
+    /// there are none. Each is returned once.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{Classification, Embedding, Generator, Mode, Model, ModelConfig, RecurrentConfig};
+    ///
+    /// let input = Embedding { sparse: true, ..Embedding::new(1_000_000, 4) };
+    /// let recurrent = RecurrentConfig::new(AnyCell::GRU, 8);
+    /// let config = ModelConfig::new(input, recurrent, Classification::new(2));
+    /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
+    /// let tokens = Tensor::new(&[[7u32, 999_999, 7]], &Device::Cpu)?;
+    /// let mut generator = Generator::seed_from_u64(1);
+    /// let output = model.forward(&tokens, Mode::Train(&mut generator))?;
+    /// let gradients = output.prediction.output().tensor().sum_all()?.backward()?;
+    /// let touched = model.take_touched_rows();
+    /// assert_eq!(touched[0].parameter, "input.embedding.weight");
+    /// assert_eq!(touched[0].rows, [7, 999_999]);
+    /// assert_eq!(gradients.get(&touched[0].values).unwrap().dims(), [2, 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_touched_rows(&self) -> Vec<TouchedRows> {
+        self.touched.take()
     }
 
     /// The recurrent layer.
@@ -402,6 +452,7 @@ impl Model {
         let hidden = config.recurrent.output_size();
         let recurrent = Recurrent::new(&mut parameters, "recurrent", features, &config.recurrent)?;
         let head = config.head.build(&mut parameters, "head", hidden)?;
+        let (parameters, touched) = parameters.finish()?;
         Ok(Self {
             config: config.clone(),
             dtype,
@@ -409,7 +460,14 @@ impl Model {
             dense,
             recurrent,
             head,
-            parameters: parameters.finish()?,
+            parameters,
+            touched,
         })
     }
+}
+
+/// The resets of an input as the recurrent layer takes them, `[T, B]`.
+fn resets(input: &ModelInput<'_>) -> Result<Option<Tensor>> {
+    let resets = input.resets.map(|resets| resets.t()?.contiguous());
+    Ok(resets.transpose()?)
 }

@@ -9,6 +9,7 @@ use crate::check::float;
 use crate::error::{Error, FileError, Result};
 use crate::files;
 use crate::random::Generator;
+use crate::row_table::Touched;
 
 /// The parameters of a model that is being built: each layer takes its own from here, by name. They are
 /// listed in the order in which they were taken.
@@ -32,6 +33,7 @@ pub struct Parameters {
     dtype: DType,
     device: Device,
     list: Vec<(String, Var)>,
+    touched: Touched,
 }
 
 /// The most values of one parameter: 16 GiB of `f32`. A larger one is a typo in a configuration, and reported
@@ -111,7 +113,8 @@ impl Parameters {
 
     fn from_source(source: Source, dtype: DType, device: &Device) -> Result<Self> {
         float("parameters", dtype)?;
-        Ok(Self { source, dtype, device: device.clone(), list: Vec::new() })
+        let (device, list, touched) = (device.clone(), Vec::new(), Touched::default());
+        Ok(Self { source, dtype, device, list, touched })
     }
 
     /// Their data type.
@@ -180,6 +183,11 @@ impl Parameters {
         }
     }
 
+    /// Where layers list the rows that they read in training; nowhere unless `is_sparse`.
+    pub(crate) fn touched(&self, is_sparse: bool) -> Option<Touched> {
+        is_sparse.then(|| self.touched.clone())
+    }
+
     fn check_declared(&self, name: &str, shape: &[usize]) -> Result<()> {
         let wrong = |reason| Error::Parameter { name: name.to_owned(), reason };
         if self.list.iter().any(|(taken, _)| taken == name) {
@@ -205,12 +213,12 @@ impl Parameters {
         })
     }
 
-    /// All parameters; a file may have no others.
-    pub(crate) fn finish(self) -> Result<Vec<(String, Var)>> {
+    /// All parameters, and where rows of them are listed; a file may have no others.
+    pub(crate) fn finish(self) -> Result<(Vec<(String, Var)>, Touched)> {
         if let Source::Stored(stored) = &self.source {
             stored.refuse(|_| true)?;
         }
-        Ok(self.list)
+        Ok((self.list, self.touched))
     }
 }
 

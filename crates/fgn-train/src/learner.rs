@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{LayerTrace, Mode};
+use fgn_nn::{LayerTrace, Mode, TouchedRows};
 use fgn_schema::{Batch, Prediction};
 
 use crate::durable::replace_file;
@@ -149,11 +149,14 @@ pub struct Scored {
     pub targets: usize,
     /// What metrics compare with the batch's first target; none for a model without such metrics.
     pub prediction: Option<Prediction>,
+    /// In training, rows of parameters that the loss depends on in place of the parameters, where gradients are
+    /// sparse.
+    pub touched: Vec<TouchedRows>,
 }
 
 impl Scored {
     /// That mean loss of so many targets, without a penalty.
     pub fn new(loss: Tensor, targets: usize, prediction: Option<Prediction>) -> Scored {
-        Scored { loss, penalty: None, targets, prediction }
+        Scored { loss, penalty: None, targets, prediction, touched: Vec::new() }
     }
 }

@@ -25,7 +25,7 @@
 //!
 //! - **Recipes** ([`RECIPES`], [`Override`]) are TOML; an unknown key or a value that does not fit is an
 //!   error that says what is known, and what is near.
-//! - **Optimizers** ([`Optimizer`]) are SGD, RMSprop, Adam, AdamW and Lion, each one pass over memory,
+//! - **Optimizers** ([`Optimizer`]) are SGD, RMSprop, Adagrad, Adam, AdamW and Lion, each one pass over memory,
 //!   with [`Schedule`]s, clipping, accumulation, averages, and [`ParameterGroup`]s.
 //! - **A [`Trainer`]** trains a [`Learner`], which a model of your own may be, on any samples. It can be
 //!   interrupted and resumes from a [`Checkpoint`] as if nothing had happened, bit for bit.

@@ -31,13 +31,16 @@ impl Learner for Model {
         if let Some(state) = &before {
             input = input.with_state(state);
         }
+        if let Some(resets) = batch.resets() {
+            input = input.with_resets(resets);
+        }
         let output = self.forward(input, pass.mode)?;
         *pass.carried = output.state.detach().tensors().to_vec();
         let options = LossOptions::default().with_label_smoothing(pass.label_smoothing);
         let loss = self.loss(&output.prediction, batch.target(), &options)?;
         let prediction = Some(output.prediction.detach());
         let scored = Scored::new(loss.mean, loss.targets, prediction);
-        Ok(Scored { penalty: output.penalty, ..scored })
+        Ok(Scored { penalty: output.penalty, touched: self.take_touched_rows(), ..scored })
     }
 
     fn metrics(&self, names: &[String]) -> Result<Metrics> {
@@ -95,7 +98,12 @@ impl Learner for Model {
     }
 
     fn trace(&self, batch: &Batch, steps: usize) -> Result<Vec<LayerTrace>> {
-        Ok(self.trace(batch.input(), Some(steps))?.1)
+        let input = ModelInput::new(batch.input());
+        let input = match batch.resets() {
+            Some(resets) => input.with_resets(resets),
+            None => input,
+        };
+        Ok(self.trace(input, Some(steps))?.1)
     }
 
     /// Those of the input layer; a dense layer's units have no order to show.

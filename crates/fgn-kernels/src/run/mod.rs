@@ -8,6 +8,7 @@ pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod precision;
 pub(crate) mod rules;
+pub(crate) mod sampled_loss;
 pub(crate) mod schedule;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use candle_core::Tensor;
-use fgn_kernels::Emit;
+use fgn_kernels::{Emit, Precision};
 use fgn_schema::{Padded, Prediction, Statistics, TargetSchema};
 use serde_json::{Map, Value};
 
@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::loss::{Loss, LossOptions};
 use crate::parameters::Parameters;
 use crate::recurrent::{RecurrentConfig, State};
+use crate::scorer::Scorer;
 
 /// A kind of head: its configuration, from which the head is built.
 ///
@@ -135,6 +136,15 @@ pub trait Head: Debug + Send + Sync {
     /// inference: a stream runs it by itself. By default there is none.
     fn linear(&self) -> Option<&Linear> {
         None
+    }
+
+    /// What computes the scores of all items from the output after a step, for recommenders. By default there is none.
+    ///
+    /// # Errors
+    /// [`Error::Candle`](crate::Error::Candle) if there is not enough memory.
+    fn scorer(&self, precision: Precision) -> Result<Option<Scorer>> {
+        let _ = precision;
+        Ok(None)
     }
 
     /// The mean loss of a prediction. Steps that are padding do not count.

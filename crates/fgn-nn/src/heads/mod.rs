@@ -9,6 +9,8 @@ mod outputs;
 
 pub use answer::Answer;
 pub use decoder::Attention;
+pub use next_item::ItemLoss;
+pub(crate) use next_item::top;
 use fgn_schema::{Statistics, TargetSchema};
 pub use kind::{Encoded, Head, HeadKind};
 use serde::{Deserialize, Serialize};
@@ -95,6 +97,7 @@ registry! {
     next_token::NextToken "next-token"
     decoder::Decoder "decoder"
     ctc::Ctc "ctc"
+    next_item::NextItem "next-item"
 }
 
 impl HeadConfig {

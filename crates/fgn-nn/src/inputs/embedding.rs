@@ -1,6 +1,6 @@
 //! Sequences of tokens.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Tensor};
 use fgn_schema::{InputSchema, Padded, Statistics, Tokenizer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::init::uniform;
 use crate::parameters::Parameters;
+use crate::row_table::RowTable;
 use crate::sequences::Sequences;
 
 /// Samples that are sequences of tokens, characters for example, `[B, T]` in `U32`. Each token has a vector
@@ -29,15 +30,19 @@ pub struct Embedding {
     /// are divided by `1 − dropout` (Gal & Ghahramani 2016; Merity, Keskar & Socher 2018).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropout: f64,
+    /// Whether only the vectors of the tokens of a batch have a gradient, and are updated: the time of a training step
+    /// does not depend on the number of tokens then. False if left out; PyTorch's `Embedding(sparse=True)`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sparse: bool,
     /// What makes tokens of texts, where samples are texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<Tokenizer>,
 }
 
 impl Embedding {
-    /// Vectors of `embedding_dim` values for so many tokens, without dropout.
+    /// Vectors of `embedding_dim` values for so many tokens, without dropout, with dense gradients.
     pub fn new(num_embeddings: usize, embedding_dim: usize) -> Self {
-        Self { num_embeddings, embedding_dim, dropout: 0.0, tokenizer: None }
+        Self { num_embeddings, embedding_dim, dropout: 0.0, sparse: false, tokenizer: None }
     }
 }
 
@@ -48,6 +53,10 @@ pub(crate) fn weight(input: &str) -> String {
 
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl InputKind for Embedding {
@@ -96,17 +105,20 @@ impl InputKind for Embedding {
 
     fn build(&self, parameters: &mut Parameters, name: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let Self { num_embeddings, embedding_dim, dropout, .. } = *self;
+        let Self { num_embeddings, embedding_dim, dropout, sparse, .. } = *self;
         let draw = |generator: &mut _| uniform(generator, num_embeddings * embedding_dim, 0.1);
-        let vectors = parameters.take(weight(name), &[num_embeddings, embedding_dim], draw)?;
-        Ok(Box::new(Vectors { vectors, dropout: Dropout::new(dropout)? }))
+        let name = weight(name);
+        let var = parameters.take(name.clone(), &[num_embeddings, embedding_dim], draw)?;
+        let vectors = RowTable::new(name, var, parameters.touched(sparse));
+        let masks = (dropout > 0.0).then(|| Dropout::new(dropout)).transpose()?;
+        Ok(Box::new(Vectors { vectors, dropout: masks }))
     }
 }
 
 #[derive(Debug)]
 struct Vectors {
-    vectors: Var,
-    dropout: Dropout,
+    vectors: RowTable,
+    dropout: Option<Dropout>,
 }
 
 impl InputLayer for Vectors {
@@ -117,17 +129,17 @@ impl InputLayer for Vectors {
             [batch, steps] if batch * steps > 0 => (batch, steps),
             _ => return Err(wrong_shape("tokens", tokens, "[B, T], neither zero".into())),
         };
-        let flat = tokens.t()?.flatten_all()?;
-        let vocabulary = self.vectors.dim(0)?;
+        let vocabulary = self.vectors.var().dim(0)?;
         // Candle reads u32::MAX as "no index", so tokens are checked before.
-        let found = flat.to_vec1::<u32>()?;
-        if let Some(&found) = found.iter().find(|&&token| token as usize >= vocabulary) {
+        let flat = tokens.t()?.flatten_all()?.to_vec1::<u32>()?;
+        if let Some(&found) = flat.iter().find(|&&token| token as usize >= vocabulary) {
             return Err(Error::Token { found, last: vocabulary - 1 });
         }
-        let mut x = self.vectors.index_select(&flat, 0)?;
-        if let Mode::Train(_) = mode {
+        let mut x = self.vectors.select(&flat, mode)?;
+        if let (Mode::Train(_), Some(dropout)) = (&mode, &self.dropout) {
             let ones = Tensor::ones((vocabulary, 1), x.dtype(), x.device())?;
-            let masks = self.dropout.forward(&ones, mode)?;
+            let masks = dropout.forward(&ones, mode)?;
+            let flat = Tensor::from_vec(flat, batch * steps, x.device())?;
             x = x.broadcast_mul(&masks.index_select(&flat, 0)?)?;
         }
         Sequences::new(

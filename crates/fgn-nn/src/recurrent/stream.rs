@@ -176,6 +176,32 @@ impl Stream {
         Ok(())
     }
 
+    /// Writes the states of all sequences, one layer after the other, in place of what `numbers` holds.
+    pub(crate) fn numbers(&self, numbers: &mut Vec<f32>) -> Result<()> {
+        numbers.clear();
+        for layer in &self.layers {
+            numbers.extend(layer.states(..)?);
+        }
+        Ok(())
+    }
+
+    /// Continues from states that [`numbers`](Self::numbers) wrote.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are more or fewer of them; then nothing has changed.
+    pub(crate) fn set_numbers(&mut self, numbers: &[f32]) -> Result<()> {
+        let config = &self.weights.config;
+        let size = config.cell.spec().states.len() * self.batch * config.hidden_size;
+        if numbers.len() != size * self.layers.len() {
+            let (found, expected) = (vec![numbers.len()], format!("[{}]", size * self.layers.len()));
+            return Err(Error::Shape { what: "states of a stream", found, expected });
+        }
+        for (layer, numbers) in self.layers.iter_mut().zip(numbers.chunks_exact(size)) {
+            layer.set_states(.., numbers)?;
+        }
+        Ok(())
+    }
+
     /// Starts a new sequence in place of one: sets its states to zero in all layers.
     ///
     /// # Errors

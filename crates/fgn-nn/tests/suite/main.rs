@@ -11,6 +11,7 @@ mod init;
 mod layers;
 mod loss;
 mod model_file;
+mod next_item;
 mod parameters;
 mod recurrent;
 mod sequences;

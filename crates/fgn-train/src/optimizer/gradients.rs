@@ -2,6 +2,7 @@
 
 use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
+use fgn_nn::TouchedRows;
 use serde::{Deserialize, Serialize};
 
 use super::update::square_sum;
@@ -24,7 +25,50 @@ pub struct Clip {
 
 /// The gradients of a model's parameters: in their order, none where there is none.
 #[derive(Clone, Debug)]
-pub struct Gradients(pub(super) Vec<Option<Tensor>>);
+pub struct Gradients(pub(super) Vec<Option<Gradient>>);
+
+/// The gradient of a parameter.
+#[derive(Clone, Debug)]
+pub(super) enum Gradient {
+    /// Of the parameter's shape.
+    Dense(Tensor),
+    /// Of some rows, ascending and each once, `[rows, ..]`; all others are zero.
+    Rows(Vec<u32>, Tensor),
+}
+
+impl Gradient {
+    /// Its numbers that may differ from zero.
+    fn tensor(&self) -> &Tensor {
+        match self {
+            Gradient::Dense(tensor) | Gradient::Rows(_, tensor) => tensor,
+        }
+    }
+
+    fn add(self, other: Gradient) -> candle_core::Result<Gradient> {
+        match (self, other) {
+            (Gradient::Dense(one), Gradient::Dense(other)) => Ok(Gradient::Dense((one + other)?)),
+            (Gradient::Dense(whole), Gradient::Rows(rows, values))
+            | (Gradient::Rows(rows, values), Gradient::Dense(whole)) => {
+                let rows = Tensor::new(&rows[..], whole.device())?;
+                Ok(Gradient::Dense(whole.index_add(&rows, &values, 0)?))
+            }
+            (Gradient::Rows(first, one), Gradient::Rows(second, other)) => {
+                let mut rows = [&first[..], &second].concat();
+                rows.sort_unstable();
+                rows.dedup();
+                let mut shape = one.dims().to_vec();
+                shape[0] = rows.len();
+                let mut sum = Tensor::zeros(shape, one.dtype(), one.device())?;
+                for (of, values) in [(first, one), (second, other)] {
+                    let place = |row: &u32| rows.partition_point(|known| known < row) as u32;
+                    let places: Vec<u32> = of.iter().map(place).collect();
+                    sum = sum.index_add(&Tensor::new(&places[..], sum.device())?, &values, 0)?;
+                }
+                Ok(Gradient::Rows(rows, sum))
+            }
+        }
+    }
+}
 
 impl Clip {
     /// Checks the limits.
@@ -52,8 +96,33 @@ impl Gradients {
     /// # Errors
     /// None that is known; those of Candle.
     pub fn new(parameters: &[(String, Var)], store: &GradStore) -> Result<Gradients> {
-        let gradient =
-            |(_, var): &(String, Var)| store.get(var).map(Tensor::contiguous).transpose();
+        Gradients::with_rows(parameters, store, &[])
+    }
+
+    /// Those that a backward pass gave, of whole parameters and of the rows that the model has
+    /// [read](fgn_nn::Model::take_touched_rows).
+    ///
+    /// # Errors
+    /// None that is known; those of Candle.
+    pub fn with_rows(
+        parameters: &[(String, Var)],
+        store: &GradStore,
+        touched: &[TouchedRows],
+    ) -> Result<Gradients> {
+        let dense = |var: &Var| store.get(var).map(Tensor::contiguous).transpose();
+        let gradient = |(name, var): &(String, Var)| -> candle_core::Result<_> {
+            let mut sum = dense(var)?.map(Gradient::Dense);
+            for of in touched.iter().filter(|of| of.parameter == *name) {
+                if let Some(values) = dense(&of.values)? {
+                    let rows = Gradient::Rows(of.rows.clone(), values);
+                    sum = Some(match sum {
+                        None => rows,
+                        Some(sum) => sum.add(rows)?,
+                    });
+                }
+            }
+            Ok(sum)
+        };
         Ok(Gradients(parameters.iter().map(gradient).collect::<candle_core::Result<_>>()?))
     }
 
@@ -69,7 +138,7 @@ impl Gradients {
     pub fn add(&mut self, others: Gradients) -> Result<()> {
         for (sum, other) in self.0.iter_mut().zip(others.0) {
             *sum = match (sum.take(), other) {
-                (Some(one), Some(other)) => Some((one + other)?),
+                (Some(one), Some(other)) => Some(one.add(other)?),
                 (one, other) => one.or(other),
             };
         }
@@ -82,7 +151,8 @@ impl Gradients {
     /// None that is known; those of Candle.
     pub fn scale(&mut self, factor: f64) -> Result<()> {
         for gradient in self.0.iter_mut().flatten() {
-            *gradient = (&*gradient * factor)?;
+            let (Gradient::Dense(values) | Gradient::Rows(_, values)) = gradient;
+            *values = (&*values * factor)?;
         }
         Ok(())
     }
@@ -94,7 +164,7 @@ impl Gradients {
     pub fn norm(&self, clip: Clip) -> Result<f64> {
         let mut sum = 0.0;
         for gradient in self.0.iter().flatten() {
-            sum += square_sum(gradient, clip.limit())?;
+            sum += square_sum(gradient.tensor(), clip.limit())?;
         }
         Ok(sum.sqrt())
     }
@@ -107,7 +177,7 @@ impl Gradients {
         let mut indices = Vec::new();
         for (index, gradient) in self.0.iter().enumerate() {
             if let Some(gradient) = gradient
-                && !square_sum(gradient, f64::INFINITY)?.is_finite()
+                && !square_sum(gradient.tensor(), f64::INFINITY)?.is_finite()
             {
                 indices.push(index);
             }

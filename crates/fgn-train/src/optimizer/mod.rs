@@ -6,11 +6,11 @@
 use candle_core::{Tensor, Var};
 
 use crate::error::Result;
-use gradients::{Clip, Gradients};
+use gradients::{Clip, Gradient, Gradients};
 use groups::{NamedRows, ParameterGroup, Piece, pieces};
 use rule::Step;
 use rules::OptimizerConfig;
-use update::{Moments, update};
+use update::{Moments, update, update_rows};
 
 pub(crate) mod average;
 pub(crate) mod gradients;
@@ -78,7 +78,9 @@ impl Optimizer {
     }
 
     /// Makes one step with `gradients`, at the learning rate times `factor`; gives their norm before it
-    /// was clipped. A parameter without a gradient stays as it is.
+    /// was clipped. A parameter without a gradient stays as it is, and so do rows without one where gradients are
+    /// sparse: neither their moments nor, with weight decay, they themselves decay in such a step (as in PyTorch's
+    /// `SparseAdam`).
     ///
     /// # Errors
     /// A gradient of another type than its parameter's.
@@ -99,7 +101,12 @@ impl Optimizer {
                 (piece.range.clone(), step.clipped(clip.limit(), scale))
             };
             let steps: Vec<_> = pieces.iter().map(step).collect();
-            update(&config, var, gradient, moments, &steps)?;
+            match gradient {
+                Gradient::Dense(gradient) => update(&config, var, gradient, moments, &steps)?,
+                Gradient::Rows(rows, gradient) => {
+                    update_rows(&config, var, (rows, gradient), moments, &steps)?;
+                }
+            }
         }
         Ok(norm)
     }

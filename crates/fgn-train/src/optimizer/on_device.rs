@@ -44,6 +44,50 @@ pub(super) fn update(
     var.set(&parameter.reshape(var.shape())?)
 }
 
+/// As [`update`], of some rows: they are read, updated by the step of each, and written back.
+///
+/// # Errors
+/// As there, and a row out of range.
+pub(super) fn update_rows(
+    config: &OptimizerConfig,
+    var: &Var,
+    (rows, gradient): (&[u32], &Tensor),
+    moments: &mut [Tensor],
+    steps: &[(Range<usize>, Step)],
+) -> Result<()> {
+    let width = gradient.elem_count() / rows.len().max(1);
+    let gradient = gradient.reshape((rows.len(), width))?;
+    let shape = (var.elem_count() / width.max(1), width);
+    let parameter = var.as_detached_tensor().reshape(shape)?;
+    let moments: Vec<Tensor> =
+        moments.iter().map(|moment| moment.reshape(shape)).collect::<Result<_>>()?;
+    for (range, step) in steps {
+        let is_in = |row: &u32| range.contains(&(*row as usize * width));
+        let (at, rows): (Vec<u32>, Vec<u32>) =
+            (0..).zip(rows).filter(|(_, row)| is_in(row)).unzip();
+        if rows.is_empty() {
+            continue;
+        }
+        let indices = |all: Vec<u32>| Tensor::new(&all[..], var.device());
+        let (at, rows) = (indices(at)?, indices(rows)?);
+        let piece = |of: &Tensor| of.index_select(&rows, 0)?.flatten_all();
+        let recording = Recording::default();
+        let elements = Tensors {
+            parameter: piece(&parameter)?,
+            gradient: gradient.index_select(&at, 0)?.flatten_all()?,
+            moments: moments.iter().map(piece).collect::<Result<_>>()?,
+            step,
+            recording: &recording,
+        };
+        let updated = config.update(step, elements)?;
+        let columns = rows.unsqueeze(1)?.broadcast_as((rows.elem_count(), width))?.contiguous()?;
+        for (whole, updated) in [&parameter].into_iter().chain(&moments).zip(updated) {
+            whole.scatter_set(&columns, &updated.reshape(columns.shape())?, 0)?;
+        }
+    }
+    Ok(())
+}
+
 /// The sum of squares, each number clamped to `limit` on both sides before.
 ///
 /// # Errors

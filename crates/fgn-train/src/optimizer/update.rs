@@ -9,7 +9,7 @@ use super::number::Number;
 use super::on_device;
 use super::rule::Step;
 use super::rules::OptimizerConfig;
-use super::slices::Slices;
+use super::slices::{RowSlices, Slices};
 use crate::error::{Error, Result};
 
 /// Updates `var` by `steps[n].1` in the range `steps[n].0` of its elements: in the computer's memory in place, in
@@ -29,6 +29,30 @@ pub(super) fn update(
         _ => {
             let moments = RefCell::new(moments);
             var.inplace_op2(gradient, &Update { config, steps, moments })?;
+        }
+    }
+    Ok(())
+}
+
+/// As [`update`], of the rows of `var` at the indices `rows` alone, ascending and each once, whose gradients are
+/// `gradient: [rows, ..]`. All other rows stay as they are, and so do their moments.
+///
+/// # Errors
+/// As there, and for a row out of range.
+pub(super) fn update_rows(
+    config: &OptimizerConfig,
+    var: &Var,
+    (rows, gradient): (&[u32], &Tensor),
+    moments: &mut Moments,
+    steps: &[(Range<usize>, Step)],
+) -> Result<()> {
+    match moments {
+        Moments::OnDevice(moments) => {
+            on_device::update_rows(config, var, (rows, gradient), moments, steps)?;
+        }
+        _ => {
+            let moments = RefCell::new(moments);
+            var.inplace_op2(gradient, &UpdateRows { config, steps, rows, moments })?;
         }
     }
     Ok(())
@@ -136,6 +160,59 @@ impl InplaceOp2 for Update<'_> {
                 "a parameter of shape {:?} with a gradient of shape {:?}",
                 parameter_layout.shape(),
                 gradient_layout.shape()
+            )
+        }
+        let (at, from) = (range(parameter_layout)?, range(gradient_layout)?);
+        match (parameter, gradient, &mut **self.moments.borrow_mut()) {
+            (CpuStorage::F32(p), CpuStorage::F32(g), Moments::F32(moments)) => {
+                self.run(&mut p[at], &g[from], moments);
+            }
+            (CpuStorage::F64(p), CpuStorage::F64(g), Moments::F64(moments)) => {
+                self.run(&mut p[at], &g[from], moments);
+            }
+            _ => bail!("a parameter and its gradient differ in type"),
+        }
+        Ok(())
+    }
+}
+
+/// As [`Update`], of some rows.
+struct UpdateRows<'a> {
+    config: &'a OptimizerConfig,
+    steps: &'a [(Range<usize>, Step)],
+    rows: &'a [u32],
+    moments: RefCell<&'a mut Moments>,
+}
+
+impl UpdateRows<'_> {
+    fn run<T: Number>(&self, parameter: &mut [T], gradient: &[T], moments: &mut [Vec<T>]) {
+        let (rows, width) = (self.rows, gradient.len() / self.rows.len().max(1));
+        for (range, step) in self.steps {
+            let (parameter, range) = (&mut *parameter, range.clone());
+            let elements = RowSlices { parameter, gradient, moments, rows, width, range, step };
+            self.config.update(step, elements);
+        }
+    }
+}
+
+impl InplaceOp2 for UpdateRows<'_> {
+    fn name(&self) -> &'static str {
+        "optimizer of rows"
+    }
+
+    fn cpu_fwd(
+        &self,
+        parameter: &mut CpuStorage,
+        parameter_layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> candle_core::Result<()> {
+        let (whole, rows) = (parameter_layout.dims(), gradient_layout.dims());
+        let fits = whole.get(1..) == rows.get(1..) && rows.first() == Some(&self.rows.len());
+        if !fits || self.rows.last().is_some_and(|&row| row as usize >= whole[0]) {
+            bail!(
+                "a parameter of shape {whole:?} with a gradient of shape {rows:?} for {} rows",
+                self.rows.len()
             )
         }
         let (at, from) = (range(parameter_layout)?, range(gradient_layout)?);

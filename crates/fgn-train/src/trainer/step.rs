@@ -106,7 +106,8 @@ impl<M: Learner> Trainer<M> {
             };
             // Of several batches the sum is taken, and divided by all their targets at the end.
             let loss = if is_sum { (loss * scored.targets as f64)? } else { loss };
-            let gradients = Gradients::new(self.model.parameters(), &loss.backward()?)?;
+            let (parameters, store) = (self.model.parameters(), loss.backward()?);
+            let gradients = Gradients::with_rows(parameters, &store, &scored.touched)?;
             self.reach(&gradients)?;
             match &mut sum {
                 None => sum = Some(gradients),

@@ -13,6 +13,7 @@ pub(crate) mod parameters;
 mod product;
 mod rounded;
 mod rows;
+pub(crate) mod scores;
 mod slabs;
 pub(crate) mod state;
 mod step;

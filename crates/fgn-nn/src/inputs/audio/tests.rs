@@ -9,7 +9,7 @@ fn noise(count: usize, seed: u64) -> Vec<f32> {
 fn layer(config: &Audio) -> Box<dyn InputLayer> {
     let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
     let layer = config.build(&mut parameters, "input").unwrap();
-    assert!(parameters.finish().unwrap().is_empty());
+    assert!(parameters.finish().unwrap().0.is_empty());
     layer
 }
 

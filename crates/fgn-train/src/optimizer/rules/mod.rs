@@ -112,6 +112,7 @@ registry! {
     adam::Adam "adam"
     adamw::AdamW "adamw"
     lion::Lion "lion"
+    adagrad::Adagrad "adagrad"
 }
 
 impl Default for OptimizerConfig {

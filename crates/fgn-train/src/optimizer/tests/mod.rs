@@ -10,6 +10,7 @@ use naive::{Naive, torches};
 
 mod loops;
 mod naive;
+mod sparse;
 
 /// Relative, in f64: two orders of summation of a few numbers apart.
 const TOLERANCE: f64 = 1e-12;
@@ -183,7 +184,8 @@ fn f32_follows_f64() {
         let (mut of_wide, mut of_narrow) = (optimizer(&wide), optimizer(&narrow));
         for _ in 0..5 {
             let given = gradients(&wide, &[&random(&mut rng, 19)]);
-            let cast = given.0[0].as_ref().unwrap().to_dtype(DType::F32).unwrap();
+            let Some(Gradient::Dense(whole)) = &given.0[0] else { panic!("a dense gradient") };
+            let cast = Gradient::Dense(whole.to_dtype(DType::F32).unwrap());
             of_wide.step(&given, clip, 1.0).unwrap();
             of_narrow.step(&Gradients(vec![Some(cast)]), clip, 1.0).unwrap();
         }
@@ -223,7 +225,7 @@ fn operations_of_candle_do_what_the_loops_do() {
             let norm = by_loops.step(&given, clip, 1.0 / f64::from(t)).unwrap();
             by_operations.step(&given, clip, 1.0 / f64::from(t)).unwrap();
             close(&values(&operations), &values(&loops));
-            let gradient = given.0[0].as_ref().unwrap();
+            let Some(Gradient::Dense(gradient)) = &given.0[0] else { panic!("a dense gradient") };
             let squares = on_device::square_sum(gradient, clip.limit()).unwrap();
             close(&[squares.sqrt()], &[norm]);
         }
@@ -275,7 +277,8 @@ fn gradients_are_added_and_looked_through() {
     let mut sum = gradients(&parameters, &[&[1.0]]);
     assert!(sum.0[1].is_none());
     sum.add(gradients(&parameters, &[&[2.0], &[f64::NAN]])).unwrap();
-    assert_eq!(sum.0[0].as_ref().unwrap().to_vec1::<f64>().unwrap(), [3.0]);
+    let Some(Gradient::Dense(first)) = &sum.0[0] else { panic!("a dense gradient") };
+    assert_eq!(first.to_vec1::<f64>().unwrap(), [3.0]);
     assert_eq!(sum.not_finite().unwrap(), [1]);
     sum.add(gradients(&parameters, &[&[f64::INFINITY]])).unwrap();
     assert_eq!(sum.not_finite().unwrap(), [0, 1]);
@@ -294,7 +297,8 @@ fn a_parameter_without_a_gradient_stays() {
 
 #[test]
 fn tables_are_read_and_written() {
-    assert_eq!(OptimizerConfig::names()[..5], ["sgd", "rmsprop", "adam", "adamw", "lion"]);
+    let names = ["sgd", "rmsprop", "adam", "adamw", "lion", "adagrad"];
+    assert_eq!(OptimizerConfig::names()[..6], names);
     for name in OptimizerConfig::names() {
         let config: OptimizerConfig = toml::from_str(&format!("name = '{name}'")).unwrap();
         assert_eq!(config.name(), *name);
@@ -328,6 +332,7 @@ fn options_outside_their_range_are_refused() {
         "name = 'adamw'\nepsilon = inf",
         "name = 'adamw'\nweight_decay = -1.0",
         "name = 'lion'\nbeta1 = 1.0",
+        "name = 'adagrad'\nepsilon = 0.0",
         "name = 'lion'\nlearning_rate = inf",
     ] {
         let message = table(bad).unwrap_err().to_string();

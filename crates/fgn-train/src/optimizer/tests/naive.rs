@@ -1,6 +1,7 @@
 //! The formulas of `torch.optim`'s documentation, a number at a time.
 
 use crate::optimizer::rules::OptimizerConfig;
+use crate::optimizer::rules::adagrad::Adagrad;
 use crate::optimizer::rules::adam::Adam;
 use crate::optimizer::rules::adamw::AdamW;
 use crate::optimizer::rules::lion::Lion;
@@ -63,6 +64,11 @@ impl Naive {
                 self.p -= lr * (sign + wd * self.p);
                 *b0 = beta2 * *b0 + (1.0 - beta2) * g;
             }
+            OptimizerConfig::Adagrad(Adagrad { epsilon, .. }) => {
+                g += wd * self.p;
+                *b0 += g * g;
+                self.p -= lr * g / (b0.sqrt() + epsilon);
+            }
             _ => unreachable!("`torches` holds no other"),
         }
     }
@@ -82,5 +88,6 @@ pub(super) fn torches(learning_rate: f64, weight_decay: f64) -> Vec<OptimizerCon
         Adam { learning_rate, beta1, beta2, epsilon, weight_decay }.into(),
         AdamW { learning_rate, beta1, beta2, epsilon, weight_decay }.into(),
         Lion { learning_rate, beta1, beta2, weight_decay }.into(),
+        Adagrad { learning_rate, epsilon, weight_decay }.into(),
     ]
 }
