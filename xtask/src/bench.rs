@@ -18,7 +18,7 @@ With --json, --peers or --shapes, a summary is measured instead, the peers in tu
   cargo xtask bench --peers --shapes row,56x100x28x128
 
 --trainer measures what the trainer costs beside the steps themselves; --text measures a language model, --audio
-streams of sound:
+streams of sound, --recommend a recommender:
   cargo xtask bench --text --python target/peers/bin/python
   cargo xtask bench --audio --python target/peers/bin/python";
 
@@ -26,7 +26,9 @@ streams of sound:
 #[derive(clap::Args, Debug, Default, PartialEq)]
 #[command(after_help = HELP, groups = [
     clap::ArgGroup::new(SUMMARY).args(["json", "peers", "shapes"]).multiple(true),
-    clap::ArgGroup::new(WITH_PYTHON).args(["json", "peers", "shapes", "text", "audio"]).multiple(true),
+    clap::ArgGroup::new(WITH_PYTHON)
+        .args(["json", "peers", "shapes", "text", "audio", "recommend"])
+        .multiple(true),
 ])]
 pub(crate) struct Args {
     /// Which of criterion's benches to run
@@ -49,7 +51,7 @@ pub(crate) struct Args {
     /// Of a summary: the number of turns of each contestant [default: 5]
     #[arg(long, value_name = "N", requires = SUMMARY)]
     rounds: Option<usize>,
-    /// Of a summary, --text or --audio: a Python that has the packages of the peers, for a summary instead of the
+    /// Of a summary, --text, --audio or --recommend: a Python that has the packages of the peers, for a summary instead of the
     /// environment under target/
     #[arg(long, value_name = "FILE", requires = WITH_PYTHON)]
     python: Option<PathBuf>,
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// Measure streams of sound; with --python, in turns with PyTorch
     #[arg(long, conflicts_with_all = [SUMMARY, "text", "filter", "criterion"])]
     audio: bool,
+    /// Measure training and serving of a recommender; with --python, in turns with PyTorch
+    #[arg(long, conflicts_with_all = [SUMMARY, "text", "audio", "filter", "criterion"])]
+    recommend: bool,
     /// Measure what the trainer costs beside the steps themselves
     #[arg(long, exclusive = true)]
     trainer: bool,
@@ -77,7 +82,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if args.trainer {
         return process::hand_over(bench_of_the_program("overhead"));
     }
-    let ours = [(args.text, "text"), (args.audio, "audio")];
+    let ours = [(args.text, "text"), (args.audio, "audio"), (args.recommend, "recommend")];
     if let Some((_, name)) = ours.into_iter().find(|(is_asked, _)| *is_asked) {
         let mut command = bench_of_the_program(name);
         if let Some(python) = args.python {

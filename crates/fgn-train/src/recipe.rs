@@ -36,6 +36,10 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("digit-strings", include_str!("../recipes/digit-strings.toml")),
     ("keywords", include_str!("../recipes/keywords.toml")),
     ("vowels", include_str!("../recipes/vowels.toml")),
+    ("shop", include_str!("../recipes/shop.toml")),
+    ("sessions", include_str!("../recipes/sessions.toml")),
+    ("msnbc", include_str!("../recipes/msnbc.toml")),
+    ("movielens", include_str!("../recipes/movielens.toml")),
 ];
 
 impl Config {

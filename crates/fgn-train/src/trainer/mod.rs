@@ -217,7 +217,11 @@ impl<M: Learner> Trainer<M> {
         }
         let valid = match &dataset.valid {
             None => None,
-            Some(valid) => Some(self.measure(valid)?),
+            Some(valid) => {
+                // What is trained on as one long sequence is measured in parts that are short of memory, as at the end.
+                let carries = self.settings.training.carry_state;
+                Some(self.measure(valid, carries && dataset.train.windows().is_none())?)
+            }
         };
         let TrainerState { epoch, step, losses, epoch_samples, seconds, .. } = self.state;
         let last = SchedulePosition { step: step - 1, ..self.position(self.state.epoch_step) };
@@ -282,13 +286,11 @@ impl<M: Learner> Trainer<M> {
         }
     }
 
-    /// Measures the model on `samples` as it is; as streams where states are carried, but for windows of one long
-    /// sequence: those are short of memory, as in the evaluation at the end.
-    fn measure(&mut self, samples: &dyn Samples) -> Result<Measures> {
-        let training = self.settings.training;
-        let is_streams = training.carry_state && samples.windows().is_none();
+    /// Measures the model on `samples` as it is; with `is_streams`, each batch goes on from the states that the one
+    /// before left.
+    fn measure(&mut self, samples: &dyn Samples, is_streams: bool) -> Result<Measures> {
         let (order, size) = match is_streams {
-            true => (Order::Streams, training.batch_size),
+            true => (Order::Streams, self.settings.training.batch_size),
             false => (Order::AsGiven, EVALUATION_BATCH),
         };
         let (mut losses, mut metrics) = (LossSum::default(), self.new_metrics()?);
