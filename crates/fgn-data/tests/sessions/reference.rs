@@ -23,7 +23,7 @@ fn random_rows(rows: usize, sessions: usize, items: usize, seed: u64) -> Vec<Row
         (random.random_range(0..sessions), item, f64::from(random.random_range(-9..9_i32)) / 2.0)
     };
     let mut rows: Vec<Row> = (0..rows).map(&mut row).collect();
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         rows.sort_by_key(|&(session, ..)| session);
     } else {
         rows.shuffle(&mut random);

@@ -81,7 +81,7 @@ proptest! {
         prop_assert_eq!(streams.len(), expected.len().div_ceil(window));
         let found = steps(&*streams, &all(&*streams));
         prop_assert!(found.iter().take(found.len() - 1).all(|row| row.len() == window));
-        prop_assert_eq!(found.concat(), expected.clone());
+        prop_assert_eq!(&found.concat(), &expected);
 
         // Any cut, in windows of another length, and rows in any order.
         let [one, other] = [cut.0, cut.1].map(|at| at.index(expected.len() + 1));
@@ -118,11 +118,10 @@ proptest! {
         let test = streams.clone();
         let data = Dataset { train: streams, valid: None, test };
         // The fewest of the last sessions that have so many steps; at least one session is left.
-        let mut held_out = 0;
-        let mut sessions = 0;
-        for length in lengths.iter().rev().take_while(|_| held_out < count * window) {
-            (held_out, sessions) = (held_out + length - 1, sessions + 1);
-            if held_out >= count * window { break; }
+        let (mut held_out, mut sessions) = (0, 0);
+        while held_out < count * window && sessions < lengths.len() {
+            sessions += 1;
+            held_out += lengths[lengths.len() - sessions] - 1;
         }
         let data = data.hold_out(count, 1);
         if held_out < count * window || sessions == lengths.len() {
