@@ -1,5 +1,10 @@
 //! Files of a session a line.
 
+use std::io::Read;
+use std::path::Path;
+
+use lzma_rust2::XzReader;
+
 use super::*;
 
 fn plain() -> SessionOptions {
@@ -69,4 +74,26 @@ fn filters_are_those_of_tables() {
         assert_eq!(lines.schema(), rows.schema());
         assert_eq!(lines.fingerprint().unwrap(), rows.fingerprint().unwrap());
     }
+}
+
+#[test]
+fn the_visits_of_msnbc_are_read() {
+    let archive = "../../../shared/data/msnbc990928.seq.xz";
+    let Ok(archive) = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(archive)) else {
+        println!("skipped: no data");
+        return;
+    };
+    let mut bytes = Vec::new();
+    XzReader::new(&archive[..], false).read_to_end(&mut bytes).unwrap();
+    let folder = Folder::new();
+    let (streams, lines) =
+        logged(|| folder.read(("msnbc.seq", &bytes), &SessionOptions::default(), None).unwrap());
+    // Of 989,818 visits and 4,698,794 pages.
+    assert!(lines[0].contains("left out 365435 sessions of fewer than 2 events"), "{lines:?}");
+    assert_eq!(streams.windows().unwrap().steps(), 4_333_359 - 624_383);
+    let items = catalogue(&*streams);
+    assert_eq!(
+        (items.len(), items.name(0), items.counts().iter().sum::<u64>()),
+        (17, "frontpage", 4_333_359)
+    );
 }
