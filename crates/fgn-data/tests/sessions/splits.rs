@@ -126,7 +126,7 @@ fn the_last_events_are_left_out_one_by_one() {
 #[test]
 fn parts_side_by_side_are_of_whole_sessions() {
     let folder = Folder::new();
-    folder.write("train.csv", "s,i,t\na,x,1\na,y,2\na,x,3\nb,x,1\nb,y,2\nb,x,3\n");
+    folder.write("train.csv", "s,i,t\na,x,1\na,y,2\na,x,3\na,y,4\nb,x,1\nb,y,2\nb,x,3\nb,y,4\n");
     folder.write("valid.csv", "s,i,t\na,y,1\na,x,2\na,strange,3\n");
     let open = |split| {
         let options = SessionOptions { split, ..options() };
@@ -137,7 +137,7 @@ fn parts_side_by_side_are_of_whole_sessions() {
     let data = open(SessionSplit::Time);
     assert_eq!(
         (texts(&*data.train), texts(&*data.test)),
-        (vec!["session a: x y x".into()], vec!["session b: x y x".into()])
+        (vec!["session a: x y x y".into()], vec!["session b: x y x y".into()])
     );
     assert_eq!(texts(&**data.valid.as_ref().unwrap()), ["session a: y x"]);
     // The parts that there are come before those that are made.

@@ -173,7 +173,10 @@ fn what_is_wrong_is_reported_with_its_line() {
             "s,i,t\na,x,1\na\n",
             "a.csv, line 3: found 1 fields, expected 3, as in the first line (is the delimiter right?)",
         ),
-        ("s,item,t\na,x,1\n", "a.csv: no column \"i\"; found \"s, item, t\""),
+        (
+            "s,item,t\na,x,1\n",
+            "a.csv: no column \"i\"; found \"s, item, t\" (did you mean \"item\"?)",
+        ),
     ] {
         assert_eq!(refused(rows), expected, "{rows:?}");
     }
