@@ -9,8 +9,9 @@ use std::path::{Component, Path};
 
 use candle_core::{DType, Device};
 use fgn_data::{
-    AudioOptions, AudioTask, DataConfig, Dataset, ImageOptions, Images, Missing, Reader as _,
-    Samples, SeriesOptions, Sounds, Tables, Task, TsFiles, TsOptions, read_idx,
+    AudioOptions, AudioTask, DataConfig, Dataset, ImageOptions, Images, InteractionLogs, Missing,
+    Reader as _, Samples, SeriesOptions, SessionBatches, SessionOptions, SessionSplit, Sounds,
+    Tables, Task, TestSplit, TsFiles, TsOptions, read_idx,
 };
 use fgn_train::{CheckpointStore, Config, Model, Trainer};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("csv", csv),
     ("parquet", parquet),
     ("ts", ts),
+    ("sessions", sessions),
     ("wav", wav),
     ("images", images),
     ("recipe", recipe),
@@ -92,6 +94,40 @@ pub fn ts(data: &[u8]) {
     with_files(&[("a.ts", text)], |folder| {
         if let Ok(series) = TsFiles::read(&folder.join("a.ts"), &options, None, &mut |_| ()) {
             use_samples(&series);
+        }
+    });
+}
+
+/// A log of interactions: the bits of the first byte choose among its forms and the options.
+pub fn sessions(data: &[u8]) {
+    let Some((&bits, log)) = data.split_first() else {
+        return;
+    };
+    let bit = |at: u8| bits >> at & 1 == 1;
+    let name = if bit(0) { "log.inter" } else { "log.seq" };
+    let options = SessionOptions {
+        split: match (bit(1), bit(2)) {
+            (false, false) => SessionSplit::Time,
+            (true, false) => SessionSplit::Sessions,
+            (_, true) => SessionSplit::LeaveOneOut,
+        },
+        batches: if bit(3) { SessionBatches::Padded } else { SessionBatches::Parallel },
+        deduplicate: bit(4),
+        min_support: if bit(5) { 2 } else { 1 },
+        window: 3,
+        max_length: if bit(6) { 2 } else { 5 },
+        memory: if bit(7) { 64 } else { 1 << 20 },
+        ..SessionOptions::default()
+    };
+    with_files(&[(name, log)], |folder| {
+        let (file, split) = (folder.join(name), TestSplit::default());
+        if let Ok(set) = InteractionLogs::open(&file, &options, split, &mut |_| ()) {
+            use_samples(&set.train);
+            use_samples(&set.test);
+            if let Ok(set) = set.hold_out(1, 1) {
+                use_samples(&set.train);
+                set.valid.iter().for_each(|valid| use_samples(valid));
+            }
         }
     });
 }

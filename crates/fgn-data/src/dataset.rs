@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 
 use crate::error::{Error, Result};
-use crate::samples::{Samples, Windows};
+use crate::samples::{Divided, Samples, Windows};
 use crate::sampling::{draw, generator};
 use crate::share::Share;
 use crate::subset::Subset;
@@ -38,7 +38,8 @@ impl Dataset {
     /// Holds `count` training samples out for validation, drawn by `seed`, as [`split`](crate::split) does.
     /// Samples of one [group](Samples::group) stay together: whole groups are held out until there are `count`
     /// samples; where all samples are of one group, the last ones are held out. Of [windows](Samples::windows) the
-    /// last steps are held out, in windows for evaluation. Data with a validation part of its own stays as it is.
+    /// last steps are held out, in windows for evaluation. Samples that are divided in a way of their own
+    /// ([`Samples::hold_out`]) come first. Data with a validation part of its own stays as it is.
     ///
     /// # Errors
     /// [`Error::HeldOut`] when `count` leaves nothing to train on.
@@ -52,6 +53,9 @@ impl Dataset {
     pub fn hold_out(self, count: usize, seed: u64) -> Result<Dataset> {
         if self.valid.is_some() || count == 0 {
             return Ok(self);
+        }
+        if let Some((train, valid)) = self.train.hold_out(count, seed)? {
+            return Ok(Dataset { train, valid: Some(valid), test: self.test });
         }
         if let Some(windows) = self.train.windows() {
             let steps = (count as u64).saturating_mul(windows.window() as u64);
@@ -107,6 +111,27 @@ impl TestSplit {
         divided_indices(all, self.count(all.len())?, TESTING, self.seed)
     }
 
+    /// How many of `all` samples are held out, so that one is left.
+    ///
+    /// # Errors
+    /// As [`hold_out`](Self::hold_out).
+    pub(crate) fn held_out(self, all: usize) -> Result<usize> {
+        match self.count(all)? {
+            held_out if held_out >= all => Err(Error::HeldOut { held_out, count: all }),
+            held_out => Ok(held_out),
+        }
+    }
+
+    /// Draws a test part of `all` samples: `(left, held out)`, each ascending.
+    ///
+    /// # Errors
+    /// As [`hold_out`](Self::hold_out).
+    pub(crate) fn draw(self, all: usize) -> Result<(Vec<u32>, Vec<u32>)> {
+        let held_out = self.held_out(all)?;
+        let end = u32::try_from(all).map_err(|_| Error::TooMany { count: all })?;
+        Ok(draw(end, held_out, TESTING, self.seed))
+    }
+
     /// How many of `all` samples the test part has.
     fn count(self, all: usize) -> Result<usize> {
         match self.share.count_for("data.test", all)? {
@@ -123,11 +148,9 @@ impl TestSplit {
 /// The purpose of the draw of test parts.
 const TESTING: [u8; 8] = *b"testing.";
 
-type Parts = (Arc<dyn Samples>, Arc<dyn Samples>);
-
 /// Cuts `held_out` tokens off the end of one long sequence, which are `count` windows; they are left in windows for
 /// evaluation. No step of either part reads or predicts a token of the other.
-fn cut(windows: &dyn Windows, held_out: u64, count: usize) -> Result<Parts> {
+fn cut(windows: &dyn Windows, held_out: u64, count: usize) -> Result<Divided> {
     let steps = windows.steps();
     let Some(left) = steps.checked_sub(held_out).filter(|&left| left > 0) else {
         return Err(Error::HeldOut { held_out: count, count: windows.len() });
@@ -137,7 +160,7 @@ fn cut(windows: &dyn Windows, held_out: u64, count: usize) -> Result<Parts> {
 }
 
 /// Divides samples in those that are left and at least `count` that are held out.
-fn divide(all: &Arc<dyn Samples>, count: usize, purpose: [u8; 8], seed: u64) -> Result<Parts> {
+fn divide(all: &Arc<dyn Samples>, count: usize, purpose: [u8; 8], seed: u64) -> Result<Divided> {
     let (left, held_out) = divided_indices(&**all, count, purpose, seed)?;
     let part =
         |indices| -> Result<Arc<dyn Samples>> { Ok(Arc::new(Subset::new(all.clone(), indices)?)) };

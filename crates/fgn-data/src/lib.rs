@@ -31,6 +31,7 @@
 //! - [`TsFiles`]: time series in the `.ts` format of aeon and sktime.
 //! - [`Documents`]: texts with a class or number each, in the same files.
 //! - [`Pairs`]: pairs of texts, of which a model reads one and writes the other, in the same files.
+//! - [`InteractionLogs`]: sessions of items that users took, for recommenders.
 //! - [`Corpora`]: text files, for language models.
 //! - [`Dialogues`]: dialogues in JSON lines, for language models that reply.
 //! - [`Tags`]: sentences with a class for each word.
@@ -92,9 +93,11 @@ pub use candle_core;
 pub use dataset::{Dataset, TestSplit};
 pub use error::{Error, Result};
 pub use fgn_schema::{
-    self, Batch, InputSchema, Moments, Padded, Schema, Statistics, TargetSchema, Tokenizer,
+    self, Batch, Catalogue, InputSchema, Moments, Padded, Schema, Statistics, TargetSchema,
+    Tokenizer,
 };
 pub use fingerprint::{Fingerprint, Fingerprinter};
+pub use generated::shop::Shop;
 pub use images::Images;
 pub use mnist::mnist;
 pub use pixels::input;
@@ -108,11 +111,12 @@ pub use readers::idx::{Idx, IdxOptions};
 pub use readers::images::{Background, ImageFolders, ImageOptions};
 pub use readers::pairs::{PairOptions, Pairs};
 pub use readers::series::{Missing, SeriesOptions, Tables, Task};
+pub use readers::sessions::{InteractionLogs, SessionBatches, SessionOptions, SessionSplit};
 pub use readers::tags::{TagOptions, Tags};
 pub use readers::text::{Corpora, TextOptions};
 pub use readers::ts::{TsFiles, TsOptions};
 pub use registry::{names, open};
-pub use samples::{Forecast, Samples, Windows};
+pub use samples::{Divided, Forecast, Samples, Windows};
 pub use sampling::{Order, split};
 pub use save::{save_sample, saved_ending};
 pub use share::Share;

@@ -38,6 +38,7 @@ const DATASETS: &[(&str, &str, Open)] = &[
     ("number-names", "documents", |config, split, like| {
         generated::number_names(&config.documents, split, like)
     }),
+    ("shop", "sessions", |config, _, like| generated::shop(&config.sessions, like)),
     ("dtmf", "audio", |config, _, like| generated::dtmf(&config.audio, like)),
 ];
 

@@ -96,6 +96,16 @@ pub trait Samples: Debug + Send + Sync {
         index
     }
 
+    /// Holds samples of about `count` out for validation, where the samples are to be divided in another way than
+    /// [`Dataset::hold_out`](crate::Dataset::hold_out) divides others: as [`Divided`]. By default they are not.
+    ///
+    /// # Errors
+    /// [`Error::HeldOut`] when `count` leaves nothing to train on.
+    fn hold_out(&self, count: usize, seed: u64) -> Result<Option<Divided>> {
+        let _ = (count, seed);
+        Ok(None)
+    }
+
     /// The samples at `indices`, each less than [`len`](Self::len), in that order.
     /// [`InputSchema`](fgn_schema::InputSchema) and [`TargetSchema`](fgn_schema::TargetSchema) say what the
     /// tensors hold, and in which data type.
@@ -146,6 +156,9 @@ pub trait Windows: Samples {
     fn cut(&self, range: Range<u64>, window: usize) -> Result<Arc<dyn Samples>>;
 }
 
+/// Samples in two parts: those that are left, and those that are held out.
+pub type Divided = (Arc<dyn Samples>, Arc<dyn Samples>);
+
 /// Which later values are the targets of samples that are windows of longer sequences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forecast {
@@ -191,6 +204,10 @@ impl<S: Samples + ?Sized> Samples for Arc<S> {
 
     fn group(&self, index: u32) -> u32 {
         (**self).group(index)
+    }
+
+    fn hold_out(&self, count: usize, seed: u64) -> Result<Option<Divided>> {
+        (**self).hold_out(count, seed)
     }
 
     fn batch(&self, indices: &[u32], device: &Device) -> Result<Batch> {

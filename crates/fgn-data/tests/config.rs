@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use fgn_data::{
-    DataConfig, Dataset, Error, ImageFolders, InputSchema, Like, Reader, SeriesOptions, Share,
-    Tables, TargetSchema, Task, TestSplit,
+    DataConfig, Dataset, Error, ImageFolders, InputSchema, InteractionLogs, Like, Reader,
+    SeriesOptions, SessionBatches, SessionOptions, Share, Tables, TargetSchema, Task, TestSplit,
 };
 
 fn open(source: &str) -> String {
@@ -142,6 +142,16 @@ fn check_parts<R: Reader>(options: &R::Options, write: Write) {
 fn parts_are_side_by_side_whatever_reads_them() {
     check_parts::<Tables>(&series(), |folder, part, count| {
         fs::write(folder.join(format!("{part}.csv")), table(0..count)).unwrap();
+    });
+    let sessions = SessionOptions {
+        session: "id".into(),
+        item: "kind".into(),
+        batches: SessionBatches::Padded,
+        ..SessionOptions::default()
+    };
+    check_parts::<InteractionLogs>(&sessions, |folder, part, count| {
+        let twice = table(0..count) + &table(0..count).replace("id,x,kind\n", "");
+        fs::write(folder.join(format!("{part}.csv")), twice).unwrap();
     });
     check_parts::<ImageFolders>(&Default::default(), |folder, part, count| {
         for number in 0..count {

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use fgn_data::{Reader, Result, Samples, SeriesOptions, Tables, Task, statistics};
+use fgn_data::{
+    InteractionLogs, Reader, Result, Samples, SeriesOptions, SessionOptions, Tables, TargetSchema,
+    Task, statistics,
+};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
 use parquet::file::writer::SerializedFileWriter;
@@ -133,6 +136,52 @@ fn two_near_ids_may_be_of_two_classes_that_are_near_too() {
     let series = read(Task::Classification, &columns).unwrap();
     assert_eq!(series.schema().target.names(), ["9007199254740992", "9007199254740993"]);
     assert_eq!(series.len(), 2);
+}
+
+#[test]
+fn sessions_and_items_are_exact_and_times_are_sorted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.parquet");
+    let near = [9_007_199_254_740_992, 9_007_199_254_740_993];
+    let columns = [
+        ("INT64 user", Column::Int64(vec![near[0], near[1], near[0], near[1]])),
+        ("INT64 item (UINT_64)", Column::Int64(vec![near[1], near[0], -1, near[1]])),
+        ("INT64 at", Column::Int64(vec![9, 1, 8, 7])),
+    ];
+    write(&path, &columns);
+    let options = SessionOptions {
+        session: "user".into(),
+        item: "item".into(),
+        time: Some("at".into()),
+        ..SessionOptions::default()
+    };
+    let log = InteractionLogs::read(&path, &options, None, &mut |_| ()).unwrap();
+    let TargetSchema::NextItem { catalogue } = &log.schema().target else { panic!() };
+    let names = ["9007199254740993", "9007199254740992", "18446744073709551615"];
+    assert_eq!(
+        (catalogue.names(), catalogue.counts()),
+        (&names.map(String::from)[..], &[2, 1, 1][..])
+    );
+    let batch = log.batch(&[0], &Device::Cpu).unwrap();
+    assert_eq!(batch.input().tensor().to_vec2::<u32>().unwrap(), [[1, 2]]);
+    assert_eq!(batch.target().tensor().to_vec2::<u32>().unwrap(), [[0, 0]]);
+    assert_eq!(batch.resets().unwrap().to_vec2::<u8>().unwrap(), [[1, 1]]);
+    assert_eq!(log.title(0), "session 9007199254740993");
+    let refused = |field: &'static str, column| {
+        write(
+            &path,
+            &[
+                ("INT64 user", Column::Int64(vec![1])),
+                ("INT64 item", Column::Int64(vec![1])),
+                (field, column),
+            ],
+        );
+        InteractionLogs::read(&path, &options, None, &mut |_| ()).unwrap_err().to_string()
+    };
+    let error = refused("DOUBLE at", Column::Double(vec![f64::INFINITY]));
+    assert!(error.contains("row 1, column \"at\": found inf, expected a finite number"), "{error}");
+    let error = refused("INT32 at (DATE)", Column::Int32(vec![19_753]));
+    assert!(error.contains("found 2024-01-31, expected a finite number"), "{error}");
 }
 
 #[test]

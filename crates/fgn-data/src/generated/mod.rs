@@ -4,6 +4,7 @@ pub(crate) mod booking;
 mod dtmf;
 mod number_names;
 pub(crate) mod scan;
+pub(crate) mod shop;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use fgn_schema::{InputSchema, Schema, TargetSchema};
 use self::booking::{Dialogue, Vocabulary};
 use self::dtmf::Tones;
 use self::scan::Split;
+use self::shop::Shop;
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::{Error, Result};
 use crate::reader::Like;
@@ -20,6 +22,7 @@ use crate::readers::audio::samples::SoundSamples;
 use crate::readers::dialogues::{self, DialogueOptions, Turn};
 use crate::readers::documents::{self, DocumentOptions};
 use crate::readers::pairs::{self, PairOptions};
+use crate::readers::sessions::{self, SessionOptions};
 use crate::samples::Samples;
 use crate::table::row::Field;
 use crate::text::samples::{END, end_token};
@@ -30,6 +33,9 @@ const DIALOGUES: [usize; 3] = [4_000, 500, 1_000];
 
 /// How many sequences of tones the training and the test part of `dtmf` have.
 const TONES: [u32; 2] = [6_000, 1_000];
+
+/// How many sessions the training, validation and test part of `shop` have. Each part has the seed of its position.
+const SESSIONS: [usize; 3] = [20_000, 2_000, 4_000];
 
 /// The commands of SCAN, with the actions to write for them.
 pub(crate) fn scan(split: Split, options: &PairOptions, like: Option<&Like>) -> Result<Dataset> {
@@ -123,6 +129,25 @@ pub(crate) fn dtmf(options: &AudioOptions, like: Option<&Like>) -> Result<Datase
         Arc::new(SoundSamples::new("dtmf", schema.clone(), Arc::new(tones))) as Arc<dyn Samples>
     });
     Ok(Dataset { train, valid: None, test })
+}
+
+/// Sessions of a shop whose rules are known.
+pub(crate) fn shop(options: &SessionOptions, like: Option<&Like>) -> Result<Dataset> {
+    let shop = Shop::new();
+    let read = |part: usize, like: Option<&Like>| {
+        let mut log = sessions::LogWriter::new("shop", options, like);
+        for (number, session) in (1..).zip(shop.sessions(part as u64 + 1, SESSIONS[part])) {
+            let name = |&item: &usize| log.item(&shop::name(item), || format!("session {number}"));
+            let mut items = session.iter().map(name).collect::<Result<Vec<_>>>()?;
+            log.session(number, &mut items)?;
+        }
+        sessions::samples(log.finish(sessions::Names::Numbers("session"))?, options, like)
+    };
+    options.check()?;
+    let train = read(0, like)?;
+    let like = alike(&train, like);
+    let valid = read(1, Some(&like))?;
+    Ok(Dataset { train, valid: Some(valid), test: read(2, Some(&like))? })
 }
 
 /// What further parts must be: as the model's data, or else as the training part.

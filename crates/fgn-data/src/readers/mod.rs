@@ -167,6 +167,7 @@ readers! {
     ts: ts::TsFiles,
     documents: documents::Documents,
     pairs: pairs::Pairs,
+    sessions: sessions::InteractionLogs,
     audio: audio::Sounds,
     text: text::Corpora,
     dialogues: dialogues::Dialogues,

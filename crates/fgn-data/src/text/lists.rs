@@ -19,7 +19,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    fn failed(&self, source: io::Error) -> Error {
+    /// The error for a temporary file that failed.
+    pub(crate) fn failed(&self, source: io::Error) -> Error {
         let (file, folder) = (self.name.clone(), std::env::temp_dir());
         Error::Spill { file, option: self.option, folder, source }
     }
