@@ -23,6 +23,11 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Measures over so many targets, without parts.
+    pub fn new(targets: usize, measures: Measures, metrics: Vec<MetricInfo>) -> Evaluation {
+        Evaluation { targets, measures, metrics, breakdowns: Vec::new() }
+    }
+
     /// The mean loss over all targets.
     pub fn loss(&self) -> f64 {
         self.measures.loss()

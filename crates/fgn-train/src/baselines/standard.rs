@@ -78,15 +78,15 @@ pub fn evaluate_baselines(
     check_items(test, catalogue_size(&*dataset.train)?)?;
     let baselines = standard_baselines(dataset)?;
     let total = baselines.len() * test.len();
-    let one = |(at, baseline): (usize, &Box<dyn Baseline>)| {
-        let name = baseline.name();
+    let mut results = Vec::with_capacity(baselines.len());
+    for baseline in &baselines {
+        let before = results.len() * test.len();
         let metrics = Metrics::named(metrics, &test.schema().target)?;
-        evaluate_baseline(&**baseline, test, metrics, &mut |done| {
-            let done = at * test.len() + done;
-            progress(BaselineProgress { name: name.clone(), done, total });
-        })
-    };
-    baselines.iter().enumerate().map(one).collect()
+        results.push(evaluate_baseline(&**baseline, test, metrics, &mut |done| {
+            progress(BaselineProgress { name: baseline.name(), done: before + done, total });
+        })?);
+    }
+    Ok(results)
 }
 
 /// Checks that a part has as many items as the training part.

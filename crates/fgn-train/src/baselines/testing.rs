@@ -20,7 +20,7 @@ fn schema(items: usize) -> Schema {
 /// Items and targets of a session.
 type Pair = (Vec<u32>, Vec<u32>);
 
-fn pair(session: &Vec<u32>) -> Pair {
+fn pair(session: &[u32]) -> Pair {
     let last = session.len() - 1;
     (session[..last].to_vec(), session[1..].to_vec())
 }
@@ -34,7 +34,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(items: usize, sessions: &[Vec<u32>]) -> Rows {
-        Rows::with_targets(items, sessions.iter().map(pair).collect())
+        Rows::with_targets(items, sessions.iter().map(|session| pair(session)).collect())
     }
 
     pub(super) fn with_targets(items: usize, rows: Vec<Pair>) -> Rows {
@@ -85,7 +85,8 @@ pub(super) struct Stream {
 
 impl Stream {
     pub(super) fn new(items: usize, sessions: &[Vec<u32>], window: usize) -> Stream {
-        let steps = sessions.iter().map(pair).flat_map(|(items, targets)| {
+        let steps = sessions.iter().flat_map(|session| {
+            let (items, targets) = pair(session);
             let pairs = items.into_iter().zip(targets).enumerate();
             pairs.map(|(at, (item, target))| (item, target, u8::from(at == 0))).collect::<Vec<_>>()
         });
