@@ -55,9 +55,8 @@ mod tests {
             MetricInfo::new("mrr@5", "MRR@5", Direction::Higher, Unit::Share),
             MetricInfo::new("perplexity", "perplexity", Direction::Lower, Unit::Number),
         ];
-        let measures = |mrr, perplexity| {
-            Measures::new(1.0).with("mrr@5", mrr).with("perplexity", perplexity)
-        };
+        let measures =
+            |mrr, perplexity| Measures::new(1.0).with("mrr@5", mrr).with("perplexity", perplexity);
         let baseline = BaselineResult { name: "S-KNN".into(), measures: measures(0.25, f64::NAN) };
         let model = measures(0.5, 7.5);
         let html = section(&model, &infos, &[baseline]).unwrap().body.into_string();

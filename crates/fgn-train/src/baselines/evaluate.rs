@@ -136,10 +136,8 @@ mod tests {
 
     #[test]
     fn every_step_that_counts_is_ranked_among_all_items() {
-        let rows = Rows::with_targets(
-            3,
-            vec![(vec![0, 1, 2], vec![IGN, 2, 0]), (vec![0], vec![1])],
-        );
+        let rows =
+            Rows::with_targets(3, vec![(vec![0, 1, 2], vec![IGN, 2, 0]), (vec![0], vec![1])]);
         let table = [
             (vec![0, 1], vec![0.25, 0.25, 0.5]),
             (vec![0, 1, 2], vec![0.25, 0.5, 0.25]),

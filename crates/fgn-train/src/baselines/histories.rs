@@ -146,25 +146,29 @@ mod tests {
     #[test]
     fn streams_and_rows_give_the_same_sessions() {
         let all = [vec![0, 1, 2, 3], vec![4, 0], vec![1, 1, 1, 2, 2, 0, 3], vec![2, 3]];
-        let expected: Vec<_> =
-            all.iter().map(|items| (items[..items.len() - 1].to_vec(), items[1..].to_vec())).collect();
+        let expected: Vec<_> = all
+            .iter()
+            .map(|items| (items[..items.len() - 1].to_vec(), items[1..].to_vec()))
+            .collect();
         assert_eq!(sessions(&Rows::new(5, &all)), expected);
         for window in [1, 2, 3, 4, 7, 100] {
             assert_eq!(sessions(&Stream::new(5, &all, window)), expected, "{window}");
         }
         let stream = Stream::new(5, &all, 3);
         let histories = Histories::read(&stream).unwrap();
-        let steps: Vec<_> = histories.steps(0).map(|(items, next)| (items.to_vec(), next)).collect();
-        let defined = all.iter().flat_map(|items| {
-            (1..items.len()).map(|at| (items[..at].to_vec(), items[at]))
-        });
+        let steps: Vec<_> =
+            histories.steps(0).map(|(items, next)| (items.to_vec(), next)).collect();
+        let defined = all
+            .iter()
+            .flat_map(|items| (1..items.len()).map(|at| (items[..at].to_vec(), items[at])));
         assert_eq!(steps, defined.collect::<Vec<_>>());
         assert_eq!(histories.steps(9).count(), histories.len() - 9);
     }
 
     #[test]
     fn what_does_not_count_is_context() {
-        let rows = Rows::with_targets(9, vec![(vec![1, 2, 3], vec![IGN, 3, 4]), (vec![3], vec![IGN])]);
+        let rows =
+            Rows::with_targets(9, vec![(vec![1, 2, 3], vec![IGN, 3, 4]), (vec![3], vec![IGN])]);
         let histories = Histories::read(&rows).unwrap();
         let steps: Vec<_> = histories.steps(0).collect();
         assert_eq!(steps, [(&[1, 2][..], 3), (&[1, 2, 3][..], 4)]);

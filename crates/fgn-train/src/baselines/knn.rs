@@ -229,7 +229,8 @@ mod tests {
             if shared.is_empty() || near.len() == SAMPLE {
                 continue;
             }
-            let (sum, last) = (shared.iter().sum::<f64>(), shared.iter().copied().fold(0.0, f64::max));
+            let (sum, last) =
+                (shared.iter().sum::<f64>(), shared.iter().copied().fold(0.0, f64::max));
             let cosine = sum / ((current.len() * other.len()) as f64).sqrt();
             near.push(match kind {
                 Kind::Sets => (cosine, cosine, other),

@@ -67,7 +67,8 @@ pub fn read_baselines(folder: &Path) -> Result<Vec<BaselineResult>> {
     let objects = objects.map_err(|error| Error::io("read", &file)(error.into()))?;
     let results = objects.iter().map(BaselineResult::of).collect::<Option<_>>();
     let wrong = "expected objects with a name and a loss";
-    results.ok_or_else(|| Error::io("read", file)(std::io::Error::new(ErrorKind::InvalidData, wrong)))
+    results
+        .ok_or_else(|| Error::io("read", file)(std::io::Error::new(ErrorKind::InvalidData, wrong)))
 }
 
 #[cfg(test)]

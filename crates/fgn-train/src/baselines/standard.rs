@@ -124,7 +124,10 @@ mod tests {
         // Items are drawn alike at all steps, so the most popular ones are a good guess.
         assert!(found.iter().all(|found| found.measures.get("recall@3").unwrap() > 0.5));
 
-        let stream = Dataset::<Arc<dyn Samples>> { train: Arc::new(Stream::new(8, &train, 7)), ..rows.clone() };
+        let stream = Dataset::<Arc<dyn Samples>> {
+            train: Arc::new(Stream::new(8, &train, 7)),
+            ..rows.clone()
+        };
         assert_eq!(evaluate_baselines(&stream, &names, &mut |_| ()).unwrap(), found);
         let other = Dataset::<Arc<dyn Samples>> { test: Arc::new(Rows::new(9, &test)), ..rows };
         let error = evaluate_baselines(&other, &names, &mut |_| ()).unwrap_err().to_string();

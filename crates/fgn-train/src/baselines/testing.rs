@@ -116,9 +116,9 @@ impl Samples for Stream {
         let rows: Vec<_> = indices.iter().map(|&index| windows[index as usize]).collect();
         let lengths: Vec<usize> = rows.iter().map(|row| row.len()).collect();
         let longest = lengths.iter().copied().max().unwrap();
-        let all = rows.iter().flat_map(|row| {
-            (0..longest).map(|at| row.get(at).copied().unwrap_or((0, 0, 0)))
-        });
+        let all = rows
+            .iter()
+            .flat_map(|row| (0..longest).map(|at| row.get(at).copied().unwrap_or((0, 0, 0))));
         let all: Vec<_> = all.collect();
         let shape = (rows.len(), longest);
         let tensor = |part: fn(&(u32, u32, u8)) -> u32| {

@@ -52,7 +52,8 @@ impl Metric for Coverage {
     /// A bit for each item, four to a hexadecimal digit.
     fn save(&self) -> Value {
         let digit = |items: &[bool]| {
-            let bits = items.iter().enumerate().map(|(at, &is_covered)| u32::from(is_covered) << at);
+            let bits =
+                items.iter().enumerate().map(|(at, &is_covered)| u32::from(is_covered) << at);
             char::from_digit(bits.sum(), 16)
         };
         let digits: String = self.is_covered.chunks(4).filter_map(digit).collect();

@@ -31,7 +31,9 @@ impl Likelihood {
     ) -> Result<()> {
         let likelihoods = match prediction {
             Prediction::SampledLosses(_) => return Ok(()),
-            Prediction::Ranking(ranking) => ranked(metric, ranking, target)?.0.log_likelihoods.clone(),
+            Prediction::Ranking(ranking) => {
+                ranked(metric, ranking, target)?.0.log_likelihoods.clone()
+            }
             _ => self::likelihoods(metric, prediction, target)?,
         };
         if likelihoods.elem_count() > 0 {

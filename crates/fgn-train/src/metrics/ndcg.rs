@@ -53,11 +53,11 @@ mod tests {
         for k in [1, 3, 20] {
             let mean = |ranks: &[usize]| {
                 let within = ranks.iter().filter(|&&rank| rank <= k);
-                within.map(|&rank| 2f64.ln() / (rank as f64 + 1.0).ln()).sum::<f64>() / ranks.len() as f64
+                within.map(|&rank| 2f64.ln() / (rank as f64 + 1.0).ln()).sum::<f64>()
+                    / ranks.len() as f64
             };
-            let make = |target: &TargetSchema| {
-                Some(Box::new(Ndcg::new(target, k)?) as Box<dyn Metric>)
-            };
+            let make =
+                |target: &TargetSchema| Some(Box::new(Ndcg::new(target, k)?) as Box<dyn Metric>);
             check(make, k, |all| mean(&all.ranks));
         }
     }

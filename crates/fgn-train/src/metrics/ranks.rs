@@ -3,9 +3,7 @@
 //! Both are over all items: a rank among a sample of them says little of that among all (Krichene & Rendle 2020).
 
 use candle_core::DType;
-use fgn_schema::{
-    Catalogue, IGNORED, Padded, Prediction, RankedTargets, Ranking, TargetSchema,
-};
+use fgn_schema::{Catalogue, IGNORED, Padded, Prediction, RankedTargets, Ranking, TargetSchema};
 use serde_json::{Value, json};
 
 use super::values::{restored, wrong_prediction};
@@ -54,8 +52,10 @@ pub(super) fn ranked<'a>(
     ranking: &'a Ranking,
     target: &Padded,
 ) -> Result<(&'a RankedTargets, Vec<u32>)> {
-    let wrong = |expected: String, found: String| {
-        Error::Ranking { metric: metric.to_owned(), expected, found }
+    let wrong = |expected: String, found: String| Error::Ranking {
+        metric: metric.to_owned(),
+        expected,
+        found,
     };
     let Some(of_targets) = ranking.targets() else {
         return Err(wrong("the ranks of targets".into(), "none".into()));
@@ -65,7 +65,9 @@ pub(super) fn ranked<'a>(
     let rows = of_targets.ranks.dim(0)?;
     match rows == counted.len() {
         true => Ok((of_targets, counted)),
-        false => Err(wrong(format!("a row for each of {} targets", counted.len()), rows.to_string())),
+        false => {
+            Err(wrong(format!("a row for each of {} targets", counted.len()), rows.to_string()))
+        }
     }
 }
 
@@ -73,7 +75,7 @@ pub(super) fn ranked<'a>(
 ///
 /// # Errors
 /// Scores of another number of items, and a target that is none of them.
-fn for_each_step(
+fn for_each_scored(
     metric: &str,
     items: usize,
     prediction: &Prediction,
@@ -98,7 +100,10 @@ fn for_each_step(
     for first in (0..count).step_by(chunk) {
         let rows = rows.narrow(0, first, chunk.min(count - first))?.to_dtype(DType::F64)?;
         let scores = rows.flatten_all()?.to_vec1::<f64>()?;
-        scores.chunks(width).zip(&targets[first..]).for_each(|(scores, &target)| each(scores, target));
+        scores
+            .chunks(width)
+            .zip(&targets[first..])
+            .for_each(|(scores, &target)| each(scores, target));
     }
     Ok(())
 }
@@ -118,9 +123,11 @@ pub(super) fn ranks(
             let found = of_targets.ranks.to_dtype(DType::U32)?.to_vec1::<u32>()?;
             ranks.extend(found.into_iter().map(|rank| rank as usize));
         }
-        Prediction::Logits(_) => for_each_step(metric, items, prediction, target, |scores, item| {
-            ranks.push(rank(scores, item as usize));
-        })?,
+        Prediction::Logits(_) => {
+            for_each_scored(metric, items, prediction, target, |scores, item| {
+                ranks.push(rank(scores, item as usize));
+            })?
+        }
         _ => return Err(wrong_prediction(metric, "a ranking of items")),
     }
     match ranks.iter().find(|rank| !(1..=items).contains(*rank)) {
@@ -161,9 +168,11 @@ pub(super) fn for_each_best(
             }
             Ok(())
         }
-        Prediction::Logits(_) => for_each_step(metric, items, prediction, target, |scores, item| {
-            each(&best(scores, k), item);
-        }),
+        Prediction::Logits(_) => {
+            for_each_scored(metric, items, prediction, target, |scores, item| {
+                each(&best(scores, k), item);
+            })
+        }
         _ => Err(wrong_prediction(metric, "a ranking of items")),
     }
 }
@@ -203,7 +212,8 @@ impl RankCounts {
 
     /// The mean of `gain(rank)` over all targets, 0 for a rank that does not count; NaN without targets.
     pub(super) fn mean(&self, gain: impl Fn(f64) -> f64) -> f64 {
-        let gains = self.at.iter().enumerate().map(|(at, &count)| count as f64 * gain((at + 1) as f64));
+        let gains =
+            self.at.iter().enumerate().map(|(at, &count)| count as f64 * gain((at + 1) as f64));
         gains.sum::<f64>() / self.targets as f64
     }
 
@@ -338,7 +348,8 @@ pub(super) mod tests {
 
     /// The rank by its definition: all other items that are not worse come before.
     fn defined(scores: &[f64], target: usize) -> usize {
-        let key = |item: usize| if scores[item].is_nan() { f64::NEG_INFINITY } else { scores[item] };
+        let key =
+            |item: usize| if scores[item].is_nan() { f64::NEG_INFINITY } else { scores[item] };
         1 + (0..scores.len()).filter(|&item| item != target && key(item) >= key(target)).count()
     }
 
@@ -394,7 +405,8 @@ pub(super) mod tests {
         }
         let mut metric = make(&items(&[1, 2])).unwrap();
         let target = Steps::new(&[vec![0, 1]]).targets();
-        let others = [Prediction::LogLikelihoods(target.clone()), Prediction::Tokens(target.clone())];
+        let others =
+            [Prediction::LogLikelihoods(target.clone()), Prediction::Tokens(target.clone())];
         assert!(others.iter().all(|other| metric.update(other, &target).is_err()));
         assert!(metric.restore(&json!("no state")).is_err());
         let wide = Steps::new(&[vec![0, 1]]);

@@ -54,9 +54,8 @@ mod tests {
             let mean = |ranks: &[usize]| {
                 ranks.iter().filter(|&&rank| rank <= k).count() as f64 / ranks.len() as f64
             };
-            let make = |target: &TargetSchema| {
-                Some(Box::new(Recall::new(target, k)?) as Box<dyn Metric>)
-            };
+            let make =
+                |target: &TargetSchema| Some(Box::new(Recall::new(target, k)?) as Box<dyn Metric>);
             check(make, k, |all| mean(&all.ranks));
         }
     }
