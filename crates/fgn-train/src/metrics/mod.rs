@@ -6,6 +6,7 @@
 mod likelihood;
 mod measures;
 mod metric;
+mod rank_counts;
 pub(crate) mod ranks;
 mod set;
 mod tokens;

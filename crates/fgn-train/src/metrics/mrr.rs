@@ -4,7 +4,8 @@ use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::ranks::{RankCounts, at_k};
+use super::rank_counts::RankCounts;
+use super::ranks::at_k;
 use crate::error::Result;
 
 /// The mean of 1 / rank over the targets, where a rank beyond `K` counts 0: 1 where all targets come first.

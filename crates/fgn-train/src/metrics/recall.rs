@@ -4,7 +4,8 @@ use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::ranks::{RankCounts, at_k};
+use super::rank_counts::RankCounts;
+use super::ranks::at_k;
 use crate::error::Result;
 
 /// The share of targets whose rank among all items is at most `K`, 0 to 1. Each step has one target, so this is the hit
