@@ -37,3 +37,41 @@ impl<M: ?Sized, P: FnMut(BaselineProgress)> Observer<M> for BaselineRecorder<P> 
         write(&self.folder, &results)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use fgn_data::Dataset;
+
+    use super::super::result::read_baselines;
+    use super::super::testing::{Rows, drawn};
+    use super::*;
+    use crate::evaluation::Evaluation;
+    use crate::metrics::{Direction, Measures, MetricInfo, Unit};
+
+    fn finish(dataset: &Dataset, folder: &Path) {
+        let info = |name: &str| MetricInfo::new(name, name, Direction::Higher, Unit::Share);
+        let names = ["mrr@2", "streaming_mrr@2", "one_of_my_own"];
+        let test = Evaluation::new(1, Measures::new(1.0), names.map(info).to_vec());
+        let (config, history) = ("", &[][..]);
+        let finished = Finished { model: &(), config, history, epoch: 1, test: &test, dataset };
+        BaselineRecorder::new(folder, |_| ()).finish(&finished).unwrap();
+    }
+
+    #[test]
+    fn the_metrics_of_the_model_are_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        finish(&crate::testing::dataset(), folder.path());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "it recommends nothing");
+        let rows = |seed| Rows::new(6, &drawn(seed, 6, 30));
+        let dataset = Dataset { train: Arc::new(rows(1)), valid: None, test: Arc::new(rows(2)) };
+        let dataset = dataset.shared();
+        finish(&dataset, folder.path());
+        let found = read_baselines(folder.path()).unwrap();
+        let expected = evaluate_baselines(&dataset, &["mrr@2".to_owned()], &mut |_| ()).unwrap();
+        assert_eq!(found, expected);
+        let names = found[0].measures.iter().map(|(name, _)| name);
+        assert_eq!(names.collect::<Vec<_>>(), ["loss", "mrr@2"]);
+    }
+}
