@@ -154,7 +154,7 @@ impl Cli {
             Command::Predict(args) => return args.run(&device()?),
             Command::Transcribe(args) => return args.run(&device()?),
             Command::Sweep(args) => return args.run(&device()?, self.quiet),
-            Command::Eval(args) => args.run(&device()?)?,
+            Command::Eval(args) => args.run(&device()?, self.quiet)?,
             Command::Generate(args) => args.run(&device()?)?,
             Command::Chat(args) => args.run(&device()?)?,
             Command::Listen(args) => args.run(&device()?)?,

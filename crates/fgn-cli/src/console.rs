@@ -162,6 +162,11 @@ pub(crate) fn beside_bars<T>(write: impl FnOnce() -> T) -> T {
     BARS.suspend(write)
 }
 
+/// A bar that is hidden while a log is written.
+pub(crate) fn shown(bar: ProgressBar) -> ProgressBar {
+    BARS.add(bar)
+}
+
 /// Samples per second, and the time that is left of the whole training, as text.
 fn pace(plan: Plan, step: &StepMetrics, elapsed: Duration) -> (String, String) {
     let made = (step.total - plan.done) as f64;
@@ -178,7 +183,7 @@ fn epoch_bar(epoch: usize, plan: Plan) -> ProgressBar {
     let style = ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    let bar = BARS.add(ProgressBar::new(plan.samples as u64)).with_style(style);
+    let bar = shown(ProgressBar::new(plan.samples as u64)).with_style(style);
     bar.with_prefix(format!("Epoch {epoch}/{}", plan.epochs))
 }
 

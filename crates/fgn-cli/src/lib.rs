@@ -16,6 +16,7 @@
 //! ```
 
 mod answers;
+mod baselines;
 mod classes;
 mod cli;
 mod commands;

@@ -11,8 +11,8 @@ use crate::tensorboard::TensorBoard;
 
 /// The observer that writes event files for TensorBoard, the learning curves and, at the end, the report of the
 /// training that `config` describes into its run folder `folder`. The [`Recorder`](fgn_train::Recorder), the
-/// [`GateRecorder`](fgn_train::GateRecorder) and the [`SampleRecorder`](fgn_train::SampleRecorder) come before it: the
-/// report reads what they write.
+/// [`GateRecorder`](fgn_train::GateRecorder), the [`SampleRecorder`](fgn_train::SampleRecorder) and the
+/// [`BaselineRecorder`](fgn_train::BaselineRecorder) come before it: the report reads what they write.
 ///
 /// # Errors
 /// A configuration that TOML cannot hold.

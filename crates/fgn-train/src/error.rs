@@ -66,9 +66,29 @@ pub enum Error {
     )]
     MetricPrediction {
         /// The metric's name.
-        metric: &'static str,
+        metric: String,
         /// What it compares.
         expected: &'static str,
+    },
+    /// A ranking of items that a metric cannot read.
+    #[error("{metric} needs {expected}, the ranking has {found}")]
+    Ranking {
+        /// The metric's name.
+        metric: String,
+        /// What it needs.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// Samples that are no sessions of items.
+    #[error("{samples} has {found}, expected {expected}")]
+    Sessions {
+        /// The samples' name.
+        samples: String,
+        /// What was found.
+        found: String,
+        /// What a baseline reads.
+        expected: String,
     },
     /// A saved state of a metric that cannot be one.
     #[error("the checkpoint's state of a metric cannot be read: {0}")]

@@ -23,9 +23,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// Measures over so many targets, without parts.
+    pub fn new(targets: usize, measures: Measures, metrics: Vec<MetricInfo>) -> Evaluation {
+        Evaluation { targets, measures, metrics, breakdowns: Vec::new() }
+    }
+
     /// The mean loss over all targets.
     pub fn loss(&self) -> f64 {
         self.measures.loss()
+    }
+
+    /// The metrics without those of a state that goes on from window to window.
+    pub fn own_metrics(&self) -> impl Iterator<Item = &MetricInfo> {
+        self.metrics.iter().filter(|info| !info.name.starts_with(STREAMING))
     }
 
     /// Adds what was measured with a state that goes on from window to window, each under its name after
@@ -36,7 +46,7 @@ impl Evaluation {
         for info in infos {
             let value = streaming.get(&info.name).unwrap_or(f64::NAN);
             let (name, label) =
-                (format!("streaming_{}", info.name), format!("streaming {}", info.label));
+                (format!("{STREAMING}{}", info.name), format!("streaming {}", info.label));
             self.measures = self.measures.clone().with(&name, value);
             self.metrics.push(MetricInfo { name, label, ..info });
         }
@@ -47,6 +57,9 @@ impl Evaluation {
         self.measures.get(name)
     }
 }
+
+/// What the names of metrics begin with that were measured with a state that goes on from window to window.
+const STREAMING: &str = "streaming_";
 
 /// The batch size of an evaluation. There is one size only, so that the same model and samples always give the
 /// same numbers.

@@ -31,6 +31,8 @@
 //!   interrupted and resumes from a [`Checkpoint`] as if nothing had happened, bit for bit.
 //! - **Metrics** ([`Metric`]) are one file each; a model's head names those that suit it, a recipe may name
 //!   others, and a program may bring its own.
+//! - **Baselines** ([`Baseline`]) of recommendation are measured with the metrics of the model: popularity, Markov chains
+//!   and nearest sessions ([`standard_baselines`]).
 //! - **Observers** ([`Observer`]) get what is measured. Those that write files and pictures for people are in
 //!   the crate `fgn-report`, the progress bar is in `fgn-cli`.
 //! - **The same seed gives the same model**, bit for bit, whatever the number of threads.
@@ -38,6 +40,7 @@
 //! No command line, terminal, plotting or allocator crate is among the dependencies.
 #![forbid(unsafe_code)]
 
+mod baselines;
 mod checkpoint;
 mod completion;
 mod config;
@@ -82,6 +85,13 @@ mod toml_error;
 mod train;
 mod trainer;
 
+pub use baselines::baseline::Baseline;
+pub use baselines::evaluate::evaluate_baseline;
+pub use baselines::recorder::BaselineRecorder;
+pub use baselines::result::{BaselineResult, read_baselines};
+pub use baselines::standard::{
+    BaselineProgress, evaluate_baselines, have_baselines, standard_baselines,
+};
 pub use candle_core;
 pub use checkpoint::files::Checkpoint;
 pub use checkpoint::store::CheckpointStore;

@@ -80,6 +80,8 @@ pub struct TrainedModel {
     pub data: DataConfig,
     /// The names of the metrics to measure; those that suit it if there are none.
     pub metrics: Vec<String>,
+    /// The seed of its training, which also draws the validation part; none of an exported model.
+    pub seed: Option<u64>,
 }
 
 /// What an exported file says beside the model.
@@ -98,13 +100,14 @@ impl TrainedModel {
     pub fn open(path: &Path, device: &Device) -> Result<TrainedModel> {
         if let Some(folder) = TrainedRun::folder(path) {
             let TrainedRun { config, model } = TrainedRun::open(&folder, device)?;
-            return Ok(TrainedModel { model, data: config.data, metrics: config.metrics });
+            let Config { data, metrics, training, .. } = config;
+            return Ok(TrainedModel { model, data, metrics, seed: Some(training.seed) });
         }
         let (model, usage) = Model::load_with(path, device)?;
         let usage = usage.ok_or_else(|| Error::NoUsage { file: path.to_owned() })?;
         let Usage { data, metrics } = serde_json::from_value(usage)
             .map_err(|source| Error::BadUsage { file: path.to_owned(), source })?;
-        Ok(TrainedModel { model, data, metrics })
+        Ok(TrainedModel { model, data, metrics, seed: None })
     }
 }
 

@@ -14,10 +14,12 @@ pub const CURVES: &str = "curves.svg";
 pub const GATES: &str = "gates.jsonl";
 /// A [`TextSample`](crate::TextSample) a line.
 pub const SAMPLES: &str = "samples.jsonl";
+/// Of a recommender, what was measured of the baselines: a [`BaselineResult`](crate::BaselineResult) each.
+pub const BASELINES: &str = "baselines.json";
 /// The report.
 pub const REPORT: &str = "report.html";
 /// The folder of the checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
 /// The files whose presence says that a folder holds a run.
-pub const ALL: [&str; 7] = [CONFIG, METRICS, MODEL, CURVES, GATES, SAMPLES, REPORT];
+pub const ALL: [&str; 8] = [CONFIG, METRICS, MODEL, CURVES, GATES, SAMPLES, BASELINES, REPORT];

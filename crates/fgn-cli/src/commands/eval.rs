@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use clap::Args;
-use fgn_data::Samples;
+use fgn_data::{Dataset, Samples};
 use fgn_nn::ModelConfig;
 use fgn_schema::decimals;
 use fgn_train::{
@@ -13,6 +13,7 @@ use fgn_train::{
     log_progress, open_data, replace_file,
 };
 
+use crate::baselines::{self, Trained};
 use crate::error::{Error, Result};
 use crate::measured::{self, main_measure, targets};
 use crate::output::{new_file, note, print, print_json, print_raw};
@@ -39,7 +40,11 @@ The metrics are those of the run: `metrics` in its config.toml, or those that su
 \"target_NAME\" and \"prediction_NAME\" of each value.
 
 With --json: {\"accuracy\":0.97,\"loss\":0.1,\"targets\":50,\"breakdowns\":[{\"row\":\"class\",
-\"names\":[\"cat\",\"dog\"],\"columns\":{\"targets\":[20,30],\"accuracy\":[0.95,null],…}}]}; null is no value.";
+\"names\":[\"cat\",\"dog\"],\"columns\":{\"targets\":[20,30],\"accuracy\":[0.95,null],…}}]}; null is no value.
+
+A model that recommends the next item is compared with baselines that learn from the training part of the run:
+popularity, a Markov chain, and the nearest sessions (S-KNN, V-SKNN). With --json they are in \"baselines\":
+[{\"name\":\"popularity\",\"recall@20\":0.12,…},…].";
 
 #[derive(Debug, Args)]
 pub(crate) struct EvalArgs {
@@ -64,16 +69,18 @@ pub(crate) struct EvalArgs {
 }
 
 impl EvalArgs {
-    pub(crate) fn run(self, device: &Device) -> Result<()> {
+    pub(crate) fn run(self, device: &Device, quiet: bool) -> Result<()> {
         let to_stdout = self.predictions.as_deref() == Some(Path::new("-"));
         if let Some(file) = self.predictions.as_ref().filter(|_| !to_stdout) {
             new_file(file, "csv", "predictions are written as CSV", self.force)?;
         }
         let trained = TrainedModel::open(&self.run, device)?;
-        let test = self.samples(&trained)?;
-        let TrainedModel { model, metrics, .. } = trained;
+        let (test, dataset) = self.samples(&trained)?;
+        let TrainedModel { model, metrics, data, seed } = trained;
         check_samples(model.config(), &*test)?;
         let found = evaluate_with(&model, &*test, model.metrics(&metrics)?)?;
+        let trained = Trained { data: &data, seed, dataset };
+        let baselines = baselines::measure(trained, &test, &found, quiet);
         if let Some(file) = &self.predictions {
             let mut table = Vec::new();
             predictions::write(&model.frozen()?, &*test, &mut table)?;
@@ -82,17 +89,20 @@ impl EvalArgs {
                 false => replace_file(file, &table)?,
             }
         }
+        let text = text(model.config(), &found) + &baselines::table(&found, &baselines);
+        let mut json = measured::json(&found);
+        baselines::add_json(&mut json, &baselines);
         match (self.json, to_stdout) {
-            (true, true) => note(&format!("{}\n", measured::json(&found))),
-            (true, false) => print_json(&measured::json(&found))?,
-            (false, true) => note(&text(model.config(), &found)),
-            (false, false) => print(&text(model.config(), &found))?,
+            (true, true) => note(&format!("{json}\n")),
+            (true, false) => print_json(&json)?,
+            (false, true) => note(&text),
+            (false, false) => print(&text)?,
         }
         Ok(())
     }
 
-    /// What the model is evaluated on.
-    fn samples(&self, trained: &TrainedModel) -> Result<Arc<dyn Samples>> {
+    /// What the model is evaluated on, and the data of the run where that is a part of it.
+    fn samples(&self, trained: &TrainedModel) -> Result<(Arc<dyn Samples>, Option<Dataset>)> {
         let TrainedModel { model, data, .. } = trained;
         match &self.data {
             Some(path) => {
@@ -100,10 +110,13 @@ impl EvalArgs {
                 let format = stdin::format(self.format.as_deref(), input, &[path])?;
                 let input = Source::open(path, format)?;
                 let samples = data.read(input.path(), &like(model), &mut log_progress);
-                samples.map_err(|error| input.explain(error.into()))
+                Ok((samples.map_err(|error| input.explain(error.into()))?, None))
             }
             None if data.source.is_empty() => Err(Error::NoData { file: self.run.clone() }),
-            None => Ok(open_data(data)?.test),
+            None => {
+                let dataset = open_data(data)?;
+                Ok((dataset.test.clone(), Some(dataset)))
+            }
         }
     }
 }

@@ -9,12 +9,13 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_report::{grouped, observers};
 use fgn_schema::decimals;
 use fgn_train::{
-    Config, DataConfig, End, Override, RECIPES, ResumeOptions, Session, SessionOutcome, Trained,
-    open_data,
+    BaselineRecorder, BaselineResult, Config, DataConfig, End, Override, RECIPES, ResumeOptions,
+    Session, SessionOutcome, Trained, open_data, read_baselines,
 };
 
 use serde_json::{Value, json};
 
+use crate::baselines;
 use crate::complete;
 use crate::console::Console;
 use crate::error::Result;
@@ -116,13 +117,26 @@ impl TrainArgs {
             (false, true) => Console::on_stderr(),
             (false, false) => Console::new(),
         };
-        let mut observers = (observers(session.folder(), session.config())?, console);
+        // The report reads what the recorder writes.
+        let recorder = BaselineRecorder::new(session.folder(), baselines::progress(quiet));
+        let observers = observers(session.folder(), session.config())?;
+        let mut observers = (recorder, (observers, console));
         let config = session.config().clone();
         let SessionOutcome { folder, step, end, trained } =
             session.run(interrupt::on_ctrl_c()?, &mut observers)?;
+        let baselines = match &trained {
+            Some(_) => read_baselines(&folder)?,
+            None => Vec::new(),
+        };
         match (&trained, self.json) {
-            (trained, true) => print_json(&json(&folder, step, end, trained.as_ref()))?,
-            (Some(trained), false) => print(&summary(&folder, end, &config, trained))?,
+            (trained, true) => {
+                let mut object = json(&folder, step, end, trained.as_ref());
+                baselines::add_json(&mut object, &baselines);
+                print_json(&object)?;
+            }
+            (Some(trained), false) => {
+                print(&summary(&folder, end, &config, trained, &baselines))?;
+            }
             (None, false) => print(&interrupted(&folder, step))?,
         }
         Ok(ExitCode::from(if trained.is_some() { 0 } else { interrupt::EXIT_CODE }))
@@ -195,7 +209,13 @@ fn interrupted(folder: &Path, step: usize) -> String {
     )
 }
 
-fn summary(folder: &Path, end: End, config: &Config, trained: &Trained) -> String {
+fn summary(
+    folder: &Path,
+    end: End,
+    config: &Config,
+    trained: &Trained,
+    baselines: &[BaselineResult],
+) -> String {
     let (program, folder, test) = (program(), folder.display(), &trained.test);
     let monitor = &config.monitor;
     let early = match end {
@@ -216,8 +236,9 @@ fn summary(folder: &Path, end: End, config: &Config, trained: &Trained) -> Strin
         Some(table) => format!("evaluate it {row} by {row}", row = table.row),
         None => "evaluate it again".into(),
     };
+    let compared = baselines::table(test, baselines);
     format!(
-        "\n{early}The model is that of epoch {epoch} of {epochs}, {kept}.\n{measured}\n\n\
+        "\n{early}The model is that of epoch {epoch} of {epochs}, {kept}.\n{measured}\n{compared}\n\
          The run is in {folder}: config.toml, metrics.jsonl, model.safetensors, curves.svg, report.html\n\
          Next:\n  open {folder}/report.html in a browser\n  {program} eval {folder}            {by}\n  \
          {program} predict {folder} FILE    use it on a file of your own\n"

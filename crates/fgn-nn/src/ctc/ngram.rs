@@ -1,4 +1,4 @@
-//! A language model of short contexts, for the beam search.
+//! A language model of short contexts: for the beam search, and as a baseline.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -47,6 +47,18 @@ struct Context {
 }
 
 impl NGram {
+    /// A model of n-grams of up to `order` tokens, 1 to 32, over a vocabulary of that size, that has counted nothing: all
+    /// tokens are equally likely. [`count`](Self::count) trains it token by token, where only some tokens of a sequence
+    /// are to be learned.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for an order or a vocabulary out of range.
+    pub fn new(order: usize, vocabulary: usize) -> Result<NGram> {
+        check((1..=LONGEST).contains(&order), "order", order, format!("1 to {LONGEST}"))?;
+        size("vocabulary", vocabulary, 2)?;
+        Ok(NGram { order, vocabulary, contexts: HashMap::new() })
+    }
+
     /// A model of n-grams of up to `order` tokens, 1 to 32, over a vocabulary of that size, from sequences without
     /// their end token.
     ///
@@ -58,25 +70,36 @@ impl NGram {
         vocabulary: usize,
         sequences: &[impl AsRef<[u32]>],
     ) -> Result<NGram> {
-        check((1..=LONGEST).contains(&order), "order", order, format!("1 to {LONGEST}"))?;
-        size("vocabulary", vocabulary, 2)?;
-        let mut contexts: HashMap<Vec<u32>, Context> = HashMap::new();
-        let end = vocabulary as u32 - 1;
+        let mut model = NGram::new(order, vocabulary)?;
         for sequence in sequences {
             let sequence = sequence.as_ref();
-            if let Some(&found) = sequence.iter().find(|&&token| token >= end) {
-                return Err(Error::Token { found, last: vocabulary - 2 });
+            for (at, &token) in sequence.iter().enumerate() {
+                model.count(&sequence[..at], token)?;
             }
-            let tokens: Vec<u32> = [&[end], sequence, &[end]].concat();
-            for at in 1..tokens.len() {
-                for begin in at.saturating_sub(order - 1)..=at {
-                    let context = contexts.entry(tokens[begin..at].to_vec()).or_default();
-                    context.total += 1;
-                    *context.counts.entry(tokens[at]).or_default() += 1;
-                }
-            }
+            model.add(sequence, model.end());
         }
-        Ok(NGram { order, vocabulary, contexts })
+        Ok(model)
+    }
+
+    /// Counts `token` after `history`, all tokens of its sequence before it.
+    ///
+    /// # Errors
+    /// [`Error::Token`] for a token that is not in the vocabulary, or is the end token.
+    pub fn count(&mut self, history: &[u32], token: u32) -> Result<()> {
+        if token >= self.end() {
+            return Err(Error::Token { found: token, last: self.vocabulary - 2 });
+        }
+        self.add(history, token);
+        Ok(())
+    }
+
+    fn add(&mut self, history: &[u32], token: u32) {
+        let context = self.context(history);
+        for begin in 0..=context.len() {
+            let context = self.contexts.entry(context[begin..].to_vec()).or_default();
+            context.total += 1;
+            *context.counts.entry(token).or_default() += 1;
+        }
     }
 
     /// The size of the vocabulary.
@@ -90,17 +113,8 @@ impl NGram {
         if token as usize >= self.vocabulary {
             return 0.0;
         }
-        let begin = history.len().saturating_sub(self.order - 1);
-        let mut context = history[begin..].to_vec();
-        if history.len() < self.order - 1 {
-            context.insert(0, self.vocabulary as u32 - 1);
-        }
         let mut probability = 1.0 / self.vocabulary as f64;
-        for begin in (0..=context.len()).rev() {
-            let Some(Context { total, counts }) = self.contexts.get(&context[begin..]) else {
-                // Longer ones are not there either.
-                break;
-            };
+        for Context { total, counts } in self.known(&self.context(history)) {
             let (total, distinct) = (*total as f64, counts.len() as f64);
             let count = counts.get(&token).map_or(0.0, |&count| count as f64);
             probability = (count + distinct * probability) / (total + distinct);
@@ -108,10 +122,42 @@ impl NGram {
         probability
     }
 
+    /// The probabilities of all tokens after `history`: those of [`probability`](Self::probability), bit for bit,
+    /// without a search for each token.
+    pub fn probabilities(&self, history: &[u32]) -> Vec<f64> {
+        let mut probabilities = vec![1.0 / self.vocabulary as f64; self.vocabulary];
+        for Context { total, counts } in self.known(&self.context(history)) {
+            let (total, distinct) = (*total as f64, counts.len() as f64);
+            probabilities.iter_mut().for_each(|probability| *probability *= distinct);
+            for (&token, &count) in counts {
+                probabilities[token as usize] += count as f64;
+            }
+            probabilities.iter_mut().for_each(|probability| *probability /= total + distinct);
+        }
+        probabilities
+    }
+
+    /// The end token.
+    fn end(&self) -> u32 {
+        self.vocabulary as u32 - 1
+    }
+
+    /// The longest context after `history`.
+    fn context(&self, history: &[u32]) -> Vec<u32> {
+        let begin = history.len().saturating_sub(self.order - 1);
+        let starts = (history.len() < self.order - 1).then(|| self.end());
+        starts.into_iter().chain(history[begin..].iter().copied()).collect()
+    }
+
+    /// What follows a context and those without its first tokens, from the empty one on, as far as they are known: where
+    /// one is not, longer ones are not either.
+    fn known(&self, context: &[u32]) -> impl Iterator<Item = &Context> {
+        (0..=context.len()).rev().map_while(|begin| self.contexts.get(&context[begin..]))
+    }
+
     /// The logarithm of the probability of a whole sequence, given without its end token, which is counted.
     pub fn log_probability(&self, sequence: &[u32]) -> f64 {
-        let end = self.vocabulary as u32 - 1;
-        let token = |at: usize| sequence.get(at).copied().unwrap_or(end);
+        let token = |at: usize| sequence.get(at).copied().unwrap_or(self.end());
         (0..=sequence.len()).map(|at| self.probability(&sequence[..at], token(at)).ln()).sum()
     }
 }

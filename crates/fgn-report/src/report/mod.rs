@@ -1,5 +1,6 @@
 //! The report of a run: one HTML file that needs nothing beside it, and no network.
 
+mod baselines;
 mod confusion;
 mod curves;
 mod forecast;
@@ -35,7 +36,8 @@ use std::path::{Path, PathBuf};
 use fgn_data::Dataset;
 use fgn_train::run_files::REPORT;
 use fgn_train::{
-    Config, FinalMetrics, Learner, read_gates, read_metrics, read_samples, replace_file,
+    Config, FinalMetrics, Learner, read_baselines, read_gates, read_metrics, read_samples,
+    replace_file,
 };
 use serde::Serialize;
 
@@ -45,8 +47,8 @@ use subject::{Subject, Training};
 
 /// Writes `report.html` into the run folder `folder`, and gives its path: the configuration, how training
 /// went, how `model` does on the test samples of `dataset`, its worst mistakes, and what its gates do; of a language
-/// model, what it wrote, and what it expects of the test part. Of the folder, `metrics.jsonl`, `gates.jsonl` and
-/// `samples.jsonl` are read, as far as they are there.
+/// model, what it wrote, and what it expects of the test part; of a recommender, the baselines. Of the folder,
+/// `metrics.jsonl`, `gates.jsonl`, `samples.jsonl` and `baselines.json` are read, as far as they are there.
 ///
 /// It makes one more pass over the test samples.
 ///
@@ -80,6 +82,8 @@ fn write<M: Learner>(
         outcomes: outcomes::measure(model, &dataset.test, model.metrics(&training.metrics)?)?,
     };
     let mut sections = vec![summary::section(&of), curves::section(&of)?];
+    let results = read_baselines(folder)?;
+    sections.extend(baselines::section(&of.outcomes.measures, &of.outcomes.metrics, &results));
     sections.extend(generated::section(&read_samples(folder)?));
     match &of.outcomes.predicted {
         Predicted::Classes(confusion) => sections.push(confusion::section(&of, confusion)),

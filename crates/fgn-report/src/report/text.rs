@@ -6,9 +6,12 @@ use fgn_schema::significant_among;
 
 use crate::drawing::trimmed;
 
+/// What stands where there is no value.
+pub(super) const MISSING: &str = "–";
+
 /// `98.87 %`.
 pub(super) fn percent(share: f64) -> String {
-    if share.is_finite() { format!("{:.2} %", 100.0 * share) } else { "–".into() }
+    if share.is_finite() { format!("{:.2} %", 100.0 * share) } else { MISSING.into() }
 }
 
 /// A number to four digits, without zeros behind them: `0.0371`, `12.5`, `1.5e9`.
@@ -18,7 +21,7 @@ pub(super) fn short(value: f64) -> String {
         return "0".into();
     }
     if !value.is_finite() {
-        return if value.is_nan() { "–".into() } else { value.to_string() };
+        return if value.is_nan() { MISSING.into() } else { value.to_string() };
     }
     if !(1e-4..1e6).contains(&size) {
         let text = format!("{value:.3e}");

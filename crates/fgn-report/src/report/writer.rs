@@ -9,7 +9,8 @@ use super::subject::Training;
 use super::write;
 
 /// An observer that writes `report.html` into a run folder when the training has come to its end. It reads the
-/// folder's `metrics.jsonl`, `gates.jsonl` and `samples.jsonl`: observers that write these come before it.
+/// folder's `metrics.jsonl`, `gates.jsonl`, `samples.jsonl` and `baselines.json`: observers that write these come before
+/// it.
 pub struct ReportWriter {
     folder: PathBuf,
     training: Training,

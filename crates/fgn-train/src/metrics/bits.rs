@@ -7,8 +7,8 @@ use super::likelihood::Likelihood;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use crate::error::Result;
 
-/// The mean negative log-likelihood of a target token in bits: per character where tokens are characters, per byte
-/// where they are bytes.
+/// The mean negative log-likelihood of a target token or item in bits: per character where tokens are characters, per
+/// byte where they are bytes.
 pub(super) struct Bits(Likelihood);
 
 impl Bits {

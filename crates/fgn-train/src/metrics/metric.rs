@@ -84,7 +84,8 @@ pub trait Metric: Send {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetricInfo {
-    /// Its key in recipes and in `metrics.jsonl`: lower case letters, digits and `_`.
+    /// Its key in recipes and in `metrics.jsonl`: lower case letters, digits and `_`; of the metrics of the best `K`
+    /// items also `@`, as in `recall@20`.
     pub name: String,
     /// Its name for people.
     pub label: String,

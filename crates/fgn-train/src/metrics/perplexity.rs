@@ -7,8 +7,8 @@ use super::likelihood::Likelihood;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use crate::error::Result;
 
-/// `exp` of the mean negative log-likelihood of a target token in nats: a model that chooses among so many equally
-/// likely tokens has the same.
+/// `exp` of the mean negative log-likelihood of a target token or item in nats: a model that chooses among so many
+/// equally likely ones has the same.
 pub(super) struct Perplexity(Likelihood);
 
 impl Perplexity {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
+use fgn_schema::{MAX_SIZE, Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
 use super::measures::{LOSS, Measures};
 use super::metric::{Breakdown, Direction, Metric, MetricInfo};
-use super::{find, metric_names};
+use super::{Found, cutoff, find, fitting};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 
@@ -43,22 +43,26 @@ impl Metrics {
         for name in names {
             let name = name.as_ref();
             let problem = match find(name, target) {
-                Some(Some(_)) if metrics.infos().iter().any(|info| info.name == name) => {
+                Found::Metric(_) if metrics.infos().iter().any(|info| info.name == name) => {
                     "which is there already".into()
                 }
-                Some(Some(metric)) => {
+                Found::Metric(metric) => {
                     metrics.push(metric);
                     continue;
                 }
-                Some(None) => format!("which is not for {target}"),
-                None => "which is unknown".into(),
+                Found::ForOthers => format!("which is not for {target}"),
+                Found::NoCutoff => format!("whose K is not a whole number from 1 to {MAX_SIZE}"),
+                Found::Unknown => "which is unknown".into(),
             };
-            let fitting = || metric_names().filter(|&name| find(name, target).flatten().is_some());
+            // Suggested with the number of items that was meant.
+            let k = cutoff(name).unwrap_or(10);
+            let near: Vec<String> =
+                fitting(target).map(|name| name.replace("@K", &format!("@{k}"))).collect();
             return Err(Error::Metric {
                 name: name.to_owned(),
                 problem,
-                expected: fitting().collect::<Vec<_>>().join(", "),
-                nearest: nearest(name, fitting()).filter(|near| near != name),
+                expected: fitting(target).collect::<Vec<_>>().join(", "),
+                nearest: nearest(name, near.iter().map(String::as_str)).filter(|near| near != name),
             });
         }
         Ok(metrics)
@@ -149,6 +153,7 @@ impl Metrics {
 mod tests {
     use candle_core::{Device, Tensor};
 
+    use super::super::ranks;
     use super::*;
 
     fn tensor(rows: &[[f64; 2]]) -> Padded {
@@ -201,5 +206,19 @@ mod tests {
         }
         let mut metrics = Metrics::named(&["accuracy"], &target).unwrap();
         assert!(metrics.restore(&BTreeMap::new()).is_err());
+        let items = ranks::tests::items(&[1, 2]);
+        for (names, expected) in [
+            (&["recal@20"][..], "did you mean \"recall@20\"?"),
+            (&["mrr"], "which is unknown: expected some of perplexity, bits, recall@K, mrr@K"),
+            (&["mrr"], "did you mean \"mrr@10\"?"),
+            (&["ndcg@0"], "\"ndcg@0\", whose K is not a whole number from 1 to 16777216: expected"),
+            (&["recall@5", "recall@5"], "there already"),
+            (&["accuracy"], "not for the next of 2 items"),
+        ] {
+            let message = Metrics::named(names, &items).err().unwrap().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        let metrics = Metrics::named(&["recall@5", "recall@50"], &items).unwrap();
+        assert_eq!(metrics.direction_of("recall@50").unwrap(), Direction::Higher);
     }
 }

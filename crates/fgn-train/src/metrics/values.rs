@@ -15,8 +15,8 @@ pub fn restored<T: DeserializeOwned>(saved: &Value) -> Result<T> {
     T::deserialize(saved).map_err(|error| Error::MetricState(error.to_string()))
 }
 
-pub(super) fn wrong_prediction(metric: &'static str, expected: &'static str) -> Error {
-    Error::MetricPrediction { metric, expected }
+pub(super) fn wrong_prediction(metric: &str, expected: &'static str) -> Error {
+    Error::MetricPrediction { metric: metric.to_owned(), expected }
 }
 
 /// The names of the values, where the targets are such.

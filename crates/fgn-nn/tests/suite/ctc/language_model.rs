@@ -74,6 +74,7 @@ fn probabilities_are_those_of_the_definition() {
                 let expected = defined(&with_ends, context, token);
                 let found = model.probability(&history, token);
                 assert!((found - expected).abs() < 1e-15, "{order} {history:?} {token}");
+                assert_eq!(model.probabilities(&history)[token as usize], found);
             }
             let whole = [&history[..], &[end]].concat();
             let product: f64 =
@@ -81,6 +82,19 @@ fn probabilities_are_those_of_the_definition() {
             assert!((model.log_probability(&history) - product.ln()).abs() < 1e-12);
         }
     }
+}
+
+#[test]
+fn tokens_that_are_not_counted_are_context_alone() {
+    let mut model = NGram::new(2, 4).unwrap();
+    model.count(&[0, 1], 2).unwrap();
+    model.count(&[1], 2).unwrap();
+    // After a 1: twice a 2. Without a context: the same.
+    let below = (2.0 + 0.25) / 3.0;
+    assert_eq!(model.probability(&[0, 1], 2), (2.0 + below) / 3.0);
+    assert_eq!(model.probability(&[2], 2), below);
+    assert_eq!(model.probabilities(&[0]), [0.25 / 3.0, 0.25 / 3.0, below, 0.25 / 3.0]);
+    assert!(matches!(model.count(&[], 3), Err(Error::Token { found: 3, last: 2 })));
 }
 
 #[test]
