@@ -96,6 +96,7 @@ fn found_catalogue(samples: &dyn Samples) -> Vec<(String, u64)> {
 #[test]
 fn random_logs_are_read_as_by_hand() {
     let folder = Folder::new();
+    let mut read = 0;
     for seed in 0..40 {
         let mut random = ChaCha8Rng::seed_from_u64(1000 + seed);
         let (sessions, items) = (random.random_range(2..40), random.random_range(2..30));
@@ -114,6 +115,7 @@ fn random_logs_are_read_as_by_hand() {
         if held_out == 0 {
             continue;
         }
+        read += 1;
         let path = folder.write("a.csv", csv(&rows));
         let whole = InteractionLogs::read(&path, &options, None, &mut |_| ()).unwrap();
         assert_eq!(super::sessions(&*whole), named(&all), "{seed}");
@@ -151,6 +153,7 @@ fn random_logs_are_read_as_by_hand() {
         }
         leave_one_out(&rows, &path, &options, &all);
     }
+    assert!(read > 30, "{read} logs had sessions enough");
 }
 
 fn leave_one_out(rows: &[Row], path: &std::path::Path, options: &SessionOptions, all: &[Session]) {

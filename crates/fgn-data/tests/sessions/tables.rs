@@ -14,7 +14,7 @@ fn events_are_grouped_and_sorted_by_time() {
     assert_eq!(catalogue(&*log).counts(), [3, 1, 1]);
     assert_eq!(
         log.schema().to_string(),
-        "sequences over a vocabulary of 3 tokens, the next of 3 items per step"
+        "sequences over a vocabulary of 3 tokens, the next of 3 items"
     );
     // Without times the order of the file counts.
     let as_given = SessionOptions { time: None, ..options() };
