@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn resets_are_one_for_each_step() {
+    fn resets_fit_their_input() {
         let zeros = |shape: &[usize], dtype| Tensor::zeros(shape, dtype, &Device::Cpu).unwrap();
         let batch = || Batch::new(zeros(&[2, 3], DType::U32), zeros(&[2, 3], DType::U32));
         let series = Batch::new(zeros(&[2, 3, 5], DType::F64), zeros(&[2, 1], DType::F64));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::schema::MAX_SIZE;
+use crate::limits::MAX_SIZE;
 
 /// The items that a recommender knows: the name of each, and how often it was taken in training. An item is known by
 /// its index, from 0 on. Clones share the names.

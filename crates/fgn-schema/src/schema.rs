@@ -5,11 +5,6 @@ use std::fmt;
 use crate::catalogue::Catalogue;
 use crate::tokenizer::Tokenizer;
 
-/// The largest number of classes, tokens, features or anything else that is counted: 16,777,216. Every index below
-/// it is exact as an `f32`, and no product of two sizes and a few small numbers overflows a 64-bit integer. A larger
-/// size is a typo, and reported as such before memory is asked for.
-pub const MAX_SIZE: usize = 1 << 24;
-
 /// A target that does not count: neither the loss nor a metric sees its step. PyTorch's `ignore_index`.
 pub const IGNORED: u32 = u32::MAX;
 
