@@ -99,3 +99,66 @@ pub(crate) fn json(samples: &dyn Samples) -> Value {
     let frequent: Vec<Value> = frequent(catalogue).iter().map(counted).collect();
     json!({ "count": catalogue.len(), "most_frequent": frequent })
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Tensor;
+    use fgn_schema::{InputSchema, Padded, Schema};
+
+    use super::*;
+
+    /// Two rows: a session of three events, of which the second does not count; and two sessions, of two events and of
+    /// one.
+    #[derive(Debug)]
+    struct Rows(Schema);
+
+    fn rows() -> Rows {
+        let names = ["tea", "milk", "a\nb", "cup"].map(str::to_owned).to_vec();
+        let catalogue = Catalogue::new(names, vec![5, 9, 1234, 9]).unwrap();
+        Rows(Schema::new(InputSchema::tokens(4), TargetSchema::NextItem { catalogue }))
+    }
+
+    impl Samples for Rows {
+        fn name(&self) -> &str {
+            "rows"
+        }
+
+        fn len(&self) -> usize {
+            2
+        }
+
+        fn schema(&self) -> &Schema {
+            &self.0
+        }
+
+        fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
+            let of = |rows: [[u32; 4]; 2]| {
+                let rows: Vec<_> = indices.iter().map(|&at| rows[at as usize].to_vec()).collect();
+                let lengths = indices.iter().map(|&at| [3, 4][at as usize]).collect();
+                Padded::with_lengths(Tensor::new(rows, device)?, lengths)
+            };
+            let input = of([[0, 2, 2, 0], [3, 1, 0, 3]])?;
+            let batch = Batch::new(input, of([[2, IGNORED, 1, 0], [1, 0, 3, 2]])?);
+            let resets: Vec<_> =
+                indices.iter().map(|&at| [[1u8, 0, 0, 0], [1, 0, 1, 0]][at as usize].to_vec()).collect();
+            Ok(batch.with_resets(Tensor::new(resets, device)?)?)
+        }
+    }
+
+    #[test]
+    fn sessions_are_described_by_their_items() {
+        let rows = rows();
+        assert_eq!(session(&rows, 0).unwrap(), [0, 2, 2]);
+        assert_eq!(session(&rows, 1).unwrap(), [3, 1], "the first session of a row");
+        assert_eq!(events(&rows).unwrap(), Some(2 + 4));
+        let text = described(&rows).unwrap();
+        let expected = "\
+items     4, most frequent in training: a\\nb (1,234), milk (9), cup (9), tea (5)
+example   tea, a\\nb, a\\nb, milk
+";
+        assert_eq!(text, expected);
+        let found = json(&rows);
+        assert_eq!(found["count"], 4);
+        assert_eq!(found["most_frequent"][1], json!({ "item": "milk", "count": 9 }));
+    }
+}
