@@ -8,8 +8,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_train::DeviceChoice;
 
 use crate::commands::{
-    chat, completions, data, eval, export, generate, inspect, listen, predict, recipes,
-    recommend, report, sweep, train, transcribe, version,
+    chat, completions, data, eval, export, generate, inspect, listen, predict, recipes, recommend,
+    report, sweep, train, transcribe, version,
 };
 use crate::complete;
 use crate::error::{Error, Result};

@@ -95,7 +95,8 @@ pub(crate) fn described(samples: &dyn Samples) -> Result<String> {
 /// As JSON.
 pub(crate) fn json(samples: &dyn Samples) -> Value {
     let Some(catalogue) = catalogue(samples) else { return Value::Null };
-    let counted = |&item: &u32| json!({ "item": catalogue.name(item), "count": catalogue.count(item) });
+    let counted =
+        |&item: &u32| json!({ "item": catalogue.name(item), "count": catalogue.count(item) });
     let frequent: Vec<Value> = frequent(catalogue).iter().map(counted).collect();
     json!({ "count": catalogue.len(), "most_frequent": frequent })
 }
@@ -139,8 +140,10 @@ mod tests {
             };
             let input = of([[0, 2, 2, 0], [3, 1, 0, 3]])?;
             let batch = Batch::new(input, of([[2, IGNORED, 1, 0], [1, 0, 3, 2]])?);
-            let resets: Vec<_> =
-                indices.iter().map(|&at| [[1u8, 0, 0, 0], [1, 0, 1, 0]][at as usize].to_vec()).collect();
+            let resets: Vec<_> = indices
+                .iter()
+                .map(|&at| [[1u8, 0, 0, 0], [1, 0, 1, 0]][at as usize].to_vec())
+                .collect();
             Ok(batch.with_resets(Tensor::new(resets, device)?)?)
         }
     }

@@ -103,8 +103,8 @@ fn gates(run: &TrainedRun, count: usize) -> Result<Option<Gates>> {
 
 fn text(path: &Path, found: &Inspection) -> Result<String> {
     let Inspection { model, parameters, total, gates } = found;
-    let config = config_text(model)
-        .map_err(|source| Error::Toml { path: path.to_owned(), source })?;
+    let config =
+        config_text(model).map_err(|source| Error::Toml { path: path.to_owned(), source })?;
     let head = ["parameter", "shape", "dtype", "count", "mean", "std", "min", "max", "norm"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(parameters.iter().map(row));

@@ -26,7 +26,7 @@ use crate::table::aligned;
 
 pub(crate) const HELP: &str = "\
 Examples:
-  fgn recommend runs/shop-1 --history 'item 17,item 203'
+  fgn recommend runs/shop-1 --history 'ITEM,ITEM'
   fgn recommend runs/sessions-1 --history '\"tea, green\",cup' --top 5 --exclude-seen
   fgn recommend runs/sessions-1 new.csv
   fgn recommend runs/sessions-1 new.csv --json --precision int8
@@ -70,7 +70,7 @@ pub(crate) struct RecommendArgs {
     #[arg(long)]
     stream: bool,
     /// With --stream: how many sessions to keep; the least recently used are forgotten [default: 100000]
-    #[arg(long, value_name = "N", requires = "stream", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with_all = ["files", "history"], value_parser = clap::value_parser!(u32).range(1..))]
     sessions: Option<u32>,
     /// How many items to recommend [default: 10]
     #[arg(long, value_name = "N")]
@@ -79,11 +79,11 @@ pub(crate) struct RecommendArgs {
     #[arg(long)]
     exclude_seen: bool,
     /// Set a key of the run's [data]: how the files are read; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", requires = "files",
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with_all = ["history", "stream"],
         add = ArgValueCompleter::new(complete::data_keys))]
     set: Vec<String>,
     /// What standard input holds, as the ending of a file [default: csv]
-    #[arg(long, value_name = "ENDING", requires = "files")]
+    #[arg(long, value_name = "ENDING", conflicts_with_all = ["history", "stream"])]
     format: Option<String>,
     /// The numbers that weights and items are stored in: fewer bytes are read faster
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = Weights::F32)]
@@ -149,7 +149,9 @@ impl RecommendArgs {
             note(&format!("unknown items, left out: {}\n", listed(&unknown)));
         }
         if history.is_empty() {
-            note("no known item: these are the most popular ones, with their shares of all events\n");
+            note(
+                "no known item: these are the most popular ones, with their shares of all events\n",
+            );
         }
         let items = &recommendations.best(&history)?;
         match self.json {

@@ -117,11 +117,14 @@ fn a_history_is_answered_by_the_best_items() {
     let shop = Shop::new();
     let history = "tea,\"tea, green\", cup ,\"say \"\"x\"\"\"";
     let expected = shop.ranked(&[0, 2, 3, 5]);
-    assert_ne!(shop.best(&[0, 2, 3, 5], 8), shop.best(&[5, 3, 2, 0], 8), "order matters");
+    assert_ne!(expected, shop.ranked(&[5, 3, 2, 0]), "order matters");
     let done = shop.recommend(&["--history", history]).succeeds();
     assert_eq!(done.err, "");
-    let lines: Vec<Vec<&str>> =
-        done.out.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect()).collect();
+    let lines: Vec<Vec<&str>> = done
+        .out
+        .lines()
+        .map(|line| line.split("  ").filter(|cell| !cell.is_empty()).collect())
+        .collect();
     let trimmed = |cell: &str| cell.trim().to_owned();
     let head: Vec<_> = lines[0].iter().map(|cell| trimmed(cell)).collect();
     assert_eq!((head, lines.len()), (vec!["rank".to_owned(), "item".into(), "score".into()], 9));
@@ -143,7 +146,7 @@ fn a_history_is_answered_by_the_best_items() {
         let done = shop.recommend(&["--history", history, "--precision", precision, "--json"]);
         let found: Value = serde_json::from_str(&done.succeeds().out).unwrap();
         let first = found["items"][0]["score"].as_f64().unwrap();
-        assert!((first - f64::from(expected[0].1)).abs() < 0.1, "{first} {:?}", expected[0]);
+        assert!((first - f64::from(expected[0].1)).abs() < 0.25, "{first} {:?}", expected[0]);
     }
 }
 
@@ -173,9 +176,12 @@ fn unknown_items_are_named_and_popular_ones_stand_in() {
         let done = shop.recommend(&["--history", history, "--top", "4"]).succeeds();
         let rows: Vec<Vec<&str>> =
             done.out.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
-        let expected = [["1", "milk", "0.4000"], ["2", "cup", "0.2000"], ["3", "spoon", "0.1900"], [
-            "4", "tea", "0.1000",
-        ]];
+        let expected = [
+            ["1", "milk", "0.4000"],
+            ["2", "cup", "0.2000"],
+            ["3", "spoon", "0.1900"],
+            ["4", "tea", "0.1000"],
+        ];
         assert_eq!(rows, expected);
         assert!(done.err.contains("these are the most popular ones"), "{}", done.err);
         let is_cut = done.err.contains("\"a\", \"b\", \"c\", \"d\", \"e\" and 2 more\n");
@@ -196,9 +202,9 @@ fn what_cannot_be_recommended_is_an_error() {
         (&[][..], "--history <ITEMS>"),
         (&["--history", "tea", "--stream"], "cannot be used with"),
         (&["--history", "tea", "log.csv"], "cannot be used with"),
-        (&["--history", "tea", "--sessions", "3"], "--stream"),
+        (&["--history", "tea", "--sessions", "3"], "cannot be used with"),
         (&["--stream", "--sessions", "0"], "invalid value '0'"),
-        (&["--stream", "--set", "data.validation=0"], "<FILE>"),
+        (&["--stream", "--set", "data.validation=0"], "cannot be used with"),
     ] {
         shop.recommend(args).fails_with(&[part]);
     }

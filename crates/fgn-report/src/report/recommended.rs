@@ -19,10 +19,7 @@ const BEST: usize = 5;
 /// Letters of a name.
 const LETTERS: usize = 40;
 
-pub(super) fn section<M: Learner>(
-    of: &Subject<'_, M>,
-    catalogue: &Catalogue,
-) -> Result<Section> {
+pub(super) fn section<M: Learner>(of: &Subject<'_, M>, catalogue: &Catalogue) -> Result<Section> {
     let (id, title) = ("sessions", "Sessions");
     let test = &of.dataset.test;
     let shown = 0..SESSIONS.min(test.len() as u32);

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use fgn_data::Samples;
-use fgn_schema::{Batch, InputSchema, TargetSchema};
+use fgn_schema::{Batch, InputSchema};
 use maud::{Markup, html};
 use plotters::style::RGBColor;
 
@@ -88,7 +88,7 @@ impl Seen {
                 let tokens: Vec<u32> = kept(&first)?.to_dtype(DType::U32)?.to_vec1()?;
                 let text = match tokenizer {
                     Some(tokenizer) => shortened(&tokenizer.decode(&tokens), LETTERS),
-                    None => listed(&tokens, &samples.schema().target),
+                    None => listed(&tokens),
                 };
                 Seen::Tokens { tokens, text }
             }
@@ -118,18 +118,11 @@ impl Seen {
 /// Letters of a text.
 const LETTERS: usize = 300;
 
-/// Tokens in a row, of many the first: the names of items, or else numbers.
-fn listed(tokens: &[u32], target: &TargetSchema) -> String {
+/// Tokens in a row, of many the first.
+fn listed(tokens: &[u32]) -> String {
     const MOST: usize = 60;
-    let shown = tokens.iter().take(MOST);
-    let mut text = match target {
-        TargetSchema::NextItem { catalogue } => {
-            let names: Vec<_> = shown.map(|&item| catalogue.name(item)).collect();
-            shortened(&names.join(", "), LETTERS)
-        }
-        _ => shown.map(u32::to_string).collect::<Vec<_>>().join(" "),
-    };
-    if tokens.len() > MOST && !text.ends_with('…') {
+    let mut text = tokens.iter().take(MOST).map(u32::to_string).collect::<Vec<_>>().join(" ");
+    if tokens.len() > MOST {
         text += " …";
     }
     text

@@ -51,7 +51,8 @@ impl Samples for Counting {
 
     /// The target of the third event does not count.
     fn batch(&self, indices: &[u32], device: &Device) -> fgn_data::Result<Batch> {
-        let lengths: Vec<usize> = indices.iter().map(|&index| self.lengths[index as usize]).collect();
+        let lengths: Vec<usize> =
+            indices.iter().map(|&index| self.lengths[index as usize]).collect();
         let steps = lengths.iter().max().copied().unwrap_or(0);
         let rows = |ahead: u32| {
             let row = |index: u32| {
@@ -107,8 +108,6 @@ fn a_report_of_sessions_shows_what_is_recommended() {
     ] {
         assert!(sessions.contains(part), "no {part:?} in {sessions}");
     }
-    // The maps have the items by name, and the catalogue is in the configuration.
-    assert!(html.contains("&lt;b&gt;0&lt;/b&gt; &amp; more, &lt;b&gt;1&lt;/b&gt; &amp; more, "));
 }
 
 #[test]
