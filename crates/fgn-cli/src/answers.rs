@@ -23,9 +23,28 @@ pub(crate) fn answer_files(
     format: &str,
     each: &mut dyn FnMut(&Path, &str, &Answer) -> Result<()>,
 ) -> Result<ExitCode> {
+    each_file(files, format, &mut |file, input| {
+        let each = &mut |title: String, answer: Answer| {
+            each(file, &input.as_typed(&title), &answer)?;
+            Ok(())
+        };
+        Ok(predict_file(model, data, input.path(), each)?)
+    })
+}
+
+/// Calls `read` with each of `files`, as it was typed and as it is to be read. Standard input, `-`, is read as a file with
+/// the ending `format`. A file that cannot be read is reported and skipped; the exit code is 1 then.
+///
+/// # Errors
+/// Those of standard output.
+pub(crate) fn each_file(
+    files: &[PathBuf],
+    format: &str,
+    read: &mut dyn FnMut(&Path, &Source<'_>) -> Result<()>,
+) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for file in files {
-        match answer_file(model, data, file, format, each) {
+        match open_and_read(file, format, read) {
             Ok(()) => {}
             Err(error @ (Error::Closed | Error::Output(_))) => return Err(error),
             Err(error) => {
@@ -37,20 +56,13 @@ pub(crate) fn answer_files(
     Ok(code)
 }
 
-fn answer_file(
-    model: &Model,
-    data: &DataConfig,
+fn open_and_read(
     file: &Path,
     format: &str,
-    each: &mut dyn FnMut(&Path, &str, &Answer) -> Result<()>,
+    read: &mut dyn FnMut(&Path, &Source<'_>) -> Result<()>,
 ) -> Result<()> {
     let input = Source::open(file, format)?;
-    let each = &mut |title: String, answer: Answer| {
-        each(file, &input.as_typed(&title), &answer)?;
-        Ok(())
-    };
-    let predicted = predict_file(model, data, input.path(), each).map_err(Error::from);
-    predicted.map_err(|error| match error {
+    read(file, &input).map_err(|error| match error {
         Error::Closed | Error::Output(_) => error,
         error => input.explain(error),
     })

@@ -8,8 +8,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_train::DeviceChoice;
 
 use crate::commands::{
-    chat, completions, data, eval, export, generate, inspect, listen, predict, recipes, report,
-    sweep, train, transcribe, version,
+    chat, completions, data, eval, export, generate, inspect, listen, predict, recipes, recommend,
+    report, sweep, train, transcribe, version,
 };
 use crate::complete;
 use crate::error::{Error, Result};
@@ -112,6 +112,9 @@ enum Command {
     /// Listen to a sound as it comes in, with the model of a run: labels or detections with their times
     #[command(after_help = listen::HELP)]
     Listen(listen::ListenArgs),
+    /// Recommend what comes next in sessions, with the model of a run
+    #[command(after_help = recommend::HELP)]
+    Recommend(recommend::RecommendArgs),
     /// Show statistics of the parameters of a run's model, and of its gates
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::InspectArgs),
@@ -153,6 +156,7 @@ impl Cli {
             Command::Train(args) => return args.run(&device()?, self.quiet),
             Command::Predict(args) => return args.run(&device()?),
             Command::Transcribe(args) => return args.run(&device()?),
+            Command::Recommend(args) => return args.run(),
             Command::Sweep(args) => return args.run(&device()?, self.quiet),
             Command::Eval(args) => args.run(&device()?, self.quiet)?,
             Command::Generate(args) => args.run(&device()?)?,

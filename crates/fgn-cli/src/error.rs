@@ -96,6 +96,39 @@ pub enum Error {
         /// The run folder or file.
         run: PathBuf,
     },
+    /// A model that recommends items, for a command that is for others.
+    #[error(
+        "{} holds a model of items (model.head.kind = \"next-item\"), expected {expected}: `fgn recommend` is for it",
+        .run.display()
+    )]
+    Recommends {
+        /// The run folder or file.
+        run: PathBuf,
+        /// What the command is for.
+        expected: &'static str,
+    },
+    /// A model that does not recommend items.
+    #[error(
+        "{}: this model is for {found}, expected items and the next of them: a model with model.head.kind = \"next-item\"",
+        .run.display()
+    )]
+    NoRecommender {
+        /// The run folder or file.
+        run: PathBuf,
+        /// What it is for.
+        found: String,
+    },
+    /// A line of a stream of events that cannot be read.
+    #[error(
+        "standard input, line {line}: found {found}, expected SESSION<tab>ITEM, SESSION,ITEM or \
+         {{\"session\":…,\"item\":…}}"
+    )]
+    Event {
+        /// The line, counted from 1.
+        line: u64,
+        /// What it holds.
+        found: String,
+    },
     /// A model that reads other samples than sounds.
     #[error("{}: this model reads {found}, expected a model that reads sounds", run.display())]
     NoSounds {

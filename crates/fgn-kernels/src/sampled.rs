@@ -222,7 +222,8 @@ mod tests {
                     value(&row)
                 };
                 let slope = (at_offset(step) - at_offset(-step)) / (2.0 * step);
-                let (found, narrow) = (gradient[at][column], f64::from(gradient_in_f32[at][column]));
+                let (found, narrow) =
+                    (gradient[at][column], f64::from(gradient_in_f32[at][column]));
                 assert!((found - slope).abs() < 1e-8, "{loss:?}, {column}: {found} {slope}");
                 assert!((narrow - slope).abs() < 2e-5, "{loss:?}, {column}: {narrow} {slope}");
             }

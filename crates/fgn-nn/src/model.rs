@@ -166,7 +166,8 @@ impl Model {
         if let Some(steps) = steps {
             let all = x.tensor().dim(0)?;
             x = x.truncated(steps)?;
-            if let Some(resets) = kept.as_mut().filter(|resets| resets.dims().get(1) == Some(&all)) {
+            if let Some(resets) = kept.as_mut().filter(|resets| resets.dims().get(1) == Some(&all))
+            {
                 *resets = resets.narrow(1, 0, x.tensor().dim(0)?)?;
             }
         }

@@ -102,7 +102,8 @@ mod tests {
         let indices = [4, 1, 4, 5];
         let loss = |table: &RowTable| {
             let rows = table.select(&indices, &mode).unwrap();
-            let factors = Tensor::new(&[[1.0f64, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], &Device::Cpu);
+            let factors =
+                Tensor::new(&[[1.0f64, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]], &Device::Cpu);
             (rows.sqr().unwrap() * factors.unwrap()).unwrap().sum_all().unwrap()
         };
         let (one, other) = (loss(&sparse), loss(&dense));

@@ -12,6 +12,7 @@ use fgn_train::TrainedModel;
 use super::generate::{is_language_model, threads};
 use crate::error::{Error, Result};
 use crate::output::{in_line, note, print, print_error};
+use crate::recommendations::refuse_recommender;
 use crate::sampling::SamplingArgs;
 use crate::stdin::unreadable;
 use crate::table::aligned;
@@ -54,6 +55,7 @@ pub(crate) struct ChatArgs {
 impl ChatArgs {
     pub(crate) fn run(self, device: &Device) -> Result<()> {
         let TrainedModel { model, data, .. } = TrainedModel::open(&self.run, device)?;
+        refuse_recommender(&model, &self.run, "a model that writes texts")?;
         let sampler = self.sampling.sampler(0)?;
         if !is_language_model(&model) {
             if let Some(file) = &self.restore {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::classes::{classes, is_class_per_sample};
 use crate::complete;
 use crate::error::Result;
+use crate::items;
 use crate::output::{in_line, print, print_json};
 use crate::saved_samples::save;
 use crate::settings;
@@ -27,6 +28,7 @@ Examples:
   fgn data mnist --save 3     also writes three test images to the current folder, as PNG files
   fgn data dtmf --save 3      three sounds, as WAV files
   fgn data shakespeare        the vocabulary and the beginning of a text
+  fgn data shop               the items, the most frequent ones, and a session
   fgn data emnist/ --set data.idx.transpose=true
   fgn data photos --set data.images.size=[28,28]
   fgn data steps.csv --set data.series.id=who --set data.series.target=kind
@@ -109,6 +111,9 @@ fn json(dataset: &Dataset, saved: &[String]) -> Result<Value> {
         if schema.input.tokenizer().is_some() {
             object["tokens"] = texts::tokens(part)?.into();
         }
+        if let Some(events) = items::events(part)? {
+            object["events"] = events.into();
+        }
         described.insert(name.into(), object);
     }
     Ok(json!({
@@ -119,6 +124,7 @@ fn json(dataset: &Dataset, saved: &[String]) -> Result<Value> {
         "constant": found.constant,
         "alike": indistinct(&*dataset.train, found.input.as_ref())?,
         "sounds": sounds::json(&*dataset.train)?,
+        "items": items::json(&*dataset.train),
         "vocabulary": texts::vocabulary(&*dataset.train),
         "parts": described,
         "saved": saved,
@@ -152,16 +158,21 @@ fn described(dataset: &Dataset) -> Result<String> {
     }
     text += &sounds::described(&**train)?;
     text += &texts::described(&**train)?;
+    text += &items::described(&**train)?;
     for (name, part) in parts(dataset) {
         text += &format!("{name:9} {} samples{}\n", grouped(part.len()), counted(part)?);
     }
     Ok(text)
 }
 
-/// The number of samples of each class as text, where each sample has a class; of texts, the number of tokens.
+/// The number of samples of each class as text, where each sample has a class; of texts the number of tokens, of sessions that
+/// of the events to predict.
 fn counted(samples: &dyn Samples) -> Result<String> {
     if samples.schema().input.tokenizer().is_some() && class_counts(samples)?.is_none() {
         return Ok(format!("  ({} tokens)", grouped(texts::tokens(samples)? as usize)));
+    }
+    if let Some(events) = items::events(samples)? {
+        return Ok(format!("  ({} events to predict)", grouped(events as usize)));
     }
     let Some(counts) = class_counts(samples)? else { return Ok(String::new()) };
     let counted = samples.schema().target.names().iter().zip(counts);

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::error::Result;
 use crate::output::{note, print, print_json};
+use crate::recommendations::refuse_recommender;
 use crate::sampling::SamplingArgs;
 use crate::stdin::unreadable;
 
@@ -66,6 +67,7 @@ impl GenerateArgs {
     pub(crate) fn run(self, device: &Device) -> Result<()> {
         self.sampling.sampler(0)?;
         let TrainedModel { model, .. } = TrainedModel::open(&self.run, device)?;
+        refuse_recommender(&model, &self.run, "a model that writes texts")?;
         let prompt = self.prompt()?;
         if !is_language_model(&model) {
             let answer = model.answer(&prompt)?;

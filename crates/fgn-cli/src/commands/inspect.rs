@@ -6,7 +6,7 @@ use candle_core::Device;
 use clap::Args;
 use fgn_nn::{Model, ModelConfig};
 use fgn_report::grouped;
-use fgn_schema::decimals;
+use fgn_schema::{TargetSchema, decimals};
 use fgn_train::{
     GateRecord, LayerGates, Learner as _, ParameterSummary, Spread, TrainedRun, check_dataset,
     gate_samples, open_data, record_gates, summarize_parameters,
@@ -104,7 +104,7 @@ fn gates(run: &TrainedRun, count: usize) -> Result<Option<Gates>> {
 fn text(path: &Path, found: &Inspection) -> Result<String> {
     let Inspection { model, parameters, total, gates } = found;
     let config =
-        toml::to_string(model).map_err(|source| Error::Toml { path: path.to_owned(), source })?;
+        config_text(model).map_err(|source| Error::Toml { path: path.to_owned(), source })?;
     let head = ["parameter", "shape", "dtype", "count", "mean", "std", "min", "max", "norm"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(parameters.iter().map(row));
@@ -119,6 +119,18 @@ fn text(path: &Path, found: &Inspection) -> Result<String> {
         text += &gates_text(gates);
     }
     Ok(text)
+}
+
+/// The configuration as TOML, with the number of items in place of a catalogue, which may have millions.
+fn config_text(model: &ModelConfig) -> std::result::Result<String, toml::ser::Error> {
+    let TargetSchema::NextItem { catalogue } = model.head.target() else {
+        return toml::to_string(model);
+    };
+    let mut table = toml::Table::try_from(model)?;
+    if let Some(head) = table.get_mut("head").and_then(toml::Value::as_table_mut) {
+        head.insert("catalogue".into(), format!("{} items", grouped(catalogue.len())).into());
+    }
+    toml::to_string(&table)
 }
 
 fn gates_text(gates: &Gates) -> String {

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::output::{in_line, milliseconds, note, print, print_json};
+use crate::recommendations::refuse_recommender;
 use crate::sampling::Weights;
 
 pub(crate) const HELP: &str = "\
@@ -87,6 +88,7 @@ enum Listener {
 impl ListenArgs {
     pub(crate) fn run(self, device: &Device) -> Result<()> {
         let TrainedModel { model, .. } = TrainedModel::open(&self.run, device)?;
+        refuse_recommender(&model, &self.run, "a model that reads sounds")?;
         let InputConfig::Audio(audio) = &model.config().input else {
             let found = model.config().input.samples().to_string();
             return Err(Error::NoSounds { run: self.run, found });

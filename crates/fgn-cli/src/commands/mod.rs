@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod listen;
 pub(crate) mod predict;
 pub(crate) mod recipes;
+pub(crate) mod recommend;
 pub(crate) mod report;
 pub(crate) mod sweep;
 pub(crate) mod train;

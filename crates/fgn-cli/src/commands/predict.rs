@@ -37,6 +37,7 @@ With --json, each sample is an object on a line of its own: its \"file\" and \"s
 of the answer, which depend on the head (model.head):
   {\"class\":1,\"file\":\"a.png\",\"name\":\"dog\",\"probabilities\":{\"cat\":0.1,\"dog\":0.9},\"sample\":\"a.png\"}
   {\"file\":\"new.csv\",\"sample\":\"7\",\"values\":{\"level\":2.14}}
+  {\"file\":\"log.csv\",\"items\":[{\"item\":\"tea\",\"score\":1.25},…],\"sample\":\"s1\"}
 If each step has an answer, \"steps\" is a list of them.";
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::answers::{answer_files, shown_name};
 use crate::error::{Error, Result};
 use crate::output::{in_line, milliseconds, print, print_json};
+use crate::recommendations::refuse_recommender;
 use crate::stdin;
 
 pub(crate) const HELP: &str = "\
@@ -43,6 +44,7 @@ impl TranscribeArgs {
     /// An unreadable file among several is reported and skipped; the exit code is 1 then.
     pub(crate) fn run(self, device: &Device) -> Result<ExitCode> {
         let TrainedModel { model, data, .. } = TrainedModel::open(&self.run, device)?;
+        refuse_recommender(&model, &self.run, "a model that reads sounds")?;
         let seconds = step_seconds(&model, &self.run)?;
         let model = model.frozen()?;
         let target = model.config().head.target();

@@ -9,6 +9,7 @@ mod own_images;
 mod pipes;
 mod place;
 mod programs;
+mod recommend;
 mod runs;
 mod sounds;
 mod sweeps;

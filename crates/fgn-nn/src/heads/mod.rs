@@ -9,10 +9,10 @@ mod outputs;
 
 pub use answer::Answer;
 pub use decoder::Attention;
-pub use next_item::ItemLoss;
-pub(crate) use next_item::top;
 use fgn_schema::{Statistics, TargetSchema};
 pub use kind::{Encoded, Head, HeadKind};
+pub use next_item::ItemLoss;
+pub(crate) use next_item::top;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -193,7 +193,8 @@ impl Stream {
         let config = &self.weights.config;
         let size = config.cell.spec().states.len() * self.batch * config.hidden_size;
         if numbers.len() != size * self.layers.len() {
-            let (found, expected) = (vec![numbers.len()], format!("[{}]", size * self.layers.len()));
+            let (found, expected) =
+                (vec![numbers.len()], format!("[{}]", size * self.layers.len()));
             return Err(Error::Shape { what: "states of a stream", found, expected });
         }
         for (layer, numbers) in self.layers.iter_mut().zip(numbers.chunks_exact(size)) {

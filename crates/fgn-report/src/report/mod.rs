@@ -14,6 +14,7 @@ mod outcomes;
 mod page;
 mod plot;
 mod raster;
+mod recommended;
 mod residuals;
 mod running_text;
 mod sample;
@@ -33,22 +34,25 @@ pub(crate) mod writer;
 
 use std::path::{Path, PathBuf};
 
-use fgn_data::Dataset;
+use fgn_data::{Dataset, Samples as _};
+use fgn_schema::TargetSchema;
 use fgn_train::run_files::REPORT;
 use fgn_train::{
-    Config, FinalMetrics, Learner, read_baselines, read_gates, read_metrics, read_samples,
-    replace_file,
+    BaselineResult, Config, FinalMetrics, Learner, TextSample, read_baselines, read_gates,
+    read_metrics, read_samples, replace_file,
 };
 use serde::Serialize;
 
 use crate::error::Result;
-use outcomes::Predicted;
+use outcomes::{Outcomes, Predicted};
+use section::Section;
 use subject::{Subject, Training};
 
 /// Writes `report.html` into the run folder `folder`, and gives its path: the configuration, how training
 /// went, how `model` does on the test samples of `dataset`, its worst mistakes, and what its gates do; of a language
-/// model, what it wrote, and what it expects of the test part; of a recommender, the baselines. Of the folder,
-/// `metrics.jsonl`, `gates.jsonl`, `samples.jsonl` and `baselines.json` are read, as far as they are there.
+/// model, what it wrote, and what it expects of the test part; of a recommender, the baselines, and what it
+/// recommends. Of the folder, `metrics.jsonl`, `gates.jsonl`, `samples.jsonl` and `baselines.json` are read, as far as
+/// they are there.
 ///
 /// It makes one more pass over the test samples.
 ///
@@ -81,35 +85,55 @@ fn write<M: Learner>(
         roles: subject::roles(model, &dataset.test)?,
         outcomes: outcomes::measure(model, &dataset.test, model.metrics(&training.metrics)?)?,
     };
-    let mut sections = vec![summary::section(&of), curves::section(&of)?];
-    let results = read_baselines(folder)?;
-    sections.extend(baselines::section(&of.outcomes.measures, &of.outcomes.metrics, &results));
-    sections.extend(generated::section(&read_samples(folder)?));
+    let written = Written { samples: read_samples(folder)?, baselines: read_baselines(folder)? };
+    let file = folder.join(REPORT);
+    let page = page::page(&training.name, &of.subtitle(), &sections(&of, &written)?);
+    replace_file(&file, page.as_bytes())?;
+    Ok(file)
+}
+
+/// What a training has written beside its metrics.
+#[derive(Default)]
+struct Written {
+    /// What a language model wrote as it learned.
+    samples: Vec<TextSample>,
+    /// What a recommender is compared with.
+    baselines: Vec<BaselineResult>,
+}
+
+/// All that the page has.
+fn sections<M: Learner>(of: &Subject<'_, M>, written: &Written) -> Result<Vec<Section>> {
+    let (model, test) = (of.model, &of.dataset.test);
+    let mut sections = vec![summary::section(of), curves::section(of)?];
+    let Outcomes { measures, metrics, .. } = &of.outcomes;
+    sections.extend(baselines::section(measures, metrics, &written.baselines));
+    sections.extend(generated::section(&written.samples));
     match &of.outcomes.predicted {
-        Predicted::Classes(confusion) => sections.push(confusion::section(&of, confusion)),
-        Predicted::Values(residuals) => sections.push(residuals::section(&of, residuals)?),
+        Predicted::Classes(confusion) => sections.push(confusion::section(of, confusion)),
+        Predicted::Values(residuals) => sections.push(residuals::section(of, residuals)?),
         Predicted::Other => {}
     }
-    sections.extend(forecast::section(&of)?);
-    let gates = [gates::spreads(&of)?, gates::memories(&of)?];
-    match held_out::read(model, &dataset.test)? {
+    sections.extend(forecast::section(of)?);
+    let gates = [gates::spreads(of)?, gates::memories(of)?];
+    match held_out::read(model, test)? {
         Some(text) => {
             sections.push(token_losses::section(&text));
             sections.extend(gates);
-            sections.push(text_gates::section(&of, &text)?);
+            sections.push(text_gates::section(of, &text)?);
         }
         None => {
-            sections.push(match &of.outcomes.transcribed {
-                Some(worst) => transcripts::mistakes(&of, worst)?,
-                None => mistakes::section(&of)?,
+            sections.push(match (&of.outcomes.transcribed, &test.schema().target) {
+                (Some(worst), _) => transcripts::mistakes(of, worst)?,
+                (None, TargetSchema::NextItem { catalogue }) => {
+                    recommended::section(of, catalogue)?
+                }
+                (None, _) => mistakes::section(of)?,
             });
-            sections.extend(transcripts::alignments(&of)?);
+            sections.extend(transcripts::alignments(of)?);
             sections.extend(gates);
-            sections.push(maps::section(&of)?);
+            sections.push(maps::section(of)?);
         }
     }
-    sections.push(summary::configuration(training));
-    let file = folder.join(REPORT);
-    replace_file(&file, page::page(&training.name, &of.subtitle(), &sections).as_bytes())?;
-    Ok(file)
+    sections.push(summary::configuration(of.training));
+    Ok(sections)
 }

@@ -17,6 +17,7 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
     let speed = history.iter().map(|epoch| epoch.samples_per_second).sum::<f64>();
     let rows = match of.dataset.test.schema().target {
         TargetSchema::NextToken { .. } => "tokens",
+        TargetSchema::NextItem { .. } => "events",
         _ if outcomes.per_step => "steps",
         _ => "samples",
     };
@@ -124,14 +125,56 @@ fn epochs(history: &[EpochMetrics], metrics: &[MetricInfo], best: Option<&EpochM
     }
 }
 
+/// Lines of a list that are shown.
+const LISTED: usize = 200;
+
+/// A configuration without the greater part of long lists, as the items of a catalogue are: a line for each entry.
+fn abridged(config: &str) -> String {
+    let (mut text, mut lines) = (String::new(), config.lines().peekable());
+    while let Some(line) = lines.next() {
+        text += &format!("{line}\n");
+        if !line.ends_with(" = [") {
+            continue;
+        }
+        let mut left_out = 0;
+        for at in 0.. {
+            let Some(entry) = lines.next_if(|entry| *entry != "]") else { break };
+            match at < LISTED {
+                true => text += &format!("{entry}\n"),
+                false => left_out += 1,
+            }
+        }
+        if left_out > 0 {
+            text += &format!("    # and {} more lines in config.toml\n", grouped(left_out));
+        }
+    }
+    text
+}
+
 /// The whole configuration, folded.
 pub(super) fn configuration(training: &Training) -> Section {
     let body = html! {
         p { "A recipe that repeats this training: " code { "fgn train config.toml" } "." }
         details {
             summary { "config.toml" }
-            pre tabindex="0" { (training.config) }
+            pre tabindex="0" { (abridged(&training.config)) }
         }
     };
     Section { id: "configuration", title: "Configuration", body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_abridged() {
+        let list = |count: usize| {
+            let entries: String = (0..count).map(|at| format!("    \"{at}\",\n")).collect();
+            format!("a = 1\nnames = [\n{entries}]\nb = 2\n")
+        };
+        assert_eq!(abridged(&list(LISTED)), list(LISTED));
+        let more = "    # and 1,800 more lines in config.toml\n]\n";
+        assert_eq!(abridged(&list(LISTED + 1800)), list(LISTED).replace("]\n", more));
+    }
 }

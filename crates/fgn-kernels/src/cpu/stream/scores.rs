@@ -98,8 +98,7 @@ impl PackedScores {
             let slabs = &Slabs::new(slabs, part, parts, false);
             let start = &self.start;
             // Each part writes to the rows of its own slabs.
-            let product =
-                StreamProduct { slabs, batch: 1, panels, start, left, left_scales, out };
+            let product = StreamProduct { slabs, batch: 1, panels, start, left, left_scales, out };
             self.isa.run(product);
         });
     }

@@ -124,9 +124,7 @@ impl NextItem {
         match self.loss {
             ItemLoss::CrossEntropy => None,
             ItemLoss::SampledSoftmax => Some(SampledLoss::CrossEntropy),
-            ItemLoss::BprMax => {
-                Some(SampledLoss::BprMax { regularization: self.regularization })
-            }
+            ItemLoss::BprMax => Some(SampledLoss::BprMax { regularization: self.regularization }),
             ItemLoss::Top1Max => Some(SampledLoss::Top1Max),
         }
     }

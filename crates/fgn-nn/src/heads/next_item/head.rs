@@ -274,7 +274,8 @@ impl Head for NextItemHead {
             let lines: Vec<_> =
                 best.clone().map(|(name, score)| format!("  {name}: {score:.3}")).collect();
             let first = items.first().map_or("", name);
-            let list = best.map(|(name, score)| json!({ "item": name, "score": answer::number(*score) }));
+            let list =
+                best.map(|(name, score)| json!({ "item": name, "score": answer::number(*score) }));
             let keys = [("items".to_owned(), list.collect())];
             Answer::new([first, &lines.join("\n")].join("\n"), Map::from_iter(keys))
         };

@@ -62,7 +62,8 @@ fn score<T: WithDType>(
     targets: Option<&[u32]>,
 ) -> Result<Vec<Row>> {
     let (count, items) = (rows.dim(0)?, vectors.dim(0)?);
-    let bias: Option<Vec<T>> = bias.map(|bias| bias.iter().map(|&bias| T::from_f64(bias)).collect());
+    let bias: Option<Vec<T>> =
+        bias.map(|bias| bias.iter().map(|&bias| T::from_f64(bias)).collect());
     let together = (SCORES / items).clamp(1, count.max(1));
     let vectors = vectors.t()?;
     let mut found = Vec::with_capacity(count);
@@ -93,7 +94,9 @@ fn row<T: WithDType>(scores: &[T], bias: Option<&[T]>, target: Option<u32>) -> R
     let Some(target) = target else { return Row { best, rank: 0, log_likelihood: f64::NAN } };
     let score = scores[target as usize];
     // Neither a tie nor a NaN is in the target's favour. The target itself is one of them.
-    let not_below = scores.iter().filter(|&&other| !matches!(other.partial_cmp(&score), Some(std::cmp::Ordering::Less)));
+    let not_below = scores
+        .iter()
+        .filter(|&&other| !matches!(other.partial_cmp(&score), Some(std::cmp::Ordering::Less)));
     let rank = not_below.count() as u32;
     let largest = best.first().map_or(f64::NAN, |best| f64::from(best.1));
     let sum: f64 = scores.iter().map(|score| (score.to_f64() - largest).exp()).sum();

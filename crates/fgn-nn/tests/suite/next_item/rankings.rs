@@ -97,5 +97,8 @@ fn items_are_saved_with_the_model() {
     assert_eq!(flat(&evaluated(&loaded).1.mean), flat(&evaluated(&model).1.mean));
     let frozen = model.frozen().unwrap();
     assert_eq!(flat(&evaluated(&frozen).1.mean), flat(&evaluated(&model).1.mean));
-    assert_eq!(with_head(&model, NextItem { tied: Some(3), ..head(ItemLoss::BprMax) }).parameters().len(), model.parameters().len());
+    assert_eq!(
+        with_head(&model, NextItem { tied: Some(3), ..head(ItemLoss::BprMax) }).parameters().len(),
+        model.parameters().len()
+    );
 }

@@ -16,6 +16,7 @@ use super::*;
 use crate::testing;
 
 mod forecasts;
+mod sessions;
 mod texts;
 
 /// Elements that have no end.

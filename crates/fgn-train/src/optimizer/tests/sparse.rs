@@ -15,11 +15,7 @@ fn table(values: &[f64]) -> [(String, Var); 1] {
 
 /// The gradients of a loss that reads some rows of a table, twice, each time as a variable of its own. `pulls` are the
 /// gradients of each row that was read.
-fn read_twice(
-    parameters: &[(String, Var)],
-    reads: [&[u32]; 2],
-    pulls: [&[f64]; 2],
-) -> Gradients {
+fn read_twice(parameters: &[(String, Var)], reads: [&[u32]; 2], pulls: [&[f64]; 2]) -> Gradients {
     let mut touched = Vec::new();
     let mut loss = Tensor::zeros((), DType::F64, &Device::Cpu).unwrap();
     for (rows, pulls) in reads.into_iter().zip(pulls).filter(|it| !it.0.is_empty()) {
