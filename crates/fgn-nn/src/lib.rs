@@ -89,6 +89,7 @@ mod sequences;
 mod sound;
 mod text_generator;
 mod token_generator;
+mod top;
 
 pub use candle_core;
 pub use config::ModelConfig;
@@ -125,3 +126,4 @@ pub use serde_json;
 pub use sound::{Detection, Detector, DetectorOptions, Label, SoundStep, SoundStream, Transcriber};
 pub use text_generator::{Pieces, Stop, TextGenerator};
 pub use token_generator::{TokenGenerator, Tokens};
+pub use top::top;

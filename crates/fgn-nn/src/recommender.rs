@@ -5,10 +5,10 @@ use fgn_kernels::Precision;
 use fgn_schema::{Catalogue, InputSchema, TargetSchema};
 
 use crate::error::{Error, Result};
-use crate::heads::top::top;
 use crate::model::Model;
 use crate::recurrent::Stream;
 use crate::scorer::Scorer;
+use crate::top::top;
 
 /// Recommends what comes next in sessions, event by event: for each event one step of the recurrent layer, and the best
 /// of all items without sorting them. Made by [`Model::recommender`].

@@ -12,7 +12,6 @@ pub use decoder::Attention;
 use fgn_schema::{Statistics, TargetSchema};
 pub use kind::{Encoded, Head, HeadKind};
 pub use next_item::ItemLoss;
-pub(crate) use next_item::top;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -75,13 +75,13 @@ impl Histories {
         let wrong = |found: String, expected: String| {
             Err(Error::Sessions { samples: samples.name().to_owned(), found, expected })
         };
+        let count = catalogue_size(samples)?;
         let (input, target) = (batch.input(), batch.target());
         let (shape, of_targets) = (input.tensor().dims(), target.tensor().dims());
         if shape != of_targets || input.lengths() != target.lengths() {
             let expected = format!("as many as items, {shape:?}");
             return wrong(format!("targets {of_targets:?} in a batch"), expected);
         }
-        let count = catalogue_size(samples)?;
         let rows = input.tensor().to_vec2::<u32>()?;
         let targets = target.tensor().to_vec2::<u32>()?;
         let resets = batch.resets().map(|resets| resets.to_vec2::<u8>()).transpose()?;

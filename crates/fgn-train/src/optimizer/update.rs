@@ -96,8 +96,10 @@ impl Moments {
 
     /// Zeros, as tensors beside the parameter.
     pub(super) fn on_device(count: usize, var: &Var) -> Result<Moments> {
-        let zeros = var.as_detached_tensor().flatten_all()?.zeros_like()?;
-        Ok(Moments::OnDevice(vec![zeros; count]))
+        let flat = var.as_detached_tensor().flatten_all()?;
+        // Each has memory of its own: rows are written in place.
+        let zeros = (0..count).map(|_| flat.zeros_like());
+        Ok(Moments::OnDevice(zeros.collect::<candle_core::Result<_>>()?))
     }
 
     /// The `nth` list as a tensor of the parameter's shape.
@@ -115,7 +117,7 @@ impl Moments {
         match self {
             Moments::F32(lists) => lists[nth] = values.to_vec1()?,
             Moments::F64(lists) => lists[nth] = values.to_vec1()?,
-            Moments::OnDevice(lists) => lists[nth] = values,
+            Moments::OnDevice(lists) => lists[nth] = values.copy()?,
         }
         Ok(())
     }

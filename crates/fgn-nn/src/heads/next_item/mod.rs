@@ -7,7 +7,6 @@ mod head;
 mod negatives;
 mod ranks;
 mod sampled;
-pub(crate) mod top;
 
 pub use config::{ItemLoss, NextItem};
 use fgn_schema::{Catalogue, Statistics, TargetSchema};

@@ -5,8 +5,8 @@ use fgn_schema::{RankedTargets, Ranking};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 
-use super::top::top;
 use crate::error::Result;
+use crate::top::top;
 
 /// How many items of a ranking are kept.
 pub(super) const KEPT: usize = 100;
@@ -93,11 +93,11 @@ fn row<T: WithDType>(scores: &[T], bias: Option<&[T]>, target: Option<u32>) -> R
         best.into_iter().map(|(item, score)| (item, score.to_f64() as f32)).collect();
     let Some(target) = target else { return Row { best, rank: 0, log_likelihood: f64::NAN } };
     let score = scores[target as usize];
-    // Neither a tie nor a NaN is in the target's favour. The target itself is one of them.
-    let not_below = scores
-        .iter()
-        .filter(|&&other| !matches!(other.partial_cmp(&score), Some(std::cmp::Ordering::Less)));
-    let rank = not_below.count() as u32;
+    // Of items with the same score the target is the last; what is NaN is below all others.
+    let rank = match score.partial_cmp(&score) {
+        Some(_) => scores.iter().filter(|&&other| other >= score).count() as u32,
+        None => scores.len() as u32,
+    };
     let largest = best.first().map_or(f64::NAN, |best| f64::from(best.1));
     let sum: f64 = scores.iter().map(|score| (score.to_f64() - largest).exp()).sum();
     Row { best, rank, log_likelihood: score.to_f64() - largest - sum.ln() }
@@ -152,7 +152,7 @@ mod tests {
         let rows = Tensor::new(&[[1f32], [f32::NAN]], &Device::Cpu).unwrap();
         let vectors = Tensor::new(&[[1f32], [f32::NAN], [3.0]], &Device::Cpu).unwrap();
         let found = ranking(&rows, &vectors, None, Some(&[0, 0])).unwrap();
-        assert_eq!(found.targets().unwrap().ranks.to_vec1::<u32>().unwrap(), [3, 3]);
+        assert_eq!(found.targets().unwrap().ranks.to_vec1::<u32>().unwrap(), [2, 3]);
         assert_eq!(found.items().tensor().to_vec2::<u32>().unwrap()[0], [2, 0, 1]);
     }
 }

@@ -7,6 +7,7 @@ use super::naive::torches;
 use super::random;
 use crate::optimizer::rule::Step;
 use crate::optimizer::rules::OptimizerConfig;
+use crate::optimizer::rules::adagrad::Adagrad;
 use crate::optimizer::rules::adam::Adam;
 use crate::optimizer::rules::adamw::AdamW;
 use crate::optimizer::rules::lion::Lion;
@@ -92,6 +93,14 @@ fn step(
                 let g = ready(*p, g);
                 *p = *p * keep - t(rate) * sign(b1 * *m + a1 * g);
                 *m = b2 * *m + a2 * g;
+            }
+        }
+        (OptimizerConfig::Adagrad(Adagrad { epsilon, .. }), [m]) => {
+            let [epsilon, rate] = [epsilon, rate].map(t);
+            for ((p, &g), sum) in p.iter_mut().zip(g).zip(m) {
+                let g = ready(*p, g);
+                *sum += g * g;
+                *p -= rate * g / (sum.sqrt() + epsilon);
             }
         }
         _ => unreachable!("`torches` holds no other"),

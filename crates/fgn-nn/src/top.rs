@@ -10,7 +10,12 @@ const TOGETHER: usize = 32;
 /// NaN is below every number. Indices for which `is_left_out` holds are left out.
 ///
 /// All scores are read once: time grows with their number, and hardly with `count`.
-pub(crate) fn top<T: Copy + PartialOrd>(
+///
+/// ```
+/// let best = fgn_nn::top(&[0.1, 0.7, 0.2, 0.7], 2, |index| index == 1);
+/// assert_eq!(best, [(3, 0.7), (2, 0.2)]);
+/// ```
+pub fn top<T: Copy + PartialOrd>(
     scores: &[T],
     count: usize,
     is_left_out: impl Fn(u32) -> bool,
