@@ -225,9 +225,9 @@ mod tests {
         let recommended = |item, score| Recommended { item, score };
         let items = [recommended("tea", 12.5), recommended("a\tb", -0.25)];
         let expected = "\
-rank  item      score
-   1  tea     12.5000
-   2  a\\tb    -0.2500
+rank  item    score
+   1  tea   12.5000
+   2  a\\tb  -0.2500
 ";
         assert_eq!(table(&items), expected);
     }

@@ -3,6 +3,7 @@
 mod ctc;
 mod going_on;
 mod outcome;
+mod sessions;
 mod text;
 
 use candle_core::{DType, Device, Tensor, Var};
