@@ -111,7 +111,8 @@ fn model(items: usize) -> Result<Model, Box<dyn Error>> {
 
 /// Events a second of training: the median over steps.
 fn train(items: usize) -> Result<f64, Box<dyn Error>> {
-    let config = Config::recipe("sessions")?;
+    let adagrad = "optimizer={ name = \"adagrad\", learning_rate = 0.1 }".parse()?;
+    let config = Config::load("shop", &[adagrad])?;
     let mut trainer = Trainer::new(&config, model(items)?)?;
     let mut events = Events { state: 7, items };
     let (mut seconds, start) = (Vec::new(), Instant::now());

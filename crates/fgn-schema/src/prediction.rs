@@ -29,9 +29,9 @@ pub enum Prediction {
     Alignments(Padded),
     /// The best of many items after each step that counts, and the ranks of the targets.
     Ranking(Ranking),
-    /// The loss of each step, `[B, T]`: of a head that in training scores the target against a sample of all items. It
-    /// says nothing of the rank among all.
-    SampledLosses(Padded),
+    /// The loss of each step, `[B, T]`, and 0 where a target does not count: of a head that keeps no scores in training.
+    /// Its mean may be differentiated. It says nothing of the rank among all items.
+    StepLosses(Padded),
 }
 
 impl Prediction {
@@ -44,7 +44,7 @@ impl Prediction {
             Prediction::Tokens(_) => "tokens",
             Prediction::Alignments(_) => "alignments",
             Prediction::Ranking(_) => "a ranking of items",
-            Prediction::SampledLosses(_) => "losses against sampled items",
+            Prediction::StepLosses(_) => "the losses of steps",
         }
     }
 
@@ -56,7 +56,7 @@ impl Prediction {
             | Prediction::LogLikelihoods(output)
             | Prediction::Tokens(output)
             | Prediction::Alignments(output)
-            | Prediction::SampledLosses(output) => output,
+            | Prediction::StepLosses(output) => output,
             Prediction::Ranking(ranking) => ranking.items(),
         }
     }
@@ -71,7 +71,7 @@ impl Prediction {
             Prediction::Tokens(_) => Prediction::Tokens(detached),
             Prediction::Alignments(_) => Prediction::Alignments(detached),
             Prediction::Ranking(ranking) => Prediction::Ranking(ranking.detach()),
-            Prediction::SampledLosses(_) => Prediction::SampledLosses(detached),
+            Prediction::StepLosses(_) => Prediction::StepLosses(detached),
         }
     }
 
@@ -83,7 +83,7 @@ impl Prediction {
             Prediction::LogLikelihoods(_)
             | Prediction::Tokens(_)
             | Prediction::Alignments(_)
-            | Prediction::SampledLosses(_) => true,
+            | Prediction::StepLosses(_) => true,
             Prediction::Ranking(ranking) => ranking.targets().is_some(),
         }
     }

@@ -34,11 +34,13 @@ impl Learner for Model {
         if let Some(resets) = batch.resets() {
             input = input.with_resets(resets);
         }
+        let is_evaluation = matches!(pass.mode, Mode::Eval);
         let output = self.forward(input, pass.mode)?;
         *pass.carried = output.state.detach().tensors().to_vec();
         let options = LossOptions::default().with_label_smoothing(pass.label_smoothing);
         let loss = self.loss(&output.prediction, batch.target(), &options)?;
-        let prediction = Some(output.prediction.detach());
+        let is_measured = is_evaluation || self.config().head.as_kind().measures_training();
+        let prediction = is_measured.then(|| output.prediction.detach());
         let scored = Scored::new(loss.mean, loss.targets, prediction);
         Ok(Scored { penalty: output.penalty, touched: self.take_touched_rows(), ..scored })
     }

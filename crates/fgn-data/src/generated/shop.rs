@@ -1,7 +1,7 @@
 //! Sessions of customers of a shop, drawn from rules that are known: so is the best that any model can reach.
 //!
-//! The shop has 2,000 items in 40 categories. Categories, and the items of one, are popular by Zipf's law. Each item has
-//! 8 companions, items of any category that are taken together with it. What follows in a session depends on its
+//! The shop has 300 items in 10 categories. Categories, and the items of one, are popular by a law of Zipf's kind. Each
+//! item has 5 companions, items of any category that are taken together with it. What follows in a session depends on its
 //! first item and on the current one: a Markov chain forgets the first.
 
 use fgn_schema::Catalogue;
@@ -11,13 +11,13 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::sampling::generator;
 
-const CATEGORIES: usize = 40;
+const CATEGORIES: usize = 10;
 /// The items of a category.
-const SIZE: usize = 50;
+const SIZE: usize = 30;
 const ITEMS: usize = CATEGORIES * SIZE;
 
 /// The companions of an item.
-const COMPANIONS: usize = 8;
+const COMPANIONS: usize = 5;
 /// How much more often a companion is taken than the next one.
 const DECAY: f64 = 0.7;
 
@@ -72,6 +72,9 @@ impl Default for Shop {
 }
 
 impl Shop {
+    /// The name of the data set.
+    pub const NAME: &'static str = "shop";
+
     /// The shop: there is one.
     pub fn new() -> Shop {
         let mut random = generator(*b"the shop", 0, 0);
@@ -82,7 +85,9 @@ impl Shop {
             items.shuffle(&mut random);
             companions.iter_mut().zip(items).for_each(|(of, item)| of[at] = item);
         }
-        let zipf = |count: usize| normalised((1..=count).map(|rank| 1.0 / rank as f64).collect());
+        // Popularity falls with the root of the rank, so that all items are taken often enough to be known.
+        let zipf =
+            |count: usize| normalised((1..=count).map(|rank| (rank as f64).powf(-0.5)).collect());
         let mut weights = vec![1.0];
         while let Some(last) = weights.last().filter(|_| weights.len() < COMPANIONS) {
             weights.push(last * DECAY);
@@ -96,7 +101,7 @@ impl Shop {
     }
 
     /// The probability of each item of `catalogue` to follow the items of `history`, the oldest first; without a history,
-    /// to begin a session. Items are known by their indices in the catalogue. The probabilities of all 2,000 items of
+    /// to begin a session. Items are known by their indices in the catalogue. The probabilities of all 300 items of
     /// the shop add up to 1. An item of the catalogue that the shop lacks has probability 0, and one of the history
     /// adds nothing to that of others.
     pub fn probabilities(&self, catalogue: &Catalogue, history: &[u32]) -> Vec<f64> {
@@ -227,7 +232,7 @@ mod tests {
     #[test]
     fn names_are_found_again() {
         assert!((0..ITEMS).all(|index| item(&name(index)) == Some(index)));
-        for stranger in ["", "7-12", "40-00", "00-50", "ab-cd", "00000", "+1-01x"] {
+        for stranger in ["", "7-12", "10-00", "00-30", "ab-cd", "00000", "+1-01x"] {
             assert_eq!(item(stranger), None, "{stranger}");
         }
     }
@@ -252,7 +257,7 @@ mod tests {
         let shop = Shop::new();
         let mut random = generator(*b"drawing.", 1, 0);
         const DRAWS: usize = 100_000;
-        for (first, current) in [(0, 0), (1234, 77), (1999, 50)] {
+        for (first, current) in [(0, 0), (234, 77), (299, 50)] {
             let mut counts = vec![0.0; ITEMS];
             (0..DRAWS).for_each(|_| counts[shop.draw(first, current, &mut random)] += 1.0);
             let expected = shop.next(Some(first), Some(current));
@@ -308,7 +313,7 @@ mod tests {
         assert_eq!(catalogue.len(), ITEMS);
         assert!(catalogue.counts().is_sorted_by(|one, other| one >= other));
         let shop = Shop::new();
-        for history in [&[][..], &[5], &[1999, 0, 3]] {
+        for history in [&[][..], &[5], &[299, 0, 3]] {
             let found = shop.probabilities(catalogue, history);
             assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-9);
             let of = |at: Option<&u32>| at.and_then(|&at| item(catalogue.name(at)));

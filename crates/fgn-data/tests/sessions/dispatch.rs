@@ -88,7 +88,7 @@ fn the_shop_is_open() {
     let data = fgn_data::open("shop").unwrap();
     let valid = data.valid.as_ref().unwrap();
     assert_eq!((valid.len(), data.test.len()), (2_000, 4_000));
-    assert_eq!(catalogue(&*data.train).len(), 2_000);
+    assert_eq!(catalogue(&*data.train).len(), 300);
     assert_eq!((data.test.title(0), data.train.title(0)), ("session 1".into(), "session 1".into()));
     assert!(data.train.windows().is_some());
     let like = Like::of(&*data.train);
@@ -101,7 +101,7 @@ fn the_shop_is_open() {
         sessions: SessionOptions { batches: SessionBatches::Padded, ..SessionOptions::default() },
         ..DataConfig::new("shop")
     };
-    assert_eq!(padded.open(&mut |_| ()).unwrap().train.len(), 20_000);
+    assert_eq!(padded.open(&mut |_| ()).unwrap().train.len(), 80_000);
     let filtered = DataConfig {
         sessions: SessionOptions { window: 0, ..SessionOptions::default() },
         ..DataConfig::new("shop")

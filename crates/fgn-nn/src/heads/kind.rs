@@ -50,6 +50,12 @@ pub trait HeadKind: Debug {
     /// The names of the metrics that it is evaluated by, beside the loss; the first is the main one.
     fn metrics(&self) -> &'static [&'static str];
 
+    /// Whether metrics look at what it predicts in training, too: not where that would take longer than the training
+    /// itself. By default they do.
+    fn measures_training(&self) -> bool {
+        true
+    }
+
     /// Checks that it can be trained and evaluated on such targets.
     ///
     /// # Errors

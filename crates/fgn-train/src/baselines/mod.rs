@@ -4,6 +4,7 @@
 //! with the same metrics as the model, over the full ranking of all items.
 
 pub(crate) mod baseline;
+mod best_possible;
 pub(crate) mod evaluate;
 mod histories;
 mod knn;

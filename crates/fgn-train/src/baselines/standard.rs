@@ -6,6 +6,7 @@ use fgn_data::{Dataset, Samples};
 use fgn_schema::TargetSchema;
 
 use super::baseline::Baseline;
+use super::best_possible::BestPossible;
 use super::evaluate::evaluate_baseline;
 use super::histories::{Histories, catalogue_size};
 use super::knn::{Kind, Past, SessionKnn};
@@ -39,7 +40,8 @@ pub fn have_baselines(target: &TargetSchema) -> bool {
 ///   `k` is chosen by the likelihood of the validation part, or without one of the last tenth of the training steps;
 /// - `S-KNN`: the items of the 100 sessions that are most like the current one, among the 1,000 most recent ones that
 ///   share an item with it (Jannach & Ludewig, RecSys 2017);
-/// - `V-SKNN`: the same, where the last items of a session count more (Ludewig & Jannach, UMUAI 2018).
+/// - `V-SKNN`: the same, where the last items of a session count more (Ludewig & Jannach, UMUAI 2018);
+/// - `best possible`: of the generated data set `shop`, the rules by which it was generated.
 ///
 /// A session of the training part counts as more recent than those before it.
 ///
@@ -56,12 +58,16 @@ pub fn standard_baselines(dataset: &Dataset) -> Result<Vec<Box<dyn Baseline>>> {
         None => None,
     };
     let past = Arc::new(Past::new(&train, items));
-    Ok(vec![
+    let mut all: Vec<Box<dyn Baseline>> = vec![
         Box::new(Popularity::train(&train, items)),
         Box::new(MarkovChain::train(&train, valid.as_ref(), items)?),
         Box::new(SessionKnn::new(&past, Kind::Sets)),
         Box::new(SessionKnn::new(&past, Kind::Positions)),
-    ])
+    ];
+    if let Some(best) = BestPossible::of(&*dataset.train) {
+        all.push(Box::new(best));
+    }
+    Ok(all)
 }
 
 /// Evaluates the [`standard_baselines`] on the test part of `dataset` with the metrics of these names: the very same

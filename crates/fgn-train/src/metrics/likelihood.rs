@@ -22,7 +22,7 @@ impl Likelihood {
         suits.then_some(Likelihood { nats: 0.0, tokens: 0 })
     }
 
-    /// Adds a batch. Losses against sampled items are left out: they say nothing of the probability among all.
+    /// Adds a batch. The losses of steps are left out: they say nothing of the probability among all.
     pub(super) fn update(
         &mut self,
         metric: &str,
@@ -30,7 +30,7 @@ impl Likelihood {
         target: &Padded,
     ) -> Result<()> {
         let likelihoods = match prediction {
-            Prediction::SampledLosses(_) => return Ok(()),
+            Prediction::StepLosses(_) => return Ok(()),
             Prediction::Ranking(ranking) => {
                 ranked(metric, ranking, target)?.0.log_likelihoods.clone()
             }

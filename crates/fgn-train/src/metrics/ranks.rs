@@ -97,7 +97,7 @@ fn for_each_scored(
     Ok(())
 }
 
-/// The rank of each target that counts; none of losses against sampled items.
+/// The rank of each target that counts; none of the losses of steps.
 pub(super) fn ranks(
     metric: &str,
     items: usize,
@@ -106,7 +106,7 @@ pub(super) fn ranks(
 ) -> Result<Vec<usize>> {
     let mut ranks = Vec::new();
     match prediction {
-        Prediction::SampledLosses(_) => {}
+        Prediction::StepLosses(_) => {}
         Prediction::Ranking(ranking) => {
             let (of_targets, _) = ranked(metric, ranking, target)?;
             let found = of_targets.ranks.to_dtype(DType::U32)?.to_vec1::<u32>()?;
@@ -129,8 +129,8 @@ pub(super) fn ranks(
     }
 }
 
-/// Calls `each` with the best `k` items and the target, for each target that counts; never for losses against sampled
-/// items. Of fewer than `k` items all are the best.
+/// Calls `each` with the best `k` items and the target, for each target that counts; never for the losses of
+/// steps. Of fewer than `k` items all are the best.
 ///
 /// # Errors
 /// A ranking of fewer items than are needed.
@@ -143,7 +143,7 @@ pub(super) fn for_each_best(
 ) -> Result<()> {
     let k = k.min(items);
     match prediction {
-        Prediction::SampledLosses(_) => Ok(()),
+        Prediction::StepLosses(_) => Ok(()),
         Prediction::Ranking(ranking) => {
             let (_, targets) = ranked(metric, ranking, target)?;
             let rows = ranking.items().tensor().to_vec2::<u32>()?;
@@ -256,10 +256,10 @@ pub(super) mod tests {
         Prediction::Ranking(Ranking::new(rows, scores, Some(of_targets)).unwrap())
     }
 
-    /// Losses against sampled items.
+    /// The losses of steps.
     pub(in crate::metrics) fn sampled(steps: &Steps) -> Prediction {
         let losses = steps.0.iter().flatten().map(|_| vec![0.5]).collect();
-        Prediction::SampledLosses(steps.padded(1, losses))
+        Prediction::StepLosses(steps.padded(1, losses))
     }
 
     /// Random steps with scores of few values, so that many are the same, and some that are NaN.

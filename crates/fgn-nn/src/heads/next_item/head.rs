@@ -9,6 +9,7 @@ use super::config::{ItemLoss, NextItem};
 use super::negatives::Negatives;
 use super::ranks::ranking;
 use super::sampled::{Comparison, losses};
+use super::whole::cross_entropy;
 use crate::check::{check, wrong_shape};
 use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use crate::heads::kind::{Encoded, Head};
 use crate::heads::outputs;
 use crate::init::{uniform, xavier_bound};
 use crate::inputs::embedding_weight;
-use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
+use crate::loss::{Loss, LossOptions, cross_entropy as cross_entropy_of};
 use crate::parameters::Parameters;
 use crate::random::Generator;
 use crate::row_table::RowTable;
@@ -112,6 +113,32 @@ impl NextItemHead {
         Ok(Prediction::Logits(outputs::padded(logits.reshape((batch, steps, ()))?, encoded)?))
     }
 
+    /// The cross entropy of each step over all items, `[B, T]`.
+    fn whole(
+        &self,
+        x: &Tensor,
+        targets: &[Option<u32>],
+        encoded: &Encoded<'_>,
+    ) -> Result<Prediction> {
+        let (steps, batch, _) = x.dims3()?;
+        let counted = (0..).zip(targets).filter_map(|(at, target)| Some((at, (*target)?)));
+        let (rows, items): (Vec<u32>, Vec<u32>) = counted.unzip();
+        let rows = Tensor::new(&rows[..], x.device())?;
+        let mut outputs = x.flatten(0, 1)?.index_select(&rows, 0)?;
+        let mut vectors = self.vectors.var().as_tensor().clone();
+        if let Some(bias) = &self.bias {
+            // A bias is the product of one more feature, which is 1.
+            vectors = Tensor::cat(&[&vectors, &bias.var().unsqueeze(1)?], 1)?;
+            let ones = Tensor::ones((items.len(), 1), x.dtype(), x.device())?;
+            outputs = Tensor::cat(&[outputs, ones], 1)?;
+        }
+        let losses = cross_entropy(&outputs, &vectors, &items)?;
+        let all = Tensor::zeros(steps * batch, losses.dtype(), losses.device())?;
+        let all = all.index_add(&rows, &losses, 0)?.reshape((steps, batch))?;
+        let all = all.transpose(0, 1)?.contiguous()?;
+        Ok(Prediction::StepLosses(outputs::padded(all, encoded)?))
+    }
+
     /// The losses of each step against sampled items, `[B, T]`.
     fn sampled(
         &self,
@@ -152,7 +179,7 @@ impl NextItemHead {
         };
         let losses = losses(&x, &own, &drawn, &comparison)?;
         let losses = losses.transpose(0, 1)?.contiguous()?;
-        Ok(Prediction::SampledLosses(outputs::padded(losses, encoded)?))
+        Ok(Prediction::StepLosses(outputs::padded(losses, encoded)?))
     }
 
     /// All items ranked after some rows of `x: [T, B, E]`: `at` has their indices in `[T · B]`.
@@ -196,7 +223,7 @@ impl Head for NextItemHead {
         Emit::All
     }
 
-    /// In training logits, or losses against sampled items; otherwise a ranking of all items: after each step whose
+    /// In training the loss of each step, or on a GPU logits; otherwise a ranking of all items: after each step whose
     /// target counts, or without targets after the last step of each sample.
     fn forward(
         &self,
@@ -215,6 +242,9 @@ impl Head for NextItemHead {
         match (mode, self.config.sampled_loss(), &self.negatives) {
             (Mode::Train(generator), Some(loss), Some(negatives)) => {
                 self.sampled(&x, &targets, encoded, (loss, negatives, generator))
+            }
+            (Mode::Train(_), ..) if x.device().is_cpu() && targets.iter().any(Option::is_some) => {
+                self.whole(&x, &targets, encoded)
             }
             (Mode::Train(_), ..) => self.logits(&x, encoded),
             (Mode::Eval, ..) => {
@@ -241,6 +271,7 @@ impl Head for NextItemHead {
         target: &Padded,
         options: &LossOptions,
     ) -> Result<Loss> {
+        options.without_label_smoothing()?;
         if let Prediction::Ranking(ranking) = prediction {
             let Some(targets) = ranking.targets() else { return Err(wrong(prediction)) };
             let count = targets.ranks.dim(0)?;
@@ -254,10 +285,8 @@ impl Head for NextItemHead {
             return Ok(Loss::new(rows.sum_all()?, 0));
         }
         let mean = match prediction {
-            Prediction::Logits(_) => {
-                smoothed_cross_entropy(&rows, &items, options.label_smoothing)?
-            }
-            Prediction::SampledLosses(_) => rows.mean_all()?,
+            Prediction::Logits(_) => cross_entropy_of(&rows, &items)?,
+            Prediction::StepLosses(_) => rows.mean_all()?,
             _ => return Err(wrong(prediction)),
         };
         Ok(Loss::new(mean, count))

@@ -1,12 +1,15 @@
 //! The next item of a session, among very many.
 //!
-//! `sampled` compares the targets of training with few of all items; `ranks` ranks all of them in an evaluation.
+//! `sampled` compares the targets of training with few of all items, `whole` with all; `ranks` ranks all of them in an
+//! evaluation.
 
+mod accumulate;
 mod config;
 mod head;
 mod negatives;
 mod ranks;
 mod sampled;
+mod whole;
 
 pub use config::{ItemLoss, NextItem};
 use fgn_schema::{Catalogue, Statistics, TargetSchema};
@@ -16,7 +19,6 @@ use self::head::NextItemHead;
 use super::kind::{Head, HeadKind};
 use crate::check::{self, check};
 use crate::error::{Error, Result};
-use crate::loss::LossOptions;
 use crate::parameters::Parameters;
 
 impl HeadKind for NextItem {
@@ -59,6 +61,11 @@ impl HeadKind for NextItem {
         &["recall@20", "mrr@20", "ndcg@20", "coverage@20", "popularity_bias@20"]
     }
 
+    /// Ranks among all items are for evaluations.
+    fn measures_training(&self) -> bool {
+        false
+    }
+
     fn accepts(&self, targets: &TargetSchema) -> Result<()> {
         match targets {
             TargetSchema::NextItem { catalogue } if catalogue.names() == self.catalogue.names() => {
@@ -72,15 +79,6 @@ impl HeadKind for NextItem {
                 found: targets.to_string(),
                 expected: format!("{} (model.head.catalogue)", self.target()),
             }),
-        }
-    }
-
-    /// Label smoothing is for the cross entropy over all items.
-    fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
-        check::probability("label_smoothing", options.label_smoothing)?;
-        match self.loss {
-            ItemLoss::CrossEntropy => Ok(()),
-            _ => options.without_label_smoothing(),
         }
     }
 

@@ -4,8 +4,10 @@
 //! step. The scores of a step are in memory for a moment only: as soon as they are known, they become their gradients,
 //! and these the gradients of outputs and vectors. So the backward pass has nothing left to do but to scale.
 
-use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use fgn_kernels::{SampledColumns, SampledLoss, sampled_losses};
+
+use super::accumulate::{Gradients, Losses};
 
 /// What each step is compared with.
 pub(super) struct Comparison<'a> {
@@ -17,7 +19,7 @@ pub(super) struct Comparison<'a> {
     pub(super) in_batch: bool,
     /// The logarithm of how often an item is expected among the negatives of a step with so many targets, where
     /// scores are to be corrected by it.
-    pub(super) expected: Option<&'a dyn Fn(u32, usize) -> f64>,
+    pub(super) expected: Option<&'a (dyn Fn(u32, usize) -> f64 + Sync)>,
     pub(super) loss: SampledLoss,
 }
 
@@ -36,7 +38,9 @@ pub(super) fn losses(
 ) -> Result<Tensor> {
     let is_tracked = [outputs, vectors, samples].iter().any(|tensor| tensor.track_op());
     let [x, own, drawn] = [outputs, vectors, samples].map(Tensor::detach);
-    let found = Steps::new(comparison, &x, &own, &drawn, is_tracked)?.run()?;
+    // Products run on rayon's threads. So does all else then: Candle's own threads, once used, would watch for more work
+    // on the cores that the next product needs.
+    let found = rayon::scope(|_| Steps::new(comparison, &x, &own, &drawn, is_tracked)?.run())?;
     outputs.contiguous()?.apply_op3(&vectors.contiguous()?, &samples.contiguous()?, found)
 }
 
@@ -81,7 +85,7 @@ impl<'a> Steps<'a> {
         let (steps, batch, _) = self.outputs.dims3()?;
         let mut losses = Vec::with_capacity(steps * batch);
         let (mut of_outputs, mut of_vectors) = (Vec::new(), Vec::new());
-        let mut of_samples: Option<Tensor> = None;
+        let mut of_samples = Gradients::zeros(self.samples)?;
         for (step, targets) in self.comparison.targets.chunks(batch).enumerate() {
             let output = self.outputs.get(step)?.contiguous()?;
             self.columns.slice_set(&self.vectors.get(step)?.contiguous()?, 0, 0)?;
@@ -92,20 +96,19 @@ impl<'a> Steps<'a> {
                 let of_columns = scores.t()?.matmul(&output)?;
                 of_vectors.push(of_columns.narrow(0, 0, batch)?);
                 let drawn = of_columns.narrow(0, batch, self.samples.dim(0)?)?;
-                of_samples = Some(match of_samples {
-                    None => drawn,
-                    Some(sum) => (sum + drawn)?,
-                });
+                of_samples.add(&drawn)?;
             }
         }
-        let gradients = match of_samples {
-            None => None,
-            Some(of_samples) => {
-                Some([Tensor::stack(&of_outputs, 0)?, Tensor::stack(&of_vectors, 0)?, of_samples])
+        let gradients = match self.is_tracked {
+            true => {
+                let [of_outputs, of_vectors] =
+                    [Tensor::stack(&of_outputs, 0)?, Tensor::stack(&of_vectors, 0)?];
+                vec![of_outputs, of_vectors, of_samples.sum()]
             }
+            false => Vec::new(),
         };
         let counts = self.comparison.targets.iter().map(Option::is_some).collect();
-        Ok(Found { losses, counts, shape: (steps, batch).into(), gradients })
+        Ok(Found(Losses { losses, counts, shape: (steps, batch).into(), gradients }))
     }
 
     /// The losses of a step, whose scores become their gradients.
@@ -132,14 +135,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Losses and, where there will be a backward pass, the gradients of their sum.
-struct Found {
-    losses: Vec<f64>,
-    /// Whether each counts.
-    counts: Vec<bool>,
-    shape: Shape,
-    gradients: Option<[Tensor; 3]>,
-}
+struct Found(Losses);
 
 impl CustomOp3 for Found {
     fn name(&self) -> &'static str {
@@ -155,11 +151,7 @@ impl CustomOp3 for Found {
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let losses = match outputs {
-            CpuStorage::F64(_) => CpuStorage::F64(self.losses.clone()),
-            _ => CpuStorage::F32(self.losses.iter().map(|&loss| loss as f32).collect()),
-        };
-        Ok((losses, self.shape.clone()))
+        Ok(self.0.forward(outputs))
     }
 
     fn bwd(
@@ -170,17 +162,7 @@ impl CustomOp3 for Found {
         _: &Tensor,
         upstream: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Some(gradients) = &self.gradients else {
-            bail!("sampled losses: nothing was kept for a backward pass")
-        };
-        let weights = upstream.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
-        let mut counted = weights.iter().zip(&self.counts).filter(|it| *it.1).map(|it| *it.0);
-        let weight = counted.next().unwrap_or(0.0);
-        if counted.any(|other| other.to_bits() != weight.to_bits()) {
-            bail!("sampled losses: expected the same weight for all, as that of a mean");
-        }
-        let [of_outputs, of_vectors, of_samples] = gradients;
-        let scaled = |gradient: &Tensor| (gradient * weight).map(Some);
-        Ok((scaled(of_outputs)?, scaled(of_vectors)?, scaled(of_samples)?))
+        let mut gradients = self.0.backward(upstream)?.into_iter();
+        Ok((gradients.next(), gradients.next(), gradients.next()))
     }
 }

@@ -58,11 +58,11 @@ fn targets_that_are_no_items_are_refused() {
 }
 
 #[test]
-fn losses_that_sample_have_no_label_smoothing() {
+fn there_is_no_label_smoothing() {
     let smoothed = LossOptions::default().with_label_smoothing(0.1);
-    for (loss, fits) in [(ItemLoss::CrossEntropy, true), (ItemLoss::SampledSoftmax, false)] {
+    for loss in [ItemLoss::CrossEntropy, ItemLoss::SampledSoftmax] {
         let config = HeadConfig::from(head(loss));
-        assert_eq!(config.as_kind().check_loss_options(&smoothed).is_ok(), fits);
+        assert!(config.as_kind().check_loss_options(&smoothed).is_err());
     }
     // A prediction without targets has no loss.
     let model = model(head(ItemLoss::CrossEntropy));

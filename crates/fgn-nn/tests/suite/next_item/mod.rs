@@ -10,8 +10,8 @@ use candle_core::{DType, Device, Tensor};
 use fgn_core::AnyCell;
 use fgn_nn::fgn_schema::{Catalogue, IGNORED, Padded, Prediction};
 use fgn_nn::{
-    Embedding, Generator, ItemLoss, Loss, LossOptions, Mode, Model, ModelConfig, ModelInput,
-    NextItem, RecurrentConfig,
+    Embedding, Emit, Generator, ItemLoss, Loss, LossOptions, Mode, Model, ModelConfig, ModelInput,
+    NextItem, RecurrentConfig, RecurrentOptions,
 };
 
 use crate::common::scramble;
@@ -87,4 +87,31 @@ fn with_head(model: &Model, head: NextItem) -> Model {
         to.set(from).unwrap();
     }
     other
+}
+
+/// The logits of all items after each step whose target counts, sample by sample, from the parameters.
+fn logits(model: &Model) -> Vec<Vec<f64>> {
+    let ((input, target), resets) = (items(), resets().t().unwrap().contiguous().unwrap());
+    let x = model.features(&input).unwrap();
+    let options =
+        RecurrentOptions { emit: Emit::All, resets: Some(&resets), ..RecurrentOptions::default() };
+    let outputs = model.recurrent().forward(&x, &options).unwrap().output.detach();
+    let parameter = |name: &str| {
+        let found = model.parameters().iter().find(|(known, _)| known == name);
+        found.map(|(_, var)| var.as_detached_tensor())
+    };
+    let mut rows = outputs.transpose(0, 1).unwrap().flatten(0, 1).unwrap();
+    if let Some(projection) = parameter("head.projection.weight") {
+        rows = rows.matmul(&projection.t().unwrap()).unwrap();
+    }
+    let vectors = parameter("head.weight").or_else(|| parameter("input.embedding.weight"));
+    let mut logits = rows.matmul(&vectors.unwrap().t().unwrap()).unwrap();
+    if let Some(bias) = parameter("head.bias") {
+        logits = logits.broadcast_add(&bias).unwrap();
+    }
+    let logits = logits.reshape((3, 4, ITEMS)).unwrap();
+    let logits = Padded::with_lengths(logits, vec![4, 2, 3]).unwrap();
+    let (rows, found) = Prediction::Logits(logits).rows(&target).unwrap();
+    assert_eq!(found.to_vec1::<u32>().unwrap(), TARGETS);
+    rows.to_vec2().unwrap()
 }
