@@ -35,7 +35,7 @@ const DIALOGUES: [usize; 3] = [4_000, 500, 1_000];
 const TONES: [u32; 2] = [6_000, 1_000];
 
 /// How many sessions the training, validation and test part of `shop` have. Each part has the seed of its position.
-const SESSIONS: [usize; 3] = [80_000, 2_000, 4_000];
+const SESSIONS: [usize; 3] = [200_000, 2_000, 4_000];
 
 /// The commands of SCAN, with the actions to write for them.
 pub(crate) fn scan(split: Split, options: &PairOptions, like: Option<&Like>) -> Result<Dataset> {

@@ -101,7 +101,7 @@ fn the_shop_is_open() {
         sessions: SessionOptions { batches: SessionBatches::Padded, ..SessionOptions::default() },
         ..DataConfig::new("shop")
     };
-    assert_eq!(padded.open(&mut |_| ()).unwrap().train.len(), 80_000);
+    assert_eq!(padded.open(&mut |_| ()).unwrap().train.len(), 200_000);
     let filtered = DataConfig {
         sessions: SessionOptions { window: 0, ..SessionOptions::default() },
         ..DataConfig::new("shop")
