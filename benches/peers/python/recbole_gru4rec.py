@@ -19,7 +19,8 @@ It prints one JSON object for each seed and one with the means. `seconds` is the
 
 It needs Python 3.11 and these packages. RecBole's other dependencies are not used here.
 
-    pip install torch numpy scipy 'pandas<3' scikit-learn pyyaml tqdm colorlog==4.7.2 colorama==0.4.4 texttable tensorboard
+    pip install torch numpy scipy 'pandas<3' scikit-learn pyyaml tqdm
+    pip install colorlog==4.7.2 colorama==0.4.4 texttable tensorboard
     pip install --no-deps recbole==1.2.1
 """
 

@@ -154,8 +154,13 @@ fn heads_of_tokens_read_all_outputs() {
         assert!(!config.metrics().is_empty());
         let encoded = Encoded::new(&output, Some(&lengths), &state);
         let prediction = head.forward(&encoded, Some(&target), &mut Mode::Eval).unwrap();
-        assert_eq!(prediction.output().tensor().dims(), [2, 3, 2]);
-        assert_eq!(prediction.output().lengths(), Some(&lengths[..]));
+        if let Prediction::Ranking(ranking) = &prediction {
+            // Of each of the four steps, both items.
+            assert_eq!(ranking.items().tensor().dims(), [4, 2]);
+        } else {
+            assert_eq!(prediction.output().tensor().dims(), [2, 3, 2]);
+            assert_eq!(prediction.output().lengths(), Some(&lengths[..]));
+        }
         let smoothed = LossOptions::default().with_label_smoothing(0.1);
         let has_smoothing = config.check_loss_options(&smoothed).is_ok();
         let options = if has_smoothing { smoothed } else { LossOptions::default() };
@@ -164,7 +169,7 @@ fn heads_of_tokens_read_all_outputs() {
         assert_eq!(head.decode(&prediction).unwrap().len(), 2);
         found.push(config.kind());
     }
-    assert_eq!(found, ["next-token", "decoder", "ctc"]);
+    assert_eq!(found, ["next-token", "decoder", "ctc", "next-item"]);
 }
 
 #[test]

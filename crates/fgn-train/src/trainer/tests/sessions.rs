@@ -78,7 +78,13 @@ fn sparse_gradients_train_as_dense_ones_do() {
 fn every_loss_learns_what_follows() {
     for loss in ["cross-entropy", "sampled-softmax", "bpr-max", "top1-max"] {
         let loss = format!("model.head.loss=\"{loss}\"");
-        let settings = [&loss[..], "training.epochs=15", "optimizer.learning_rate=0.2"];
+        let settings = [
+            &loss[..],
+            "metrics=[\"recall@1\", \"recall@20\"]",
+            "monitor=\"recall@1\"",
+            "training.epochs=30",
+            "optimizer.learning_rate=0.2",
+        ];
         let (config, dataset) = training(&settings);
         let mut trainer = trainer(&config);
         trainer.run(&dataset, &mut Notes::default()).unwrap();
