@@ -23,7 +23,7 @@ impl Metrics {
         Metrics::default()
     }
 
-    /// Metrics by their names, for a data set's targets. [`metric_names`] lists the names.
+    /// Metrics by their names, for a data set's targets. [`metric_names`](crate::metric_names) lists the names.
     ///
     /// ```
     /// use fgn_schema::TargetSchema;
