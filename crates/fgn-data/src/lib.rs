@@ -65,6 +65,7 @@
 mod batches;
 mod classes;
 mod config;
+mod cut;
 mod dataset;
 mod error;
 mod fingerprint;

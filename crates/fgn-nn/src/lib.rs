@@ -126,4 +126,4 @@ pub use serde_json;
 pub use sound::{Detection, Detector, DetectorOptions, Label, SoundStep, SoundStream, Transcriber};
 pub use text_generator::{Pieces, Stop, TextGenerator};
 pub use token_generator::{TokenGenerator, Tokens};
-pub use top::top;
+pub use top::{rank, top};

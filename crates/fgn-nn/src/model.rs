@@ -140,7 +140,9 @@ impl Model {
         mut mode: Mode<'_>,
     ) -> Result<ModelOutput> {
         let input = input.into();
-        self.touched.take();
+        if let Mode::Train(_) = mode {
+            self.touched.take();
+        }
         let x = self.sequences(&input, &mut mode)?;
         match mode {
             Mode::Train(_) => self.predict(&self.recurrent, &x, &input, &mut mode),

@@ -1,4 +1,4 @@
-//! The best of many scores, without sorting all of them.
+//! The best of many scores, and the rank of one of them, without sorting all.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -35,6 +35,17 @@ pub fn top<T: Copy + PartialOrd>(
     }
     let sorted = best.into_sorted_vec();
     sorted.into_iter().map(|Reverse(Entry(index, score))| (index, score)).collect()
+}
+
+/// The rank of the score at `index` among all, 1 for the largest: of equal scores it is the last. NaN is below every
+/// number, and last itself; so is an index out of range.
+///
+/// ```
+/// assert_eq!([0, 1, 2].map(|index| fgn_nn::rank(&[0.2, 0.7, 0.2], index)), [3, 1, 3]);
+/// ```
+pub fn rank<T: Copy + PartialOrd>(scores: &[T], index: usize) -> usize {
+    let own = scores.get(index).filter(|own| own.partial_cmp(own).is_some());
+    own.map_or(scores.len(), |own| scores.iter().filter(|&score| score >= own).count())
 }
 
 fn offer<T: Copy + PartialOrd>(

@@ -6,6 +6,7 @@ mod adaptive;
 mod answer;
 mod kind;
 mod outputs;
+mod tied;
 
 pub use answer::Answer;
 pub use decoder::Attention;

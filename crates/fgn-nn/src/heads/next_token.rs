@@ -10,12 +10,11 @@ use super::adaptive::Adaptive;
 use super::answer::{self, Answer};
 use super::kind::{Encoded, Head, HeadKind};
 use super::outputs;
+use super::tied::{Tied, projected};
 use crate::check::{self, check};
 use crate::dense::Linear;
 use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
-use crate::init::{uniform, xavier_bound};
-use crate::inputs::embedding_weight;
 use crate::logits::{argmax, softmax};
 use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
 use crate::parameters::Parameters;
@@ -138,7 +137,13 @@ impl HeadKind for NextToken {
     ) -> Result<Box<dyn Head>> {
         self.validate()?;
         let output = match self.tied {
-            Some(size) => Output::Tied(Tied::new(self, parameters, name, [inputs, size])?),
+            Some(size) => {
+                let count = self.vocabulary;
+                let tied = Tied::new(parameters, name, inputs, [count, size])?;
+                let bias =
+                    parameters.take(format!("{name}.bias"), &[count], |_| vec![0.0; count])?;
+                Output::Tied(tied, bias)
+            }
             None if self.cutoffs.is_empty() => {
                 Output::Linear(Linear::new(parameters, name, inputs, self.vocabulary)?)
             }
@@ -162,47 +167,9 @@ struct NextTokenHead {
 #[derive(Debug)]
 enum Output {
     Linear(Linear),
-    Tied(Tied),
+    /// With the bias of each token.
+    Tied(Tied, Var),
     Adaptive(Adaptive),
-}
-
-/// Logits by the vectors of the tokens in the input layer.
-#[derive(Debug)]
-struct Tied {
-    projection: Option<Var>,
-    vectors: Var,
-    bias: Var,
-}
-
-impl Tied {
-    fn new(
-        config: &NextToken,
-        parameters: &mut Parameters,
-        name: &str,
-        [inputs, size]: [usize; 2],
-    ) -> Result<Tied> {
-        let shape = [config.vocabulary, size];
-        let vectors = parameters.shared(&embedding_weight("input"), &shape)?;
-        let mut projection = None;
-        if size != inputs {
-            let bound = xavier_bound(inputs, size);
-            let draw = |generator: &mut _| uniform(generator, inputs * size, bound);
-            let name = format!("{name}.projection.weight");
-            projection = Some(parameters.take(name, &[size, inputs], draw)?);
-        }
-        let zeros = |_: &mut _| vec![0.0; config.vocabulary];
-        let bias = parameters.take(format!("{name}.bias"), &[config.vocabulary], zeros)?;
-        Ok(Tied { projection, vectors, bias })
-    }
-
-    /// `rows: [N, H]` to logits `[N, V]`.
-    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        let rows = match &self.projection {
-            Some(projection) => rows.matmul(&projection.t()?)?,
-            None => rows.clone(),
-        };
-        Ok(rows.matmul(&self.vectors.t()?)?.broadcast_add(&self.bias)?)
-    }
 }
 
 impl Head for NextTokenHead {
@@ -222,7 +189,10 @@ impl Head for NextTokenHead {
         let rows = x.transpose(0, 1)?.reshape((batch * steps, size))?;
         let logits = match (&self.output, target) {
             (Output::Linear(linear), _) => linear.forward(&rows)?,
-            (Output::Tied(tied), _) => tied.forward(&rows)?,
+            (Output::Tied(tied, bias), _) => {
+                let rows = projected(tied.projection.as_ref(), &rows)?;
+                rows.matmul(&tied.vectors.t()?)?.broadcast_add(bias)?
+            }
             (Output::Adaptive(adaptive), None) => adaptive.log_probabilities(&rows)?,
             (Output::Adaptive(adaptive), Some(target)) => {
                 let target = target.tensor().flatten_all()?;

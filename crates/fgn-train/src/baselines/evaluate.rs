@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use fgn_data::{Batches, Order, Samples};
+use fgn_nn::rank;
 use fgn_schema::{Prediction, RankedTargets, Ranking};
 use rayon::prelude::*;
 
@@ -10,7 +11,7 @@ use super::histories::{Histories, catalogue_size};
 use super::result::BaselineResult;
 use crate::error::{Error, Result};
 use crate::evaluation::EVALUATION_BATCH;
-use crate::metrics::ranks::{best, rank};
+use crate::metrics::ranks::best;
 use crate::metrics::{Metrics, cutoff};
 
 /// Evaluates `baseline` on all of `samples`, whose targets are next items, with `metrics`: over the same steps as a

@@ -6,7 +6,7 @@
 mod likelihood;
 mod measures;
 mod metric;
-mod rank_counts;
+mod rank_mean;
 pub(crate) mod ranks;
 mod set;
 mod tokens;

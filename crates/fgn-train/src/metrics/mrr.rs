@@ -1,50 +1,25 @@
 //! Mean reciprocal rank at K.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
-use serde_json::Value;
-
-use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::rank_counts::RankCounts;
-use super::ranks::at_k;
-use crate::error::Result;
+use super::rank_mean::{Gain, RankMean};
 
 /// The mean of 1 / rank over the targets, where a rank beyond `K` counts 0: 1 where all targets come first.
-pub(super) struct MeanReciprocalRank {
-    k: usize,
-    ranks: RankCounts,
-}
+pub(super) type MeanReciprocalRank = RankMean<Reciprocal>;
 
-impl MeanReciprocalRank {
-    pub(super) fn new(target: &TargetSchema, k: usize) -> Option<MeanReciprocalRank> {
-        Some(MeanReciprocalRank { k, ranks: RankCounts::new("mrr", k, target)? })
-    }
-}
+pub(super) struct Reciprocal;
 
-impl Metric for MeanReciprocalRank {
-    fn info(&self) -> MetricInfo {
-        let label = at_k("MRR", self.k);
-        MetricInfo::new(self.ranks.name(), &label, Direction::Higher, Unit::Share)
-    }
+impl Gain for Reciprocal {
+    const NAMES: [&'static str; 2] = ["mrr", "MRR"];
 
-    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.ranks.update(prediction, target)
-    }
-
-    fn value(&self) -> f64 {
-        self.ranks.mean(|rank| 1.0 / rank)
-    }
-
-    fn save(&self) -> Value {
-        self.ranks.save()
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.ranks.restore(saved)
+    fn gain(rank: f64) -> f64 {
+        1.0 / rank
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fgn_schema::TargetSchema;
+
+    use super::super::metric::Metric;
     use super::super::ranks::tests::check;
     use super::*;
 

@@ -1,51 +1,26 @@
 //! Normalised discounted cumulative gain at K.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
-use serde_json::Value;
-
-use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::rank_counts::RankCounts;
-use super::ranks::at_k;
-use crate::error::Result;
+use super::rank_mean::{Gain, RankMean};
 
 /// The mean of 1 / log₂(1 + rank) over the targets, where a rank beyond `K` counts 0 (Järvelin & Kekäläinen 2002). Each
 /// step has one target, so the ideal gain by which it is normalised is 1.
-pub(super) struct Ndcg {
-    k: usize,
-    ranks: RankCounts,
-}
+pub(super) type Ndcg = RankMean<Discounted>;
 
-impl Ndcg {
-    pub(super) fn new(target: &TargetSchema, k: usize) -> Option<Ndcg> {
-        Some(Ndcg { k, ranks: RankCounts::new("ndcg", k, target)? })
-    }
-}
+pub(super) struct Discounted;
 
-impl Metric for Ndcg {
-    fn info(&self) -> MetricInfo {
-        let label = at_k("NDCG", self.k);
-        MetricInfo::new(self.ranks.name(), &label, Direction::Higher, Unit::Share)
-    }
+impl Gain for Discounted {
+    const NAMES: [&'static str; 2] = ["ndcg", "NDCG"];
 
-    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.ranks.update(prediction, target)
-    }
-
-    fn value(&self) -> f64 {
-        self.ranks.mean(|rank| 1.0 / (1.0 + rank).log2())
-    }
-
-    fn save(&self) -> Value {
-        self.ranks.save()
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.ranks.restore(saved)
+    fn gain(rank: f64) -> f64 {
+        1.0 / (1.0 + rank).log2()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fgn_schema::TargetSchema;
+
+    use super::super::metric::Metric;
     use super::super::ranks::tests::check;
     use super::*;
 

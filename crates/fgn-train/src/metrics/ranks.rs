@@ -3,7 +3,7 @@
 //! Both are over all items: a rank among a sample of them says little of that among all (Krichene & Rendle 2020).
 
 use candle_core::DType;
-use fgn_nn::top;
+use fgn_nn::{rank, top};
 use fgn_schema::{Catalogue, IGNORED, Padded, Prediction, RankedTargets, Ranking, TargetSchema};
 
 use super::values::wrong_prediction;
@@ -14,15 +14,6 @@ pub(super) fn catalogue(target: &TargetSchema) -> Option<&Catalogue> {
     match target {
         TargetSchema::NextItem { catalogue } => Some(catalogue),
         _ => None,
-    }
-}
-
-/// The rank of the item `target`, 1 for the best: of those with the same score it is the last. A score that is NaN is
-/// below all others.
-pub(crate) fn rank(scores: &[f64], target: usize) -> usize {
-    match scores.get(target) {
-        Some(own) if !own.is_nan() => scores.iter().filter(|&score| score >= own).count(),
-        _ => scores.len(),
     }
 }
 

@@ -1,51 +1,26 @@
 //! Recall at K, of the item that comes next.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
-use serde_json::Value;
-
-use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::rank_counts::RankCounts;
-use super::ranks::at_k;
-use crate::error::Result;
+use super::rank_mean::{Gain, RankMean};
 
 /// The share of targets whose rank among all items is at most `K`, 0 to 1. Each step has one target, so this is the hit
 /// rate too.
-pub(super) struct Recall {
-    k: usize,
-    ranks: RankCounts,
-}
+pub(super) type Recall = RankMean<Hit>;
 
-impl Recall {
-    pub(super) fn new(target: &TargetSchema, k: usize) -> Option<Recall> {
-        Some(Recall { k, ranks: RankCounts::new("recall", k, target)? })
-    }
-}
+pub(super) struct Hit;
 
-impl Metric for Recall {
-    fn info(&self) -> MetricInfo {
-        let label = at_k("Recall", self.k);
-        MetricInfo::new(self.ranks.name(), &label, Direction::Higher, Unit::Share)
-    }
+impl Gain for Hit {
+    const NAMES: [&'static str; 2] = ["recall", "Recall"];
 
-    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.ranks.update(prediction, target)
-    }
-
-    fn value(&self) -> f64 {
-        self.ranks.mean(|_| 1.0)
-    }
-
-    fn save(&self) -> Value {
-        self.ranks.save()
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.ranks.restore(saved)
+    fn gain(_: f64) -> f64 {
+        1.0
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use fgn_schema::TargetSchema;
+
+    use super::super::metric::Metric;
     use super::super::ranks::tests::check;
     use super::*;
 

@@ -8,9 +8,10 @@ use fgn_schema::{Batch, Catalogue, Padded, Schema};
 
 use super::padded::{Sessions, Targets, add_items, schema};
 use super::store::Store;
+use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
-use crate::samples::{Divided, Samples, Windows, check_count, check_indices};
+use crate::samples::{Divided, Samples, Windows, check_indices};
 
 /// Sessions end to end, in windows. A session of `n` events has `n - 1` steps: each reads an event and predicts the next
 /// one. At a session's first step the state of a model is reset.
@@ -20,9 +21,7 @@ pub(super) struct SessionStreams {
     schema: Schema,
     store: Arc<Store>,
     /// Its steps, of all of the store's.
-    steps: Range<u64>,
-    window: usize,
-    evaluation_window: usize,
+    cut: Cut,
 }
 
 impl SessionStreams {
@@ -38,21 +37,9 @@ impl SessionStreams {
         evaluation_window: usize,
     ) -> Result<SessionStreams> {
         let steps = 0..first_step(&store, store.len());
+        let cut = Cut::new(name, steps, window, evaluation_window)?;
         let (name, schema, store) = (name.to_owned(), schema(catalogue), Arc::new(store));
-        SessionStreams { name, schema, store, steps, window, evaluation_window }.checked()
-    }
-
-    fn checked(self) -> Result<SessionStreams> {
-        let steps = self.steps.end.saturating_sub(self.steps.start);
-        let windows = steps.div_ceil(self.window as u64);
-        check_count(&self.name, usize::try_from(windows).unwrap_or(usize::MAX))?;
-        Ok(self)
-    }
-
-    /// The steps of the window at `index`.
-    fn range(&self, index: u32) -> Range<u64> {
-        let start = self.steps.start + u64::from(index) * self.window as u64;
-        start..self.steps.end.min(start + self.window as u64)
+        Ok(SessionStreams { name, schema, store, cut })
     }
 
     /// The session that a step is of.
@@ -109,8 +96,7 @@ impl Samples for SessionStreams {
     }
 
     fn len(&self) -> usize {
-        // Checked when it was made.
-        (self.steps.end - self.steps.start).div_ceil(self.window as u64) as usize
+        self.cut.len()
     }
 
     fn schema(&self) -> &Schema {
@@ -119,7 +105,7 @@ impl Samples for SessionStreams {
 
     /// The session of the first step, and which event it reads.
     fn title(&self, index: u32) -> String {
-        let step = self.range(index).start;
+        let step = self.cut.range(index).start;
         let session = self.session(step);
         let event = step.saturating_sub(first_step(&self.store, session)) + 1;
         match self.store.title(session) {
@@ -140,9 +126,9 @@ impl Samples for SessionStreams {
 
     /// The last sessions, of `count` windows or a little more, as a part of whole sessions.
     fn hold_out(&self, count: usize, _: u64) -> Result<Option<Divided>> {
-        let Range { start, end } = self.steps;
+        let Range { start, end } = self.cut.steps();
         let too_many = || Error::HeldOut { held_out: count, count: self.len() };
-        let held_out = (count as u64).saturating_mul(self.window as u64);
+        let held_out = (count as u64).saturating_mul(self.cut.window() as u64);
         let step = end.checked_sub(held_out).filter(|&step| step > start && step < end);
         let first = self.session(step.ok_or_else(too_many)?);
         // Of sessions that are cut, what is left is for training only.
@@ -153,14 +139,14 @@ impl Samples for SessionStreams {
         if left <= start || sessions.is_empty() {
             return Err(too_many());
         }
-        let train = self.cut(0..left - start, self.window)?;
+        let train = Windows::cut(self, 0..left - start, self.cut.window())?;
         let (name, schema) = (&self.name, self.schema.clone());
         let valid = Sessions::new(
             name,
             schema,
             self.store.clone(),
             sessions,
-            self.evaluation_window,
+            self.cut.evaluation_window(),
             Targets::Steps,
         )?;
         Ok(Some((train, Arc::new(valid))))
@@ -168,7 +154,7 @@ impl Samples for SessionStreams {
 
     fn batch(&self, indices: &[u32], device: &Device) -> Result<Batch> {
         check_indices(indices, self.len())?;
-        let ranges: Vec<Range<u64>> = indices.iter().map(|&index| self.range(index)).collect();
+        let ranges: Vec<Range<u64>> = indices.iter().map(|&index| self.cut.range(index)).collect();
         let lengths: Vec<usize> =
             ranges.iter().map(|range| (range.end - range.start) as usize).collect();
         let steps = lengths.iter().copied().max().unwrap_or(0);
@@ -194,33 +180,26 @@ impl Samples for SessionStreams {
         let mut content = Fingerprinter::new();
         add_items(&self.schema, &mut content);
         self.store.fingerprint(&mut content);
-        for number in [self.steps.start, self.steps.end, self.window as u64] {
-            content.number(number);
-        }
+        self.cut.fingerprint(&mut content);
         Ok(content.finish())
     }
 }
 
 impl Windows for SessionStreams {
     fn steps(&self) -> u64 {
-        self.steps.end - self.steps.start
+        self.cut.count()
     }
 
     fn window(&self) -> usize {
-        self.window
+        self.cut.window()
     }
 
     fn evaluation_window(&self) -> usize {
-        self.evaluation_window
+        self.cut.evaluation_window()
     }
 
     fn cut(&self, range: Range<u64>, window: usize) -> Result<Arc<dyn Samples>> {
-        if window == 0 {
-            let expected = "1 or more steps".to_owned();
-            return Err(Error::Option { option: "a window", found: "0".into(), expected });
-        }
-        let within = |step: u64| self.steps.end.min(self.steps.start.saturating_add(step));
-        let steps = within(range.start)..within(range.end);
-        Ok(Arc::new(SessionStreams { steps, window, ..self.clone() }.checked()?))
+        let cut = self.cut.part(&self.name, range, window)?;
+        Ok(Arc::new(SessionStreams { cut, ..self.clone() }))
     }
 }

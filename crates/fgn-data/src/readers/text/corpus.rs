@@ -7,10 +7,11 @@ use candle_core::{Device, Tensor};
 use fgn_schema::{Batch, InputSchema, Padded, Schema, TargetSchema, Tokenizer};
 
 use super::options::TextOptions;
+use crate::cut::Cut;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Fingerprint, Fingerprinter};
 use crate::reader::ReadProgress;
-use crate::samples::{Samples, Windows, check_count, check_indices};
+use crate::samples::{Samples, Windows, check_indices};
 use crate::spill::{Spill, SpillWriter};
 use crate::text::pieces::Source;
 use crate::text::tokens::{from_bytes, to_bytes, width_of};
@@ -22,9 +23,7 @@ pub(super) struct Corpus {
     schema: Schema,
     tokens: Arc<Tokens>,
     /// Its steps: step `i` reads token `i` and predicts token `i + 1`.
-    steps: Range<u64>,
-    window: usize,
-    evaluation_window: usize,
+    cut: Cut,
 }
 
 /// All tokens of a text, each in as few bytes as the vocabulary allows.
@@ -77,28 +76,12 @@ impl Corpus {
             });
         }
         let tokens = Arc::new(Tokens { bytes: tokens.finish().map_err(spilled)?, width });
-        Corpus {
+        Ok(Corpus {
             name: name.to_owned(),
             schema: schema(tokenizer),
             tokens,
-            steps: 0..count - 1,
-            window,
-            evaluation_window: options.evaluation_window,
-        }
-        .checked()
-    }
-
-    fn checked(self) -> Result<Corpus> {
-        let steps = self.steps.end.saturating_sub(self.steps.start);
-        let windows = steps.div_ceil(self.window as u64);
-        check_count(&self.name, usize::try_from(windows).unwrap_or(usize::MAX))?;
-        Ok(self)
-    }
-
-    /// The steps of the window at `index`.
-    fn range(&self, index: u32) -> Range<u64> {
-        let start = self.steps.start + u64::from(index) * self.window as u64;
-        start..self.steps.end.min(start + self.window as u64)
+            cut: Cut::new(name, 0..count - 1, window, options.evaluation_window)?,
+        })
     }
 }
 
@@ -138,8 +121,7 @@ impl Samples for Corpus {
     }
 
     fn len(&self) -> usize {
-        // Checked when it was made.
-        (self.steps.end - self.steps.start).div_ceil(self.window as u64) as usize
+        self.cut.len()
     }
 
     fn schema(&self) -> &Schema {
@@ -148,7 +130,7 @@ impl Samples for Corpus {
 
     /// The position of the first token.
     fn title(&self, index: u32) -> String {
-        format!("token {}", self.range(index).start)
+        format!("token {}", self.cut.range(index).start)
     }
 
     /// All windows are of one text.
@@ -162,7 +144,7 @@ impl Samples for Corpus {
 
     fn batch(&self, indices: &[u32], device: &Device) -> Result<Batch> {
         check_indices(indices, self.len())?;
-        let ranges: Vec<Range<u64>> = indices.iter().map(|&index| self.range(index)).collect();
+        let ranges: Vec<Range<u64>> = indices.iter().map(|&index| self.cut.range(index)).collect();
         let lengths: Vec<usize> =
             ranges.iter().map(|range| (range.end - range.start) as usize).collect();
         let steps = lengths.iter().copied().max().unwrap_or(0);
@@ -190,33 +172,26 @@ impl Samples for Corpus {
     fn fingerprint(&self) -> Result<Fingerprint> {
         let mut content = Fingerprinter::new();
         content.fingerprint(self.tokens.bytes.fingerprint());
-        for number in [self.steps.start, self.steps.end, self.window as u64] {
-            content.number(number);
-        }
+        self.cut.fingerprint(&mut content);
         Ok(content.finish())
     }
 }
 
 impl Windows for Corpus {
     fn steps(&self) -> u64 {
-        self.steps.end - self.steps.start
+        self.cut.count()
     }
 
     fn window(&self) -> usize {
-        self.window
+        self.cut.window()
     }
 
     fn evaluation_window(&self) -> usize {
-        self.evaluation_window
+        self.cut.evaluation_window()
     }
 
     fn cut(&self, range: Range<u64>, window: usize) -> Result<Arc<dyn Samples>> {
-        if window == 0 {
-            let expected = "1 or more steps".to_owned();
-            return Err(Error::Option { option: "a window", found: "0".into(), expected });
-        }
-        let within = |step: u64| self.steps.end.min(self.steps.start.saturating_add(step));
-        let steps = within(range.start)..within(range.end);
-        Ok(Arc::new(Corpus { steps, window, ..self.clone() }.checked()?))
+        let cut = self.cut.part(&self.name, range, window)?;
+        Ok(Arc::new(Corpus { cut, ..self.clone() }))
     }
 }

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::heads::answer::{self, Answer};
 use crate::heads::kind::{Encoded, Head};
 use crate::heads::outputs;
+use crate::heads::tied::{Tied, projected};
 use crate::init::{uniform, xavier_bound};
-use crate::inputs::embedding_weight;
 use crate::loss::{Loss, LossOptions, cross_entropy as cross_entropy_of};
 use crate::parameters::Parameters;
 use crate::random::Generator;
@@ -53,7 +53,7 @@ impl NextItemHead {
         let sampled = config.sampled_loss();
         let is_there = sampled.is_none() || parameters.device().is_cpu();
         let expected = "\"cross-entropy\": on a GPU all items are scored";
-        check(is_there, "head.loss", format!("{:?}", config.loss), expected)?;
+        check(is_there, "head.loss", json!(config.loss), expected)?;
         let touched = parameters.touched(config.sparse && sampled.is_some());
         let mut projection = None;
         let vectors = match config.tied {
@@ -65,15 +65,9 @@ impl NextItemHead {
                 RowTable::new(name, var, touched.clone())
             }
             Some(size) => {
-                let shared = embedding_weight("input");
-                let var = parameters.shared(&shared, &[items, size])?;
-                if size != inputs {
-                    let bound = xavier_bound(inputs, size);
-                    let draw = |generator: &mut _| uniform(generator, inputs * size, bound);
-                    let name = format!("{name}.projection.weight");
-                    projection = Some(parameters.take(name, &[size, inputs], draw)?);
-                }
-                RowTable::new(shared, var, touched.clone())
+                let tied = Tied::new(parameters, name, inputs, [items, size])?;
+                projection = tied.projection;
+                RowTable::new(Tied::shared(), tied.vectors, touched.clone())
             }
         };
         let mut bias = None;
@@ -96,9 +90,8 @@ impl NextItemHead {
     /// The recurrent layer's outputs as products with the items' vectors take them: `[T, B, E]`.
     fn outputs(&self, encoded: &Encoded<'_>, mode: &mut Mode<'_>) -> Result<Tensor> {
         let x = self.dropout.locked(encoded.output, mode)?;
-        let Some(projection) = &self.projection else { return Ok(x) };
         let (steps, batch, _) = x.dims3()?;
-        let rows = x.flatten(0, 1)?.matmul(&projection.t()?)?;
+        let rows = projected(self.projection.as_ref(), &x.flatten(0, 1)?)?;
         Ok(rows.reshape((steps, batch, ()))?)
     }
 
@@ -208,11 +201,11 @@ impl NextItemHead {
                 all.push(counts.then_some(tokens[step]));
             }
         }
-        match all.iter().flatten().find(|&&item| item as usize > last) {
-            Some(&found) => {
-                let index = all.iter().position(|item| *item == Some(found)).unwrap_or_default();
-                Err(Error::Target { index, found, last })
-            }
+        let out_of_range = |(index, item): (usize, &Option<u32>)| {
+            item.filter(|&item| item as usize > last).map(|found| (index, found))
+        };
+        match all.iter().enumerate().find_map(out_of_range) {
+            Some((index, found)) => Err(Error::Target { index, found, last }),
             None => Ok(all),
         }
     }

@@ -6,7 +6,7 @@ use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 
 use crate::error::Result;
-use crate::top::top;
+use crate::top::{rank, top};
 
 /// How many items of a ranking are kept.
 pub(super) const KEPT: usize = 100;
@@ -93,11 +93,7 @@ fn row<T: WithDType>(scores: &[T], bias: Option<&[T]>, target: Option<u32>) -> R
         best.into_iter().map(|(item, score)| (item, score.to_f64() as f32)).collect();
     let Some(target) = target else { return Row { best, rank: 0, log_likelihood: f64::NAN } };
     let score = scores[target as usize];
-    // Of items with the same score the target is the last; what is NaN is below all others.
-    let rank = match score.partial_cmp(&score) {
-        Some(_) => scores.iter().filter(|&&other| other >= score).count() as u32,
-        None => scores.len() as u32,
-    };
+    let rank = rank(scores, target as usize) as u32;
     let largest = best.first().map_or(f64::NAN, |best| f64::from(best.1));
     let sum: f64 = scores.iter().map(|score| (score.to_f64() - largest).exp()).sum();
     Row { best, rank, log_likelihood: score.to_f64() - largest - sum.ln() }

@@ -1,36 +1,53 @@
 //! What the metrics that are means over ranks share.
 
+use std::marker::PhantomData;
+
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::{Value, json};
 
+use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::ranks::{at_k, catalogue, ranks};
 use super::values::restored;
 use crate::error::{Error, Result};
 
-/// How many targets have each of the first ranks: from these counts, means over all targets are exact, in whatever
-/// order the targets were read.
-pub(super) struct RankCounts {
-    /// The metric's name.
+/// What a target's rank is worth.
+pub(super) trait Gain: Send {
+    /// The metric's name and label, without its `K`.
+    const NAMES: [&'static str; 2];
+
+    /// Of a target of that rank, which is at most `K`: 1 for the best.
+    fn gain(rank: f64) -> f64;
+}
+
+/// The mean of a [`Gain`] over all targets, where a rank beyond `K` counts 0. It is computed from how many targets have
+/// each of the first ranks, so that it is exact in whatever order the targets were read.
+pub(super) struct RankMean<G> {
     name: String,
+    label: String,
     /// How many items there are.
     items: usize,
     targets: u64,
     /// Of the targets of rank 1, 2, …, up to the last rank that counts.
     at: Vec<u64>,
+    of: PhantomData<G>,
 }
 
-impl RankCounts {
-    /// For the metric `name` of the best `k` items; `None` where the targets are no items.
-    pub(super) fn new(name: &str, k: usize, target: &TargetSchema) -> Option<RankCounts> {
+impl<G: Gain> RankMean<G> {
+    /// Of the best `k` items; `None` where the targets are no items.
+    pub(super) fn new(target: &TargetSchema, k: usize) -> Option<RankMean<G>> {
         let items = catalogue(target)?.len();
-        Some(RankCounts { name: at_k(name, k), items, targets: 0, at: vec![0; k.min(items)] })
+        let [name, label] = G::NAMES.map(|name| at_k(name, k));
+        let at = vec![0; k.min(items)];
+        Some(RankMean { name, label, items, targets: 0, at, of: PhantomData })
+    }
+}
+
+impl<G: Gain> Metric for RankMean<G> {
+    fn info(&self) -> MetricInfo {
+        MetricInfo::new(&self.name, &self.label, Direction::Higher, Unit::Share)
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
+    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
         for rank in ranks(&self.name, self.items, prediction, target)? {
             self.targets += 1;
             if let Some(count) = self.at.get_mut(rank - 1) {
@@ -40,18 +57,17 @@ impl RankCounts {
         Ok(())
     }
 
-    /// The mean of `gain(rank)` over all targets, 0 for a rank that does not count; NaN without targets.
-    pub(super) fn mean(&self, gain: impl Fn(f64) -> f64) -> f64 {
+    fn value(&self) -> f64 {
         let gains =
-            self.at.iter().enumerate().map(|(at, &count)| count as f64 * gain((at + 1) as f64));
+            (1..).zip(&self.at).map(|(rank, &count)| count as f64 * G::gain(f64::from(rank)));
         gains.sum::<f64>() / self.targets as f64
     }
 
-    pub(super) fn save(&self) -> Value {
+    fn save(&self) -> Value {
         json!([self.targets, self.at])
     }
 
-    pub(super) fn restore(&mut self, saved: &Value) -> Result<()> {
+    fn restore(&mut self, saved: &Value) -> Result<()> {
         let (targets, at): (u64, Vec<u64>) = restored(saved)?;
         if at.len() != self.at.len() {
             let (found, expected) = (at.len(), self.at.len());
@@ -65,12 +81,13 @@ impl RankCounts {
 #[cfg(test)]
 mod tests {
     use super::super::ranks::tests::{Steps, items, ranking};
+    use super::super::recall::Recall;
     use super::*;
 
     #[test]
     fn ranks_that_cannot_be_are_refused() {
         let steps = Steps::new(&[vec![1]]);
-        let mut metric = RankCounts::new("recall", 1, &items(&[1, 1])).unwrap();
+        let mut metric = Recall::new(&items(&[1, 1]), 1).unwrap();
         let ranking = ranking(&steps, &[vec![9.0, 8.0, 7.0, 10.0]], 1);
         let error = metric.update(&ranking, &steps.targets()).unwrap_err().to_string();
         assert_eq!(error, "recall@1 needs ranks from 1 to 2, the ranking has 3 as one");
