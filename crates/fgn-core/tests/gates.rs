@@ -1,6 +1,8 @@
 //! What a cell says of its gates, against the papers' own form.
 
-use fgn_core::cells::{Fgn, Forgetting, Gru, Janet, Lstm, Mgu, MinLstm, PeepholeLstm, Readout};
+use fgn_core::cells::{
+    Fgn, Forgetting, Gru, Janet, Lru, Lstm, Mgu, MinLstm, PeepholeLstm, Readout,
+};
 use fgn_core::cells::{Rnn, Slstm, Sru, UrLstm};
 use fgn_core::{AnyCell, Cell, CellVisitor, MAX_BLOCKS, MAX_STATES, StepInput};
 use rand::{Rng, SeedableRng};
@@ -66,8 +68,15 @@ fn gates_are_those_of_the_papers() {
         for (forgetting, phi) in
             [(Forgetting::Soft, s(p[4])), (Forgetting::Binary, if p[4] >= 0.0 { 1.0 } else { 0.0 })]
         {
-            let cell = Fgn::<false> { readout: Readout::Gated, forgetting };
+            let cell = Fgn::<_, false> { unit: Lstm, readout: Readout::Gated, forgetting };
             assert_eq!(cell.gates(&two)[4], phi);
+            // Its φ stands between the gru's blocks that read the input and the one that does not.
+            let cell = Fgn::<_, true> { unit: Gru, readout: Readout::Gated, forgetting };
+            let phi = match forgetting {
+                Forgetting::Soft => s(p[3]),
+                Forgetting::Binary => f64::from(u8::from(p[3] >= 0.0)),
+            };
+            assert_eq!(cell.gates(&one), [s(p[0]), s(p[1]), 0.0, phi, 0.0, 0.0]);
         }
     }
 }
@@ -99,6 +108,10 @@ fn what_is_carried_is_the_factor_on_the_memory() {
         // Without peepholes, the SRU's is its gate; with them, its gates see the memory too.
         assert_close(Sru.retained(&StepInput::new(&p[..4], &one.prev[..1], &[])), f, "SRU");
         assert_eq!(Rnn { nonlinearity: Default::default() }.retained(&one), 0.0);
+        assert_close(Lru.retained(&StepInput::new(&[], &[], &v[..2])), s(v[0]).sqrt(), "LRU");
+        let forgetting = Forgetting::Soft;
+        let fgn = Fgn::<_, false> { unit: UrLstm, readout: Readout::Single, forgetting };
+        assert_close(fgn.retained(&two), refined, "FGN over UR-LSTM");
     }
     let gated = |cell: AnyCell| cell.spec().has_gated_memory();
     assert!(gated(AnyCell::FGN) && gated(AnyCell::MIN_GRU));

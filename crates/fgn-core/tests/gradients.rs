@@ -150,8 +150,9 @@ fn an_lstm_step_has_the_values_worked_out_by_hand() {
 
 #[test]
 fn a_closed_forgetting_gate_gives_z_and_an_open_one_the_memory() {
-    use fgn_core::cells::{Fgn, Forgetting, Readout};
-    let cell = Fgn::<true> { readout: Readout::Single, forgetting: Forgetting::Binary };
+    use fgn_core::cells::{Fgn, Forgetting, Lstm, Readout};
+    let (readout, forgetting) = (Readout::Single, Forgetting::Binary);
+    let cell = Fgn::<_, true> { unit: Lstm, readout, forgetting };
     let with_phi = |phi| StepInput::new(&[0.3, 0.1, 0.9, 0.4, phi, 0.25], &[0.1, 0.2], &[]);
     assert_eq!(cell.step(&with_phi(-0.1)).output, 0.25);
     let open = cell.step(&with_phi(0.1));
@@ -262,5 +263,73 @@ fn every_cell_computes_the_equations_of_its_paper() {
         check(AnyCell::RNN, &[h], p[0].tanh(), &[p[0].tanh()]);
         let relu = AnyCell::Rnn { nonlinearity: fgn_core::cells::Nonlinearity::Relu };
         check(relu, &[h], p[0].max(0.0), &[p[0].max(0.0)]);
+
+        let (r, theta) = (s(v[0]).sqrt(), 2.0 * v[1].exp().atan());
+        let (re, im) = (r * theta.cos(), r * theta.sin());
+        let gain = (1.0 - r * r).sqrt();
+        let re1 = re * h - im * c + gain * p[0];
+        let im1 = im * h + re * c + gain * p[1];
+        check(AnyCell::LRU, &[h, c], re1, &[re1, im1]);
+    }
+}
+
+/// `y = φ ⊙ o ⊙ m + (1 − φ) ⊙ z` over every unit, with `o = 1` where there is none.
+#[test]
+fn a_forgetting_gate_stands_over_any_memory_unit() {
+    use fgn_core::cells::{Forgetting, Readout, Unit, Z};
+    let s = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let of_unit = |unit| match unit {
+        Unit::Lstm => (AnyCell::LSTM, Some(3)),
+        Unit::UrLstm => (AnyCell::UR_LSTM, Some(3)),
+        Unit::Janet => (AnyCell::JANET, None),
+        Unit::Gru => (AnyCell::GRU, None),
+        Unit::MinGru => (AnyCell::MIN_GRU, None),
+        Unit::Lru => (AnyCell::LRU, None),
+        other => panic!("{other:?}"),
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for unit in Unit::ALL {
+        let (inner, gate) = of_unit(unit);
+        let spec = inner.spec();
+        let fed = spec.blocks.iter().filter(|block| block.reads_input()).count();
+        for z in [Z::Zero, Z::Linear] {
+            for readout in [Readout::Gated, Readout::Single] {
+                for forgetting in [Forgetting::Soft, Forgetting::Binary] {
+                    let cell = AnyCell::Fgn { unit, z, readout, forgetting };
+                    let names = |spec: &fgn_core::Spec| -> Vec<_> {
+                        spec.blocks.iter().map(|block| block.name).collect()
+                    };
+                    let mut blocks = names(spec);
+                    blocks.insert(fed, "phi");
+                    if z == Z::Linear {
+                        blocks.push(if blocks.contains(&"z") { "z_m" } else { "z" });
+                    }
+                    assert_eq!(names(cell.spec()), blocks, "{cell}");
+
+                    let pre = random(&mut rng, spec.blocks.len());
+                    let prev = random(&mut rng, spec.states.len());
+                    let vectors = random(&mut rng, spec.vectors.len());
+                    let (phi, level) = (rng.random_range(-2.0..2.0), rng.random_range(-1.0..1.0));
+                    let (m, states) = step(inner, &pre, &prev, &vectors);
+                    let o = match (readout, gate) {
+                        (Readout::Gated, Some(gate)) => s(pre[gate]),
+                        _ => 1.0,
+                    };
+                    let mut all = pre.clone();
+                    all.insert(fed, phi);
+                    let level = if z == Z::Linear { level } else { 0.0 };
+                    if z == Z::Linear {
+                        all.push(level);
+                    }
+                    let phi = match forgetting {
+                        Forgetting::Soft => s(phi),
+                        Forgetting::Binary => f64::from(u8::from(phi >= 0.0)),
+                    };
+                    let (found, next) = step(cell, &all, &prev, &vectors);
+                    assert_close(found, phi * o * m + (1.0 - phi) * level, &format!("{cell}"));
+                    assert_eq!(next, states, "{cell}");
+                }
+            }
+        }
     }
 }

@@ -105,7 +105,7 @@ pub use fgn_kernels::keep_freed_memory;
 pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, SampledLoss, Trace};
 pub use fgn_schema;
 pub use heads::*;
-pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
+pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, Ring, WeightInit};
 pub use inputs::*;
 pub use keras::{Keras, KerasOptions};
 pub use logits::{argmax, softmax};

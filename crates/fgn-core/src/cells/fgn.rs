@@ -1,24 +1,104 @@
-use super::lstm::{GATES, Lstm, Memory};
-use crate::cell::{Cell, MAX_BLOCKS, StepInput, StepOutput};
+use super::gru::Gru;
+use super::janet::Janet;
+use super::lru::Lru;
+use super::lstm::Lstm;
+use super::min_gru::MinGru;
+use super::ur_lstm::UrLstm;
+use crate::cell::{Cell, MAX_BLOCKS, MAX_STATES, StepInput, StepOutput};
 use crate::lane::Lane;
 use crate::spec::{Block, Feed, Role, Spec};
 
-/// The forgetting gate network: an LSTM whose output is weighed, step by step and unit by unit, by a
+/// The forgetting gate network: a memory unit whose output is weighed, step by step and unit by unit, by a
 /// forgetting gate that sees the input alone.
 ///
 /// ```text
 /// φ = σ(x W_φ + b_φ)                    near 1 remember, near 0 forget
-/// i, f, o, g, c, m                      an LSTM's, see Lstm, whose h is called m here
+/// m                                     the unit's output, of an LSTM its h
+/// o                                     the unit's output gate, 1 where it has none
 /// y = φ ⊙ o ⊙ m + (1 − φ) ⊙ z           readout gated
 /// y = φ ⊙ m + (1 − φ) ⊙ z               readout single
 /// z = 0   or   m₋ W_z                   LINEAR_Z = false or true
 /// ```
+///
+/// The article's memory unit is an LSTM. Its equations ask for no more than a memory vector and an output gate, so that
+/// any cell whose output is its hidden state can stand in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fgn<const LINEAR_Z: bool> {
+pub struct Fgn<U, const LINEAR_Z: bool> {
+    /// The memory unit.
+    pub unit: U,
     /// Whether the output gate stands twice.
     pub readout: Readout,
     /// Whether the forgetting gate is soft or binary.
     pub forgetting: Forgetting,
+}
+
+/// A cell that a forgetting gate may stand over. Its output is its first state.
+pub trait MemoryUnit: Cell {
+    /// The block of the gate on its output, a sigmoid, if it has one.
+    const OUTPUT_GATE: Option<usize>;
+}
+
+/// The memory units that a configuration may choose.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Unit {
+    /// [`Lstm`], the article's.
+    #[default]
+    Lstm,
+    /// [`UrLstm`].
+    UrLstm,
+    /// [`Janet`].
+    Janet,
+    /// [`Gru`].
+    Gru,
+    /// [`MinGru`], whose gates read the input alone.
+    MinGru,
+    /// [`Lru`], a linear recurrence.
+    Lru,
+}
+
+impl Unit {
+    /// Every unit.
+    pub const ALL: [Self; 6] =
+        [Self::Lstm, Self::UrLstm, Self::Janet, Self::Gru, Self::MinGru, Self::Lru];
+
+    /// Its name in configurations.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lstm => "lstm",
+            Self::UrLstm => "ur-lstm",
+            Self::Janet => "janet",
+            Self::Gru => "gru",
+            Self::MinGru => "min-gru",
+            Self::Lru => "lru",
+        }
+    }
+}
+
+impl MemoryUnit for Lstm {
+    const OUTPUT_GATE: Option<usize> = Some(3);
+}
+
+impl MemoryUnit for UrLstm {
+    const OUTPUT_GATE: Option<usize> = Some(3);
+}
+
+impl MemoryUnit for Janet {
+    const OUTPUT_GATE: Option<usize> = None;
+}
+
+impl MemoryUnit for Gru {
+    const OUTPUT_GATE: Option<usize> = None;
+}
+
+impl MemoryUnit for MinGru {
+    const OUTPUT_GATE: Option<usize> = None;
+}
+
+impl MemoryUnit for Lru {
+    const OUTPUT_GATE: Option<usize> = None;
 }
 
 /// What fills the output where the forgetting gate closes.
@@ -58,18 +138,65 @@ pub enum Forgetting {
     Binary,
 }
 
-const PHI: usize = 4;
-const Z_BLOCK: usize = 5;
-const BLOCKS: [Block; 6] = [
-    GATES[0],
-    GATES[1],
-    GATES[2],
-    GATES[3],
-    Block::new("phi", Feed::Input, Role::Forgetting),
-    Block::new("z", Feed::Hidden, Role::Linear),
-];
+/// The blocks of a unit with φ behind those that read the input, and z at the end.
+const fn blocks(unit: &[Block], phi: usize, linear_z: bool) -> [Block; MAX_BLOCKS] {
+    let mut blocks = [Block::new("phi", Feed::Input, Role::Forgetting); MAX_BLOCKS];
+    let mut block = 0;
+    while block < unit.len() {
+        blocks[if block < phi { block } else { block + 1 }] = unit[block];
+        block += 1;
+    }
+    if linear_z {
+        // Some units have a gate of that name.
+        let name = if has(unit, "z") { "z_m" } else { "z" };
+        blocks[unit.len() + 1] = Block::new(name, Feed::Hidden, Role::Linear);
+    }
+    blocks
+}
 
-impl<const LINEAR_Z: bool> Fgn<LINEAR_Z> {
+/// Whether a unit has a block of that name, of one letter.
+const fn has(unit: &[Block], name: &str) -> bool {
+    let mut block = 0;
+    while block < unit.len() {
+        let found = unit[block].name.as_bytes();
+        if found.len() == 1 && found[0] == name.as_bytes()[0] {
+            return true;
+        }
+        block += 1;
+    }
+    false
+}
+
+/// How many blocks of a unit read the input.
+const fn fed(unit: &[Block]) -> usize {
+    let mut block = 0;
+    while block < unit.len() && unit[block].reads_input() {
+        block += 1;
+    }
+    block
+}
+
+impl<U: MemoryUnit, const LINEAR_Z: bool> Fgn<U, LINEAR_Z> {
+    const UNIT_BLOCKS: usize = U::SPEC.blocks.len();
+    const PHI: usize = fed(U::SPEC.blocks);
+    const Z: usize = Self::UNIT_BLOCKS + 1;
+    const BLOCKS: [Block; MAX_BLOCKS] = blocks(U::SPEC.blocks, Self::PHI, LINEAR_Z);
+    const STATES: [&'static str; MAX_STATES] = {
+        let mut states = ["m"; MAX_STATES];
+        let mut state = 1;
+        while state < U::SPEC.states.len() {
+            states[state] = U::SPEC.states[state];
+            state += 1;
+        }
+        states
+    };
+
+    /// Where a block of the unit stands among all.
+    #[inline(always)]
+    const fn place(block: usize) -> usize {
+        if block < Self::PHI { block } else { block + 1 }
+    }
+
     #[inline(always)]
     fn phi<L: Lane>(&self, pre: L) -> L {
         match self.forgetting {
@@ -77,63 +204,117 @@ impl<const LINEAR_Z: bool> Fgn<LINEAR_Z> {
             Forgetting::Binary => pre.binary(),
         }
     }
+
+    /// What the unit sees of an input.
+    #[inline(always)]
+    fn of_unit<L: Lane>(input: &StepInput<L>) -> StepInput<L> {
+        let mut unit = *input;
+        unit.pre = [L::zero(); MAX_BLOCKS];
+        let mut block = 0;
+        while block < Self::UNIT_BLOCKS {
+            unit.pre[block] = input.pre[Self::place(block)];
+            block += 1;
+        }
+        unit
+    }
+
+    /// The output gate, where it stands once more outside the unit.
+    #[inline(always)]
+    fn output_gate<L: Lane>(&self, unit: &StepInput<L>) -> Option<L> {
+        match (self.readout, U::OUTPUT_GATE) {
+            (Readout::Gated, Some(gate)) => Some(unit.sigmoid(gate)),
+            _ => None,
+        }
+    }
 }
 
-impl<const LINEAR_Z: bool> Cell for Fgn<LINEAR_Z> {
+impl<U: MemoryUnit, const LINEAR_Z: bool> Cell for Fgn<U, LINEAR_Z> {
     const SPEC: Spec = Spec {
-        blocks: if LINEAR_Z { &BLOCKS } else { BLOCKS.split_at(Z_BLOCK).0 },
-        states: &["m", "c"],
-        vectors: &[],
-        memory: Some(1),
+        blocks: {
+            let blocks: &'static [Block; MAX_BLOCKS] = &Self::BLOCKS;
+            blocks.split_at(Self::UNIT_BLOCKS + 1 + LINEAR_Z as usize).0
+        },
+        states: {
+            let states: &'static [&'static str; MAX_STATES] = &Self::STATES;
+            states.split_at(U::SPEC.states.len()).0
+        },
         output_is_state: false,
-        divisor: None,
+        ..U::SPEC
     };
 
     #[inline(always)]
     fn step<L: Lane>(&self, input: &StepInput<L>) -> StepOutput<L> {
-        let unit = Memory::step(input);
-        let phi = self.phi(input.pre[PHI]);
-        let read = match self.readout {
-            Readout::Gated => unit.o * unit.h,
-            Readout::Single => unit.h,
+        let unit = Self::of_unit(input);
+        let mut step = self.unit.step(&unit);
+        let read = match self.output_gate(&unit) {
+            Some(o) => o * step.output,
+            None => step.output,
         };
-        let z = input.pre[Z_BLOCK];
-        let output = if LINEAR_Z { phi.mul_add(read - z, z) } else { phi * read };
-        StepOutput::new(output, &[unit.h, unit.c])
+        let phi = self.phi(input.pre[Self::PHI]);
+        step.output = if LINEAR_Z {
+            let z = input.pre[Self::Z];
+            phi.mul_add(read - z, z)
+        } else {
+            phi * read
+        };
+        step
     }
 
     #[inline(always)]
     fn grad<L: Lane>(&self, input: &StepInput<L>, d: &StepOutput<L>) -> StepInput<L> {
-        let unit = Memory::step(input);
-        let phi = self.phi(input.pre[PHI]);
+        let one = L::one();
+        let unit = Self::of_unit(input);
+        let m = self.unit.step(&unit).output;
+        let gate = self.output_gate(&unit);
+        let phi = self.phi(input.pre[Self::PHI]);
         let d_read = d.output * phi;
-        let (read, d_m, d_o) = match self.readout {
-            Readout::Gated => (unit.o * unit.h, d_read * unit.o, d_read * unit.h),
-            Readout::Single => (unit.h, d_read, L::zero()),
+        let (read, d_m) = match gate {
+            Some(o) => (o * m, d_read * o),
+            None => (m, d_read),
         };
-        let mut grad = unit.grad(input, d_m + d.next[0], d_o, d.next[1]);
-        let z = if LINEAR_Z { input.pre[Z_BLOCK] } else { L::zero() };
+        let mut inside = self.unit.grad(&unit, &StepOutput { output: d_m, next: d.next });
+        if let (Some(o), Some(gate)) = (gate, U::OUTPUT_GATE) {
+            inside.pre[gate] = (d_read * m).mul_add(o * (one - o), inside.pre[gate]);
+        }
+
+        let mut grad = inside;
+        grad.pre = [L::zero(); MAX_BLOCKS];
+        let mut block = 0;
+        while block < Self::UNIT_BLOCKS {
+            grad.pre[Self::place(block)] = inside.pre[block];
+            block += 1;
+        }
+        let z = if LINEAR_Z { input.pre[Self::Z] } else { L::zero() };
         let slope = match self.forgetting {
-            Forgetting::Soft => phi * (L::one() - phi),
+            Forgetting::Soft => phi * (one - phi),
             Forgetting::Binary => {
-                let soft = input.pre[PHI].sigmoid();
-                soft * (L::one() - soft)
+                let soft = input.pre[Self::PHI].sigmoid();
+                soft * (one - soft)
             }
         };
-        grad.pre[PHI] = d.output * (read - z) * slope;
+        grad.pre[Self::PHI] = d.output * (read - z) * slope;
         if LINEAR_Z {
-            grad.pre[Z_BLOCK] = d.output * (L::one() - phi);
+            grad.pre[Self::Z] = d.output * (one - phi);
         }
         grad
     }
 
     fn has_threshold(&self, block: usize) -> bool {
-        block == PHI && self.forgetting == Forgetting::Binary
+        block == Self::PHI && self.forgetting == Forgetting::Binary
     }
 
     fn gates<L: Lane>(&self, input: &StepInput<L>) -> [L; MAX_BLOCKS] {
-        let mut gates = Lstm.gates(input);
-        gates[PHI] = self.phi(input.pre[PHI]);
+        let inside = self.unit.gates(&Self::of_unit(input));
+        let mut gates = [L::zero(); MAX_BLOCKS];
+        for block in 0..Self::UNIT_BLOCKS {
+            gates[Self::place(block)] = inside[block];
+        }
+        gates[Self::PHI] = self.phi(input.pre[Self::PHI]);
         gates
+    }
+
+    #[inline(always)]
+    fn retained<L: Lane>(&self, input: &StepInput<L>) -> L {
+        self.unit.retained(&Self::of_unit(input))
     }
 }

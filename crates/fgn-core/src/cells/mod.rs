@@ -3,7 +3,7 @@
 mod fgn;
 mod rnn;
 
-pub use self::fgn::{Fgn, Forgetting, Readout, Z};
+pub use self::fgn::{Fgn, Forgetting, MemoryUnit, Readout, Unit, Z};
 pub use self::rnn::{Nonlinearity, Rnn};
 use crate::cell::Cell;
 use crate::spec::Spec;
@@ -40,6 +40,9 @@ macro_rules! registry {
             /// [`Fgn`], the forgetting gate network.
             #[cfg_attr(feature = "serde", serde(rename = "fgn"))]
             Fgn {
+                /// The memory unit.
+                #[cfg_attr(feature = "serde", serde(default))]
+                unit: Unit,
                 /// The value of a forgotten output.
                 #[cfg_attr(feature = "serde", serde(default))]
                 z: Z,
@@ -67,19 +70,28 @@ macro_rules! registry {
             /// [`Rnn`] with a hyperbolic tangent.
             pub const RNN: Self = Self::Rnn { nonlinearity: Nonlinearity::Tanh };
             /// The forgetting gate network as its article describes it: zero state, gated readout, soft gate.
-            pub const FGN: Self =
-                Self::Fgn { z: Z::Zero, readout: Readout::Gated, forgetting: Forgetting::Soft };
+            pub const FGN: Self = Self::fgn(Unit::Lstm);
 
-            /// Every cell with every combination of its options: what a test of all of them runs over.
+            /// The forgetting gate network over any memory unit: zero state, gated readout, soft gate.
+            pub const fn fgn(unit: Unit) -> Self {
+                Self::Fgn { unit, z: Z::Zero, readout: Readout::Gated, forgetting: Forgetting::Soft }
+            }
+
+            /// Every cell with every combination of its options: what a test of all of them runs over. The forgetting
+            /// gate network has all of them over the article's memory unit, and two over each of the others.
             pub fn all() -> Vec<Self> {
                 let mut all = vec![$(Self::$constant),*];
                 all.extend([Nonlinearity::Tanh, Nonlinearity::Relu].map(|nonlinearity| Self::Rnn { nonlinearity }));
                 for z in [Z::Zero, Z::Linear] {
                     for readout in [Readout::Gated, Readout::Single] {
                         for forgetting in [Forgetting::Soft, Forgetting::Binary] {
-                            all.push(Self::Fgn { z, readout, forgetting });
+                            all.push(Self::Fgn { unit: Unit::Lstm, z, readout, forgetting });
                         }
                     }
+                }
+                for unit in Unit::ALL.into_iter().filter(|&unit| unit != Unit::Lstm) {
+                    let (readout, forgetting) = (Readout::Gated, Forgetting::Soft);
+                    all.extend([Z::Zero, Z::Linear].map(|z| Self::Fgn { unit, z, readout, forgetting }));
                 }
                 all
             }
@@ -97,17 +109,31 @@ macro_rules! registry {
             pub fn visit<V: CellVisitor>(self, visitor: V) -> V::Output {
                 match self {
                     $(Self::$cell {} => visitor.visit($cell),)*
-                    Self::Fgn { z: Z::Zero, readout, forgetting } => {
-                        visitor.visit(Fgn::<false> { readout, forgetting })
-                    }
-                    Self::Fgn { z: Z::Linear, readout, forgetting } => {
-                        visitor.visit(Fgn::<true> { readout, forgetting })
-                    }
+                    Self::Fgn { unit, z, readout, forgetting } => match unit {
+                        Unit::Lstm => visit_fgn(Lstm, (z, readout, forgetting), visitor),
+                        Unit::UrLstm => visit_fgn(UrLstm, (z, readout, forgetting), visitor),
+                        Unit::Janet => visit_fgn(Janet, (z, readout, forgetting), visitor),
+                        Unit::Gru => visit_fgn(Gru, (z, readout, forgetting), visitor),
+                        Unit::MinGru => visit_fgn(MinGru, (z, readout, forgetting), visitor),
+                        Unit::Lru => visit_fgn(Lru, (z, readout, forgetting), visitor),
+                    },
                     Self::Rnn { nonlinearity } => visitor.visit(Rnn { nonlinearity }),
                 }
             }
         }
     };
+}
+
+/// Calls `visitor` with the forgetting gate network over `unit`.
+fn visit_fgn<U: MemoryUnit, V: CellVisitor>(
+    unit: U,
+    (z, readout, forgetting): (Z, Readout, Forgetting),
+    visitor: V,
+) -> V::Output {
+    match z {
+        Z::Zero => visitor.visit(Fgn::<U, false> { unit, readout, forgetting }),
+        Z::Linear => visitor.visit(Fgn::<U, true> { unit, readout, forgetting }),
+    }
 }
 
 registry! {
@@ -117,6 +143,7 @@ registry! {
     gru::Gru GRU "gru"
     ind_rnn::IndRnn IND_RNN "ind-rnn"
     janet::Janet JANET "janet"
+    lru::Lru LRU "lru"
     mgu::Mgu MGU "mgu"
     min_gru::MinGru MIN_GRU "min-gru"
     min_lstm::MinLstm MIN_LSTM "min-lstm"
@@ -159,10 +186,11 @@ impl std::fmt::Display for AnyCell {
         if let Self::Rnn { nonlinearity: Nonlinearity::Relu } = self {
             return f.write_str("(relu)");
         }
-        let Self::Fgn { z, readout, forgetting } = *self else {
+        let Self::Fgn { unit, z, readout, forgetting } = *self else {
             return Ok(());
         };
         let options = [
+            (unit != Unit::Lstm, unit.name()),
             (z == Z::Linear, "z linear"),
             (readout == Readout::Single, "single readout"),
             (forgetting == Forgetting::Binary, "binary forgetting"),

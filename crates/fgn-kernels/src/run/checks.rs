@@ -1,7 +1,7 @@
 //! The arguments of a sequence, checked: below here sizes fit and options are possible.
 
 use candle_core::{DType, Result, Tensor, bail};
-use fgn_core::{AnyCell, LayerShape, Layout, MAX_STATES, SequenceShape};
+use fgn_core::{AnyCell, Block, LayerShape, Layout, MAX_STATES, SequenceShape};
 
 use crate::run::options::SequenceOptions;
 use crate::run::plan::Plan;
@@ -147,6 +147,9 @@ pub(crate) fn layer_shape(
         if !(1..hidden).contains(&size) {
             bail!("{cell}: expected a projection to 1 to {} units, got {size}", hidden - 1);
         }
+    }
+    if options.norm.pre && !spec.blocks.iter().any(Block::is_normalized) {
+        bail!("{cell}: no normalisation of the pre-activations: all are linear maps");
     }
     if options.norm.memory && spec.memory.is_none() {
         bail!(

@@ -1,5 +1,7 @@
 //! The configuration of how the parameters of a recurrent layer are drawn.
 
+use std::f64::consts::PI;
+
 use fgn_core::Spec;
 use serde::{Deserialize, Serialize};
 
@@ -30,9 +32,38 @@ pub struct InitConfig {
     pub recurrent: RecurrentInit,
     /// The bias of the gates that decide what is remembered.
     pub forget_bias: ForgetBias,
+    /// Where the eigenvalues of a linear recurrent unit lie. Only for cells that have some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring: Option<Ring>,
     /// Exceptions by gate, layer and direction; where several apply, the last one wins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<InitRule>,
+}
+
+/// A part of a ring in the complex plane from which the eigenvalues of a linear recurrent unit are drawn, evenly over its
+/// area (Orvieto et al. 2023): a unit with `|λ| = r` remembers about `1 / (1 − r)` steps, and one of phase θ turns once
+/// in `2π / θ` steps.
+///
+/// ```
+/// let init: fgn_nn::InitConfig = serde_json::from_str(r#"{ "ring": { "r_max": 0.9999 } }"#)?;
+/// assert_eq!(init.ring.unwrap().r_min, 0.9);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ring {
+    /// The inner radius, in `[0, r_max)`; 0.9 if left out.
+    pub r_min: f64,
+    /// The outer radius, in `(r_min, 1)`; 0.999 if left out.
+    pub r_max: f64,
+    /// The largest phase, in `(0, π]`; π/10 if left out.
+    pub max_phase: f64,
+}
+
+impl Default for Ring {
+    fn default() -> Self {
+        Self { r_min: 0.9, r_max: 0.999, max_phase: PI / 10.0 }
+    }
 }
 
 /// An exception to an [`InitConfig`]. `gate`, `layer` and `reverse` say which gates it is for (all of those
@@ -159,6 +190,12 @@ impl InitConfig {
         let constant = "recurrent.init.forget_bias.constant";
         let t_max = "recurrent.init.forget_bias.chrono.t_max";
         self.forget_bias.validate([constant, t_max], hidden)?;
+        if let Some(ring) = &self.ring {
+            let has = spec.vectors.contains(&"nu");
+            let expected = "nothing: the cell has no eigenvalues (lru has)";
+            check(has, "recurrent.init.ring", "given", expected)?;
+            ring.validate()?;
+        }
         for rule in &self.rules {
             if let Some(gate) = &rule.gate {
                 let names: Vec<_> = spec.blocks.iter().map(|block| block.name).collect();
@@ -185,6 +222,17 @@ impl InitConfig {
             }
         }
         Ok(())
+    }
+}
+
+impl Ring {
+    fn validate(&self) -> Result<()> {
+        let Self { r_min, r_max, max_phase } = *self;
+        let inner = format!("at least 0 and below r_max, {r_max}");
+        check((0.0..r_max).contains(&r_min), "recurrent.init.ring.r_min", r_min, inner)?;
+        check(r_max < 1.0, "recurrent.init.ring.r_max", r_max, "below 1")?;
+        let turns = max_phase > 0.0 && max_phase <= PI;
+        check(turns, "recurrent.init.ring.max_phase", max_phase, "over 0, and at most π")
     }
 }
 

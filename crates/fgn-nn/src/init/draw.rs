@@ -3,6 +3,7 @@
 use rand::Rng;
 use rand_distr::StandardNormal;
 
+use super::config::Ring;
 use crate::random::Generator;
 
 /// The bound of a uniform distribution that keeps the variance of signals through a linear map, as
@@ -52,6 +53,23 @@ pub fn uniform_gate(generator: &mut Generator, count: usize) -> Vec<f64> {
     let edge = (1.0 / count as f64).min(0.5);
     let mut draw = || edge + (1.0 - 2.0 * edge) * generator.next_f64();
     (0..count).map(|_| -(1.0 / draw() - 1.0).ln()).collect()
+}
+
+/// For eigenvalues spread evenly over the area of a ring, `ln(r² / (1 − r²))` of each radius `r` (Orvieto et al. 2023).
+pub(super) fn ring_radii(generator: &mut Generator, count: usize, ring: Ring) -> Vec<f64> {
+    let [inner, outer] = [ring.r_min, ring.r_max].map(|r| r * r);
+    let mut square = || inner + (outer - inner) * open(generator);
+    (0..count).map(|_| square()).map(|square| (square / (1.0 - square)).ln()).collect()
+}
+
+/// And `ln tan(θ/2)` of each phase θ, up to the ring's largest.
+pub(super) fn ring_phases(generator: &mut Generator, count: usize, ring: Ring) -> Vec<f64> {
+    (0..count).map(|_| (ring.max_phase * open(generator) / 2.0).tan().ln()).collect()
+}
+
+/// A number from `U(0, 1)`, neither of both.
+fn open(generator: &mut Generator) -> f64 {
+    generator.next_f64().clamp(1e-6, 1.0 - 1e-6)
 }
 
 fn normals(generator: &mut Generator) -> impl Iterator<Item = f64> {

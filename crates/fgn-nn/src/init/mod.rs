@@ -17,7 +17,7 @@ mod config;
 mod draw;
 mod tensors;
 
-pub use config::{ForgetBias, InitConfig, InitRule, RecurrentInit, WeightInit};
+pub use config::{ForgetBias, InitConfig, InitRule, RecurrentInit, Ring, WeightInit};
 pub use draw::{
     chrono, kaiming_bound, orthogonal, truncated_normal, uniform, uniform_gate, xavier_bound,
 };

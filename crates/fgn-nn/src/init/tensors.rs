@@ -3,7 +3,10 @@
 use fgn_core::{LayerShape, Role, Spec, TensorSlot};
 
 use super::config::{ForgetBias, InitConfig, RecurrentInit, WeightInit};
-use super::draw::{chrono, orthogonal, truncated_normal, uniform, uniform_gate, xavier_bound};
+use super::draw::{
+    chrono, orthogonal, ring_phases, ring_radii, truncated_normal, uniform, uniform_gate,
+    xavier_bound,
+};
 use crate::layer_direction::LayerDirection;
 use crate::random::Generator;
 
@@ -36,6 +39,9 @@ pub(crate) fn tensor(
         }
         // The recurrent weights of the independently recurrent network, one a unit (Li et al. 2018).
         "u" => (0..slot.len()).map(|_| generator.next_f64()).collect(),
+        // The eigenvalues of the linear recurrent unit: r² = σ(ν), θ = 2 atan(e^τ).
+        "nu" => ring_radii(generator, slot.len(), init.ring.unwrap_or_default()),
+        "tau" => ring_phases(generator, slot.len(), init.ring.unwrap_or_default()),
         "bias_ih" => bias(init, spec, slot, hidden, at, generator),
         "norm_pre" | "norm_memory" => vec![1.0; slot.len()],
         // bias_hh adds to bias_ih. A per-unit vector is the bias of a gate without other inputs

@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 use fgn_core::{AnyCell, Norm, Role};
 use fgn_nn::{
     ForgetBias, Generator, InitConfig, InitRule, Model, Parameters, Recurrent, RecurrentConfig,
-    RecurrentInit, WeightInit, init,
+    RecurrentInit, Ring, WeightInit, init,
 };
 
 use crate::common::{flat, model_config, recurrent_config};
@@ -85,9 +85,12 @@ fn biases(cell: AnyCell, hidden: usize, forget_bias: ForgetBias) -> Vec<(Role, V
     let recurrent = RecurrentInit::Same; // the quicker one: no weights are looked at
     let init = InitConfig { forget_bias, recurrent, ..InitConfig::default() };
     let spec = cell.spec();
-    let others = spec.vectors.iter().copied().filter(|name| *name != "u");
+    let others = spec.vectors.iter().copied().filter(|name| !["u", "nu", "tau"].contains(name));
     for name in others.chain(spec.is_recurrent().then_some("bias_hh")) {
         assert!(drawn(cell, hidden, init.clone(), name).iter().all(|&x| x == 0.0));
+    }
+    if !spec.blocks.iter().any(|block| block.has_input_bias()) {
+        return Vec::new();
     }
     let bias = drawn(cell, hidden, init, "bias_ih");
     let fed = spec.blocks.iter().filter(|block| block.has_input_bias());
@@ -109,6 +112,55 @@ fn a_unit_of_its_own_keeps_between_none_and_all_of_itself() {
     let kept = drawn(AnyCell::IND_RNN, 500, InitConfig::default(), "u");
     assert!(kept.iter().all(|u| (0.0..1.0).contains(u)));
     close(kept.iter().sum::<f64>() / 500.0, 0.5);
+}
+
+#[test]
+fn eigenvalues_are_spread_over_a_ring() {
+    let hidden = 2000;
+    let ring = Ring { r_min: 0.5, r_max: 0.9, max_phase: 1.0 };
+    let init = InitConfig { ring: Some(ring), ..InitConfig::default() };
+    let squares = drawn(AnyCell::LRU, hidden, init.clone(), "nu");
+    let squares: Vec<f64> = squares.iter().map(|nu| 1.0 / (1.0 + (-nu).exp())).collect();
+    // Evenly over the area: r² is uniform over [0.25, 0.81].
+    assert!(squares.iter().all(|square| (0.25..=0.81).contains(square)));
+    close(squares.iter().sum::<f64>() / hidden as f64, 0.53);
+    close(
+        squares.iter().map(|s| (s - 0.53).powi(2)).sum::<f64>() / hidden as f64,
+        0.56f64.powi(2) / 12.0,
+    );
+    let phases = drawn(AnyCell::LRU, hidden, init, "tau");
+    let phases: Vec<f64> = phases.iter().map(|tau| 2.0 * tau.exp().atan()).collect();
+    assert!(phases.iter().all(|phase| (0.0..=1.0).contains(phase)));
+    close(phases.iter().sum::<f64>() / hidden as f64, 0.5);
+    close(phases.iter().map(|p| (p - 0.5).powi(2)).sum::<f64>() / hidden as f64, 1.0 / 12.0);
+}
+
+#[test]
+fn a_ring_that_makes_no_sense_is_refused() {
+    let error = |cell, ring| {
+        let init = InitConfig { ring: Some(ring), ..InitConfig::default() };
+        let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+        let config = recurrent_config(cell, 4, init);
+        Recurrent::new(&mut parameters, "", 1, &config).unwrap_err().to_string()
+    };
+    let ring = Ring::default();
+    for (wrong, expected) in [
+        (
+            Ring { r_min: 0.999, ..ring },
+            "`recurrent.init.ring.r_min` is 0.999, expected at least 0",
+        ),
+        (Ring { r_min: f64::NAN, ..ring }, "`recurrent.init.ring.r_min` is NaN"),
+        (Ring { r_max: 1.0, ..ring }, "`recurrent.init.ring.r_max` is 1, expected below 1"),
+        (
+            Ring { max_phase: 3.2, ..ring },
+            "`recurrent.init.ring.max_phase` is 3.2, expected over 0",
+        ),
+    ] {
+        let error = error(AnyCell::LRU, wrong);
+        assert!(error.starts_with(expected), "{error}");
+    }
+    let error = error(AnyCell::LSTM, ring);
+    assert!(error.contains("the cell has no eigenvalues (lru has)"), "{error}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub struct Decoder {
     /// The size of each token's vector.
     pub embedding_dim: usize,
     /// The recurrent layers, in one direction.
-    pub recurrent: RecurrentConfig,
+    pub recurrent: Box<RecurrentConfig>,
     /// How the encoder's outputs are scored.
     #[serde(default)]
     pub attention: Attention,
@@ -91,7 +91,7 @@ impl Decoder {
             vocabulary,
             tokenizer: None,
             embedding_dim,
-            recurrent,
+            recurrent: Box::new(recurrent),
             attention: Attention::default(),
             input_feeding: false,
             dropout: 0.0,

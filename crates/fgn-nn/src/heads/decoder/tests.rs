@@ -15,9 +15,9 @@ fn decoder() -> Decoder {
 fn options_that_fit_nothing_are_refused() {
     let plain = decoder();
     let text = Some(Tokenizer::characters("ab", &["<end>"]).unwrap());
-    let zoneout = RecurrentConfig { zoneout: vec![0.1], ..plain.recurrent.clone() };
+    let zoneout = RecurrentConfig { zoneout: vec![0.1], ..(*plain.recurrent).clone() };
     let per_step = SequenceDropout { rate: 0.1, per_step: true };
-    let per_step = RecurrentConfig { input_dropout: per_step, ..plain.recurrent.clone() };
+    let per_step = RecurrentConfig { input_dropout: per_step, ..(*plain.recurrent).clone() };
     for (head, expected) in [
         (Decoder { vocabulary: 1, ..plain.clone() }, "`head.vocabulary` is 1, expected 2 to"),
         (
@@ -35,11 +35,11 @@ fn options_that_fit_nothing_are_refused() {
         ),
         (Decoder { max_length: 0, ..plain.clone() }, "`head.max_length` is 0"),
         (
-            Decoder { input_feeding: true, recurrent: zoneout, ..plain.clone() },
+            Decoder { input_feeding: true, recurrent: Box::new(zoneout), ..plain.clone() },
             "`head.input_feeding` is true, expected false beside zoneout",
         ),
         (
-            Decoder { input_feeding: true, recurrent: per_step, ..plain },
+            Decoder { input_feeding: true, recurrent: Box::new(per_step), ..plain },
             "`head.input_feeding` is true, expected false beside zoneout",
         ),
     ] {

@@ -46,8 +46,9 @@ fn dropout() {
             dropout: drop,
             hidden_dropout: drop,
             weight_drop: 0.3,
-            ..head.recurrent
+            ..*head.recurrent
         };
+        let recurrent = Box::new(recurrent);
         check(Decoder { recurrent, dropout: 0.3, input_feeding, ..decoder(2) });
     }
 }

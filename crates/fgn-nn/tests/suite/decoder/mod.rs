@@ -25,7 +25,7 @@ fn decoder(layers: usize) -> Decoder {
 
 /// A model whose encoder reads in both directions.
 fn config(head: Decoder) -> ModelConfig {
-    let recurrent = RecurrentConfig { bidirectional: true, ..head.recurrent.clone() };
+    let recurrent = RecurrentConfig { bidirectional: true, ..(*head.recurrent).clone() };
     ModelConfig::new(Embedding::new(SOURCE, 3), recurrent, head)
 }
 

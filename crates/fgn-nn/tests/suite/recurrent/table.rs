@@ -1,5 +1,6 @@
 //! The table of cells and features in `docs/cells.md`.
 
+use fgn_core::cells::{Unit, Z};
 use fgn_core::{AnyCell, Norm};
 use fgn_nn::{
     Parameters, Precision, Recurrent, RecurrentConfig, RecurrentOptions, SequenceDropout,
@@ -42,6 +43,19 @@ fn works(cell: AnyCell, column: &str) -> bool {
     }
 }
 
+/// What the cell's row is called.
+fn row_name(cell: AnyCell) -> String {
+    match cell {
+        AnyCell::Fgn { unit, .. } if unit == Unit::Lstm => "`fgn`".into(),
+        AnyCell::Fgn { unit, z, .. } => {
+            let scan = matches!(unit, Unit::MinGru | Unit::Lru);
+            let linear = if scan && z == Z::Linear { ", `z = \"linear\"`" } else { "" };
+            format!("`fgn` over `{}`{linear}", unit.name())
+        }
+        _ => format!("`{}`", cell.name()),
+    }
+}
+
 #[test]
 fn the_table_of_the_docs_is_true() {
     let docs = include_str!("../../../../../docs/cells.md");
@@ -53,7 +67,7 @@ fn the_table_of_the_docs_is_true() {
     let columns: Vec<_> = header[1..].iter().map(|name| name.rsplit(' ').next().unwrap()).collect();
     let rows: Vec<_> = rows.skip(1).take_while(|row| row.len() == header.len()).collect();
     for cell in AnyCell::all() {
-        let name = format!("`{}`", cell.name());
+        let name = row_name(cell);
         let row = rows.iter().find(|row| row[0] == name);
         let row = row.unwrap_or_else(|| panic!("{cell} is not in the table of docs/cells.md"));
         for (column, entry) in columns.iter().zip(&row[1..]) {
