@@ -46,7 +46,7 @@ fn works(cell: AnyCell, column: &str) -> bool {
 /// What the cell's row is called.
 fn row_name(cell: AnyCell) -> String {
     match cell {
-        AnyCell::Fgn { unit, .. } if unit == Unit::Lstm => "`fgn`".into(),
+        AnyCell::Fgn { unit: Unit::Lstm, .. } => "`fgn`".into(),
         AnyCell::Fgn { unit, z, .. } => {
             let scan = matches!(unit, Unit::MinGru | Unit::Lru);
             let linear = if scan && z == Z::Linear { ", `z = \"linear\"`" } else { "" };
