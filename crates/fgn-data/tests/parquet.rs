@@ -166,7 +166,7 @@ fn sessions_and_items_are_exact_and_times_are_sorted() {
     assert_eq!(batch.input().tensor().to_vec2::<u32>().unwrap(), [[1, 2]]);
     assert_eq!(batch.target().tensor().to_vec2::<u32>().unwrap(), [[0, 0]]);
     assert_eq!(batch.resets().unwrap().to_vec2::<u8>().unwrap(), [[1, 1]]);
-    assert_eq!(log.title(0), "session 9007199254740993");
+    assert_eq!(log.title(0), "9007199254740993");
     let refused = |field: &'static str, column| {
         write(
             &path,

@@ -25,7 +25,7 @@ fn logs_are_known_by_their_ending_and_tables_by_their_options() {
     let data = open(&config).unwrap();
     assert_eq!(
         (texts(&*data.train), texts(&*data.test)),
-        (vec!["session 1: x y".into()], vec!["session 2: y x".into()])
+        (vec!["1: x y".into()], vec!["2: y x".into()])
     );
     // A model of items finds the reader by itself.
     let like = Like::of(&*data.train);

@@ -25,14 +25,14 @@ fn long_sessions_become_pieces_that_count_each_target_once() {
             if samples.group(index) == 1 {
                 assert_eq!(
                     (title, input.len(), index),
-                    ("session b".into(), 1, samples.len() as u32 - 1)
+                    ("b".into(), 1, samples.len() as u32 - 1)
                 );
                 continue;
             }
             let first = order(input[0]);
             match first {
-                0 => assert_eq!(title, "session a"),
-                _ => assert_eq!(title, format!("session a, from event {}", first + 1)),
+                0 => assert_eq!(title, "a"),
+                _ => assert_eq!(title, format!("a, from event {}", first + 1)),
             }
             assert!(input.iter().enumerate().all(|(at, &item)| order(item) == first + at));
             for (at, &target) in target.iter().enumerate().filter(|(_, target)| **target != IGNORED)

@@ -85,7 +85,7 @@ fn events(sessions: &[Session]) -> Vec<usize> {
 
 fn named(sessions: &[Session]) -> Vec<(String, Vec<String>)> {
     let items = |items: &[usize]| items.iter().map(|item| format!("i{item}")).collect();
-    sessions.iter().map(|(session, all)| (format!("session u{session}"), items(all))).collect()
+    sessions.iter().map(|(session, all)| (format!("u{session}"), items(all))).collect()
 }
 
 fn found_catalogue(samples: &dyn Samples) -> Vec<(String, u64)> {
@@ -136,7 +136,7 @@ fn random_logs_are_read_as_by_hand() {
                         super::sessions(&*data.train).into_iter().map(|(title, _)| title).collect();
                     all.iter()
                         .cloned()
-                        .partition(|(name, _)| titles.contains(&format!("session u{name}")))
+                        .partition(|(name, _)| titles.contains(&format!("u{name}")))
                 }
             };
             assert_eq!((train.len(), test.len()), (all.len() - held_out, held_out));
@@ -183,7 +183,7 @@ fn leave_one_out(rows: &[Row], path: &std::path::Path, options: &SessionOptions,
             let last = input.pop().unwrap();
             let mut target = vec![IGNORED; input.len()];
             *target.last_mut().unwrap() = last;
-            (format!("session u{name}"), input, target)
+            (format!("u{name}"), input, target)
         });
         assert_eq!(super::rows(&**samples), expected.collect::<Vec<_>>());
     }

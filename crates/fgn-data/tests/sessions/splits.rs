@@ -16,8 +16,8 @@ fn the_sessions_that_begin_last_are_the_test_part() {
     let (data, lines) = logged(|| folder.open(("a.csv", ten()), &options()).unwrap());
     assert_eq!((data.train.len(), data.test.len(), data.valid.is_none()), (8, 2, true));
     // What training has not is left out.
-    assert_eq!(texts(&*data.test), ["session 8: a b", "session 9: a b"]);
-    assert_eq!(texts(&*data.train)[7], "session 7: a only7 b");
+    assert_eq!(texts(&*data.test), ["8: a b", "9: a b"]);
+    assert_eq!(texts(&*data.train)[7], "7: a only7 b");
     assert_eq!(catalogue(&*data.train).len(), 10);
     assert_eq!(catalogue(&*data.train).counts()[..3], [8, 8, 1]);
     assert_eq!(data.train.schema(), data.test.schema());
@@ -69,7 +69,7 @@ fn sessions_are_drawn_by_the_seed() {
     };
     assert_eq!(titles(1), titles(1));
     assert!((2..10).any(|seed| titles(seed) != titles(1)));
-    assert_ne!(titles(1), ["session 7", "session 8", "session 9"]);
+    assert_ne!(titles(1), ["7", "8", "9"]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn the_last_events_are_left_out_one_by_one() {
             [of("a", &[x, z], &[IGNORED, w]), of("c", &[x, y], &[IGNORED, x])]
         );
         if batches == SessionBatches::Padded {
-            assert_eq!(texts(&*data.train), ["session a: x y x", "session b: x z"]);
+            assert_eq!(texts(&*data.train), ["a: x y x", "b: x z"]);
         } else {
             assert_eq!(data.train.windows().unwrap().steps(), 3);
         }
@@ -137,17 +137,17 @@ fn parts_side_by_side_are_of_whole_sessions() {
     let data = open(SessionSplit::Time);
     assert_eq!(
         (texts(&*data.train), texts(&*data.test)),
-        (vec!["session a: x y x y".into()], vec!["session b: x y x y".into()])
+        (vec!["a: x y x y".into()], vec!["b: x y x y".into()])
     );
-    assert_eq!(texts(&**data.valid.as_ref().unwrap()), ["session a: y x"]);
+    assert_eq!(texts(&**data.valid.as_ref().unwrap()), ["a: y x"]);
     // The parts that there are come before those that are made.
     let data = open(SessionSplit::LeaveOneOut);
-    assert_eq!(texts(&**data.valid.as_ref().unwrap()), ["session a: y x"]);
+    assert_eq!(texts(&**data.valid.as_ref().unwrap()), ["a: y x"]);
     assert_eq!(rows(&*data.test).len(), 2);
     folder.write("test.csv", "s,i,t\nc,x,1\nc,x,2\n");
     for split in [SessionSplit::Time, SessionSplit::Sessions, SessionSplit::LeaveOneOut] {
         let data = open(split);
-        assert_eq!((data.train.len(), texts(&*data.test)), (2, vec!["session c: x x".into()]));
+        assert_eq!((data.train.len(), texts(&*data.test)), (2, vec!["c: x x".into()]));
         assert_eq!(data.test.schema(), data.train.schema());
     }
 }

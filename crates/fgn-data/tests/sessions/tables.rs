@@ -8,7 +8,7 @@ const LOG: &str = "t,s,i\n5,b,x\n1,a,x\n3,a,y\n2,a,z\n6,b,x\n";
 fn events_are_grouped_and_sorted_by_time() {
     let folder = Folder::new();
     let log = folder.read(("a.csv", LOG), &options(), None).unwrap();
-    assert_eq!(texts(&*log), ["session a: x z y", "session b: x x"]);
+    assert_eq!(texts(&*log), ["a: x z y", "b: x x"]);
     // x is the most frequent; y is in the file before z.
     assert_eq!(catalogue(&*log).names(), ["x", "y", "z"]);
     assert_eq!(catalogue(&*log).counts(), [3, 1, 1]);
@@ -19,7 +19,7 @@ fn events_are_grouped_and_sorted_by_time() {
     // Without times the order of the file counts.
     let as_given = SessionOptions { time: None, ..options() };
     let log = folder.read(("a.csv", LOG), &as_given, None).unwrap();
-    assert_eq!(texts(&*log), ["session b: x x", "session a: x y z"]);
+    assert_eq!(texts(&*log), ["b: x x", "a: x y z"]);
 }
 
 #[test]
@@ -27,11 +27,11 @@ fn equal_times_keep_the_order_of_the_file() {
     let folder = Folder::new();
     let rows = "s,i,t\nb,1,0\na,1,0\nb,2,0\na,2,-0\nb,3,-1e3\na,3,0.0\n";
     let log = folder.read(("a.csv", rows), &options(), None).unwrap();
-    assert_eq!(texts(&*log), ["session b: 3 1 2", "session a: 1 2 3"]);
+    assert_eq!(texts(&*log), ["b: 3 1 2", "a: 1 2 3"]);
     // Two sessions that begin together: the one whose first event is first in the file.
     let rows = "s,i,t\nc,1,1\nb,1,0\na,1,0\nc,2,0\nb,2,1\na,2,1\n";
     let log = folder.read(("a.csv", rows), &options(), None).unwrap();
-    assert_eq!(texts(&*log), ["session b: 1 2", "session a: 1 2", "session c: 2 1"]);
+    assert_eq!(texts(&*log), ["b: 1 2", "a: 1 2", "c: 2 1"]);
 }
 
 #[test]
@@ -43,8 +43,8 @@ fn names_keep_all_their_digits() {
     assert_eq!(
         texts(&*log),
         [
-            "session 9007199254740992: 7 9007199254740993",
-            "session 9007199254740993: 7 9007199254740992"
+            "9007199254740992: 7 9007199254740993",
+            "9007199254740993: 7 9007199254740992"
         ]
     );
 }
@@ -60,13 +60,13 @@ fn a_text_file_is_read_as_its_format_says() {
     };
     let quoted =
         folder.read(("a.csv", "s,i\na,\"x, y\"\na,z\n"), &columns("s", "i"), None).unwrap();
-    assert_eq!(texts(&*quoted), ["session a: x, y z"]);
+    assert_eq!(texts(&*quoted), ["a: x, y z"]);
     let plain = SessionOptions { quotes: false, header: false, ..columns("1", "2") };
     let plain = folder.read(("a.tsv", "a\t\"x\na\tz\n"), &plain, None).unwrap();
-    assert_eq!(texts(&*plain), ["session a: \"x z"]);
+    assert_eq!(texts(&*plain), ["a: \"x z"]);
     let delimited = SessionOptions { delimiter: Some(';'), ..columns("s", "i") };
     let delimited = folder.read(("a.csv", "s;i\na;x\na;z\n"), &delimited, None).unwrap();
-    assert_eq!(texts(&*delimited), ["session a: x z"]);
+    assert_eq!(texts(&*delimited), ["a: x z"]);
 }
 
 #[test]
@@ -76,13 +76,13 @@ fn atomic_files_have_columns_of_their_own() {
     let rows = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n\
                 1\t10\t4\t2\n1\t11\t3\t1\n";
     let log = folder.read(("a.inter", rows), &none, None).unwrap();
-    assert_eq!(texts(&*log), ["session 1: 11 10"]);
+    assert_eq!(texts(&*log), ["1: 11 10"]);
     let rows = "item_id:token\tsession_id:token\tother:token\n10\t1\t7\n11\t1\t7\n";
     let log = folder.read(("a.INTER", rows), &none, None).unwrap();
-    assert_eq!(texts(&*log), ["session 1: 10 11"]);
+    assert_eq!(texts(&*log), ["1: 10 11"]);
     let other = SessionOptions { session: "other".into(), ..none.clone() };
     let log = folder.read(("a.inter", rows), &other, None).unwrap();
-    assert_eq!(texts(&*log), ["session 7: 10 11"]);
+    assert_eq!(texts(&*log), ["7: 10 11"]);
     let error = folder.refused(("a.inter", "user_id:token\tfilm\n1\t2\n"), &none);
     assert_eq!(error, "data.sessions.item is not given, expected the column of items");
 }
@@ -97,7 +97,7 @@ fn short_sessions_and_rare_items_are_left_out_in_that_order() {
         (texts(&*log), catalogue(&*log).counts().to_vec(), lines)
     };
     let (all, counts, lines) = read(&options());
-    assert_eq!(all, ["session a: x x z z", "session b: x y"]);
+    assert_eq!(all, ["a: x x z z", "b: x y"]);
     assert_eq!(counts, [3, 2, 1]);
     let left_out = |sessions, events, items, repeated| {
         let path = folder.0.path().join("a.csv");
@@ -109,13 +109,13 @@ fn short_sessions_and_rare_items_are_left_out_in_that_order() {
     };
     assert_eq!(lines, [left_out(1, 0, 0, 0)]);
     let (all, counts, lines) = read(&SessionOptions { min_support: 2, ..options() });
-    assert_eq!((&all[..], &counts[..]), (&["session a: x x z z".to_owned()][..], &[2, 2][..]));
+    assert_eq!((&all[..], &counts[..]), (&["a: x x z z".to_owned()][..], &[2, 2][..]));
     assert_eq!(lines, [left_out(2, 1, 1, 0)]);
     let (all, counts, lines) = read(&SessionOptions { deduplicate: true, ..options() });
-    assert_eq!(all, ["session a: x z", "session b: x y"]);
+    assert_eq!(all, ["a: x z", "b: x y"]);
     assert_eq!((&counts[..], lines), (&[2, 1, 1][..], vec![left_out(1, 0, 0, 2)]));
     let (all, ..) = read(&SessionOptions { min_length: 3, ..options() });
-    assert_eq!(all, ["session a: x x z z"]);
+    assert_eq!(all, ["a: x x z z"]);
     let nothing_left_out = "s,i,t\na,x,1\na,x,2\n";
     let (_, lines) = logged(|| folder.read(("b.csv", nothing_left_out), &options(), None));
     assert!(lines.is_empty(), "{lines:?}");
@@ -127,10 +127,10 @@ fn duplicated_rows_are_events() {
     let folder = Folder::new();
     let rows = "s,i,t\na,x,1\na,x,1\na,y,2\na,y,2\n";
     let log = folder.read(("a.csv", rows), &options(), None).unwrap();
-    assert_eq!(texts(&*log), ["session a: x x y y"]);
+    assert_eq!(texts(&*log), ["a: x x y y"]);
     let once = SessionOptions { deduplicate: true, ..options() };
     let log = folder.read(("a.csv", rows), &once, None).unwrap();
-    assert_eq!(texts(&*log), ["session a: x y"]);
+    assert_eq!(texts(&*log), ["a: x y"]);
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Shown {
                     }
                 }
                 figcaption {
-                    "session " (self.title)
+                    (self.title)
                     @if self.more > 0 { "; " (grouped(self.more)) " more events are not shown" }
                 }
             }

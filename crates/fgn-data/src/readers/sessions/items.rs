@@ -91,7 +91,8 @@ impl Unknown {
         if self.events > 0 {
             let names: Vec<String> = self.names.iter().map(|name| format!("{name:?}")).collect();
             let (events, names) = (self.events, names.join(", "));
-            warn!("{name}: left out {events} events of items that {whose} lacks, as {names}");
+            let events = if events == 1 { "1 event".into() } else { format!("{events} events") };
+            warn!("{name}: left out {events} of items that {whose} lacks, as {names}");
         }
     }
 }

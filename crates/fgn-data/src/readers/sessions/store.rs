@@ -38,7 +38,7 @@ impl Names {
         spill.read(number, &mut length)?;
         let mut name = vec![0; u32::from_le_bytes(length) as usize];
         spill.read(number + 4, &mut name)?;
-        Ok(format!("session {}", String::from_utf8_lossy(&name)))
+        Ok(String::from_utf8_lossy(&name).into_owned())
     }
 }
 

@@ -103,7 +103,7 @@ fn a_report_of_sessions_shows_what_is_recommended() {
     assert_eq!(sessions.matches("<tr>").count(), 3 + 4 + 2 + 12);
     for part in [
         "among all 7 items",
-        "session &lt;i&gt;2&lt;/i&gt;; 8 more events are not shown",
+        "&lt;i&gt;2&lt;/i&gt;; 8 more events are not shown",
         "<th scope=\"row\">&lt;b&gt;1&lt;/b&gt; &amp; more</th>",
     ] {
         assert!(sessions.contains(part), "no {part:?} in {sessions}");
