@@ -1,4 +1,4 @@
-//! The tasks of long memory as data sets: their parts, what they follow from, and their options.
+//! The long-memory tasks as data sets: their parts, what they follow from, and their options.
 
 #![allow(clippy::unwrap_used)]
 
@@ -151,8 +151,7 @@ fn samples_for_prediction_have_no_target() {
         let like = Like::of(&*test).unlabelled();
         let found = config.read(name.as_ref(), &like, &mut |_| ()).unwrap();
         assert_eq!(found.schema().target, TargetSchema::None);
-        let [one, other] =
-            [&test, &found].map(|part| part.batch(&[0, 1], &Device::Cpu).unwrap());
+        let [one, other] = [&test, &found].map(|part| part.batch(&[0, 1], &Device::Cpu).unwrap());
         assert_eq!(numbers(one.input().tensor()), numbers(other.input().tensor()));
         assert_eq!(other.target().tensor().to_vec1::<u32>().unwrap(), [0, 0]);
     }
@@ -257,13 +256,14 @@ fn wrong_options_are_refused() {
         (
             "mnist",
             |task| task.length = Some(10),
-            "data.task.length is 10, expected it to be left out: mnist is no task of long memory",
+            "data.task.length is 10, expected it to be left out: mnist is not a long-memory task",
         ),
     ];
     for (name, set, expected) in cases {
         assert_eq!(error(name, set), expected);
     }
-    let unknown = toml::from_str::<DataConfig>("source = \"copy\"\nvalidation = 0\ntask.lenght = 3");
+    let unknown =
+        toml::from_str::<DataConfig>("source = \"copy\"\nvalidation = 0\ntask.lenght = 3");
     assert!(unknown.unwrap_err().to_string().contains("unknown field `lenght`"));
 }
 

@@ -1,4 +1,4 @@
-//! Tiny trainings of the tasks of long memory, by their recipes.
+//! Tiny trainings of the long-memory tasks, by their recipes.
 
 #![allow(clippy::unwrap_used)]
 

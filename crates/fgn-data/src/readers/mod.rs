@@ -56,11 +56,11 @@ macro_rules! readers {
             /// left out.
             #[serde(default = "test_share", skip_serializing_if = "is_test_share")]
             pub test: Share,
-            /// Draws the test part, whatever the training's seed, and all parts of a task of long memory; 1 if left
+            /// Draws the test part, whatever the training's seed, and all parts of a long-memory task; 1 if left
             /// out.
             #[serde(default = "test_seed", skip_serializing_if = "is_test_seed")]
             pub seed: u64,
-            /// What a task of long memory is made with, where the source is one.
+            /// What a long-memory task is made with, where the source is one.
             #[serde(default, skip_serializing_if = "is_default")]
             pub task: TaskOptions,
             $(

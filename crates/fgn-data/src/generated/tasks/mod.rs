@@ -1,4 +1,4 @@
-//! The tasks of long memory by which recurrent networks are judged, one file each.
+//! The long-memory tasks by which recurrent networks are judged, one file each.
 //!
 //! Nothing of them is stored: every sample follows from the seed, its part and its index, and is drawn when a batch
 //! asks for it. So a data set of a million samples takes no memory.

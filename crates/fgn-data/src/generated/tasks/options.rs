@@ -1,4 +1,4 @@
-//! The options of the tasks of long memory.
+//! The options of the long-memory tasks.
 
 use std::ops::RangeInclusive;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// What the tasks of long memory are made with: the `[data.task]` of a recipe.
+/// What the long-memory tasks are made with: the `[data.task]` of a recipe.
 ///
 /// Each task has some of these options, and refuses the others. What is left out follows from the task:
 /// `docs/long-memory.md` lists it.
@@ -108,14 +108,14 @@ impl TaskOptions {
         Ok(())
     }
 
-    /// Checks that none is given, for the data set or path `source` that is no task.
+    /// Checks that none is given, for the data set or path `source` that is not a task.
     ///
     /// # Errors
     /// [`Error::Option`] for the first one.
     pub(crate) fn check_none(&self, source: &str) -> Result<()> {
         for (option, value) in self.values() {
             if let Some(found) = value {
-                let expected = format!("it to be left out: {source} is no task of long memory");
+                let expected = format!("it to be left out: {source} is not a long-memory task");
                 return Err(Error::Option { option, found: found.to_string(), expected });
             }
         }
@@ -178,7 +178,8 @@ mod tests {
         );
         TaskOptions::default().check_none("mnist").unwrap();
         let error = options.check_none("mnist").unwrap_err().to_string();
-        let expected = "data.task.pairs is 3, expected it to be left out: mnist is no task of long memory";
+        let expected =
+            "data.task.pairs is 3, expected it to be left out: mnist is not a long-memory task";
         assert_eq!(error, expected);
     }
 

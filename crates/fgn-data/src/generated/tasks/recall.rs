@@ -36,8 +36,9 @@ impl Task for Recall {
         let length = within(LENGTH, options.length, 64, 4..=MAX_SIZE, what)?;
         let what = format!("pairs, a quarter of the {length} steps ({LENGTH}) at most");
         let pairs = within(PAIRS, options.pairs, 4, 1..=length / 4, &what)?;
-        let what =
-            format!("tokens: half of them are values and the others but one keys, {pairs} ({PAIRS}) or more");
+        let what = format!(
+            "tokens: half of them are values and the others but one keys, {pairs} ({PAIRS}) or more"
+        );
         let fewest = 2 * pairs + 2;
         let vocabulary = within(VOCABULARY, options.vocabulary, 256, fewest..=MAX_SIZE, &what)?;
         Ok(Recall { length, pairs, vocabulary })
@@ -135,7 +136,9 @@ mod tests {
                     input[..2 * pairs].chunks(2).map(|pair| (pair[0], pair[1])).collect();
                 assert_eq!(known.len(), pairs, "keys are distinct");
                 let mut asked = Vec::new();
-                for (step, &class) in target.iter().enumerate().filter(|(_, class)| **class != IGNORED) {
+                for (step, &class) in
+                    target.iter().enumerate().filter(|(_, class)| **class != IGNORED)
+                {
                     assert!(step >= 2 * pairs && step % 2 == 0);
                     assert_eq!(names[class as usize], format!("v{}", known[&input[step]]));
                     asked.push(input[step]);
@@ -177,6 +180,9 @@ mod tests {
             }
         }
         // 2,000 are expected; the standard deviation of a count is 40.
-        assert!(counts.iter().flatten().all(|count: &i32| (count - 2_000).abs() < 200), "{counts:?}");
+        assert!(
+            counts.iter().flatten().all(|count: &i32| (count - 2_000).abs() < 200),
+            "{counts:?}"
+        );
     }
 }

@@ -98,7 +98,8 @@ mod tests {
                 let recall = vocabulary as u32 - 1;
                 assert!(read.iter().all(|&token| token < recall));
                 assert!(asked.iter().all(|&token| token == recall));
-                let given: Vec<u32> = read.iter().copied().filter(|&token| token != NOISE).collect();
+                let given: Vec<u32> =
+                    read.iter().copied().filter(|&token| token != NOISE).collect();
                 assert_eq!(given.len(), symbols);
                 assert!(target[..length].iter().all(|&class| class == IGNORED));
                 let recalled: Vec<u32> = target[length..].iter().map(|class| class + 1).collect();
@@ -115,7 +116,10 @@ mod tests {
         let mut counts = [0; 20];
         for index in 0..8_000 {
             let found = task.sequence(random(SelectiveCopy::PURPOSE, Part::Train, 1, index));
-            counts.iter_mut().zip(&found.input).for_each(|(count, &token)| *count += i32::from(token != 0));
+            counts
+                .iter_mut()
+                .zip(&found.input)
+                .for_each(|(count, &token)| *count += i32::from(token != 0));
         }
         // 2,000 are expected; the standard deviation of a count is 39.
         assert!(counts.iter().all(|count| (count - 2_000).abs() < 160), "{counts:?}");

@@ -43,7 +43,9 @@ pub(crate) fn open(options: &TaskOptions, seed: u64, like: Option<&Like>) -> Res
     let window = within(WINDOW, options.window, 50, 1..=MAX_SIZE, "steps of a window")?;
     let counts = options.samples(STRINGS)?;
     let target = match like.is_none_or(|like| like.labelled) {
-        true => TargetSchema::Class { names: SETS.map(|(name, _)| name.into()).into(), per_step: true },
+        true => {
+            TargetSchema::Class { names: SETS.map(|(name, _)| name.into()).into(), per_step: true }
+        }
         false => TargetSchema::None,
     };
     let schema = Schema::new(InputSchema::tokens(SYMBOLS.len()), target);
