@@ -2,15 +2,10 @@
 //! string after string.
 //!
 //! A string is `B`, `T` or `P`, a string of the Reber grammar, the same `T` or `P` again, and `E`. A string of the Reber
-//! grammar leads from `B` to `E`:
+//! grammar begins with `B` at node 0 and ends with `E` from node 5. The arcs between the nodes are
 //!
 //! ```text
-//!          S (again)          X
-//!      T -> [1] ------ X ---> [3] -- S --.
-//! B [0]                      |  ^        v
-//!      P -> [2] <---- X -----'  P       [5] E
-//!          T (again)            |        ^
-//!           '------ V -------> [4] - V --'
+//! 0: T -> 1, P -> 2    1: S -> 1, X -> 3    2: T -> 2, V -> 4    3: S -> 5, X -> 2    4: P -> 3, V -> 5
 //! ```
 
 /// The symbols. A symbol is its index.
