@@ -90,7 +90,7 @@ mod tests {
         for (length, symbols, vocabulary) in [(1, 1, 4), (16, 16, 16), (40, 3, 5), (512, 16, 16)] {
             let task = SelectiveCopy { length, symbols, vocabulary };
             let mut seen = vec![false; length];
-            for index in 0..300 {
+            for index in 0..500 {
                 let found = task.sequence(random(SelectiveCopy::PURPOSE, Part::Test, 1, index));
                 let Sequence { input, target } = found;
                 assert_eq!([input.len(), target.len()], [length + symbols; 2]);
