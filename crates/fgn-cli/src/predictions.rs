@@ -3,35 +3,32 @@
 use std::io::Write;
 
 use candle_core::DType;
-use fgn_data::{Batches, Order, Samples};
-use fgn_nn::{Mode, Model, argmax, softmax};
+use fgn_data::Samples;
+use fgn_nn::{Model, argmax, softmax};
 use fgn_schema::{Padded, Prediction, TargetSchema};
-use fgn_train::EVALUATION_BATCH;
+use fgn_train::each_prediction;
 
 use crate::error::{Error, Result};
 
-/// Writes a row for each sample, or, where each step has a target, for each step: the sample's title, the step
+/// Writes a row for each sample, or, where each step has a target, for each step that has one: the sample's title, the step
 /// counted from 0, the target, the prediction; of classes also the probability of each, of values a column for
 /// each target and each prediction. Values have all digits of an `f64`, probabilities those of an `f32`.
 pub(crate) fn write(model: &Model, samples: &dyn Samples, out: impl Write) -> Result<()> {
     let schema = model.config().head.target();
     let mut out = csv::Writer::from_writer(out);
     out.write_record(header(&schema)?)?;
-    let size = EVALUATION_BATCH.min(samples.len());
-    let mut indices = 0..samples.len() as u32;
-    for batch in Batches::new(samples, Order::AsGiven, size, model.device())? {
-        let batch = batch?;
-        let prediction = model.forward(batch.input(), Mode::Eval)?.prediction;
-        let mut rows = rows(&schema, &prediction, batch.target())?.into_iter();
-        for (steps, index) in steps(prediction.output()).into_iter().zip(indices.by_ref()) {
-            let title = samples.title(index);
-            for step in 0..steps {
-                let at = schema.is_per_step().then(|| step.to_string());
-                let cells = rows.next().unwrap_or_default();
-                out.write_record([title.clone()].into_iter().chain(at).chain(cells))?;
-            }
+    let mut first = 0;
+    each_prediction(model, samples, |batch, prediction| -> Result<()> {
+        let rows = rows(&schema, prediction, batch.target())?;
+        let positions = prediction.positions(batch.target()).map_err(fgn_train::Error::from)?;
+        for ((sample, step), cells) in positions.into_iter().zip(rows) {
+            let title = samples.title(first + sample as u32);
+            let at = schema.is_per_step().then(|| step.to_string());
+            out.write_record([title].into_iter().chain(at).chain(cells))?;
         }
-    }
+        first += batch.size() as u32;
+        Ok(())
+    })?;
     out.flush().map_err(csv::Error::from)?;
     Ok(())
 }
@@ -50,12 +47,6 @@ fn header(schema: &TargetSchema) -> Result<Vec<String>> {
     };
     let step = schema.is_per_step().then(|| "step".to_owned());
     Ok(["sample".to_owned()].into_iter().chain(step).chain(columns).collect())
-}
-
-/// How many rows each sample of a batch has.
-fn steps(output: &Padded) -> Vec<usize> {
-    let count = if output.tensor().rank() == 3 { output.tensor().dims()[1] } else { 1 };
-    output.lengths().map_or_else(|| vec![count; output.batch_size()], <[usize]>::to_vec)
 }
 
 /// Targets and predictions, row by row.

@@ -21,6 +21,7 @@ impl DataConfig {
         if !self.is_path() {
             return registry::open_with(self);
         }
+        self.task.check_none(&self.source)?;
         let path = Path::new(&self.source);
         check_readable(path)?;
         self.open_path(path, progress)

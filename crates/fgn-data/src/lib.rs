@@ -99,6 +99,7 @@ pub use fgn_schema::{
 };
 pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use generated::shop::Shop;
+pub use generated::tasks::options::TaskOptions;
 pub use images::Images;
 pub use mnist::mnist;
 pub use pixels::input;

@@ -8,6 +8,12 @@ use crate::error::{Error, Result};
 use crate::generated;
 use crate::generated::booking::Vocabulary;
 use crate::generated::scan::Split;
+use crate::generated::tasks::adding::Adding;
+use crate::generated::tasks::copy::CopyMemory;
+use crate::generated::tasks::parity::Parity;
+use crate::generated::tasks::recall::Recall;
+use crate::generated::tasks::selective_copy::SelectiveCopy;
+use crate::generated::tasks::{self, reber};
 use crate::mnist::mnist;
 use crate::names::nearest;
 use crate::reader::Like;
@@ -17,6 +23,9 @@ use crate::shakespeare::shakespeare;
 
 /// Opens a data set: all its parts for a model that was trained on some like them, if there is one.
 type Open = fn(&DataConfig, TestSplit, Option<&Like>) -> Result<Dataset>;
+
+/// What stands for a reader where the options are those of a task.
+const TASK: &str = "task";
 
 /// The name of each data set, the reader whose options it is read with, and how it is opened.
 const DATASETS: &[(&str, &str, Open)] = &[
@@ -40,6 +49,14 @@ const DATASETS: &[(&str, &str, Open)] = &[
     }),
     ("shop", "sessions", |config, _, like| generated::shop(&config.sessions, like)),
     ("dtmf", "audio", |config, _, like| generated::dtmf(&config.audio, like)),
+    ("adding", TASK, |config, split, like| tasks::open::<Adding>(&config.task, split.seed, like)),
+    ("copy", TASK, |config, split, like| tasks::open::<CopyMemory>(&config.task, split.seed, like)),
+    ("selective-copy", TASK, |config, split, like| {
+        tasks::open::<SelectiveCopy>(&config.task, split.seed, like)
+    }),
+    ("reber", TASK, |config, split, like| reber::open(&config.task, split.seed, like)),
+    ("recall", TASK, |config, split, like| tasks::open::<Recall>(&config.task, split.seed, like)),
+    ("parity", TASK, |config, split, like| tasks::open::<Parity>(&config.task, split.seed, like)),
 ];
 
 /// The names that [`open`] knows.
@@ -64,7 +81,10 @@ pub fn open(name: &str) -> Result<Dataset> {
 
 /// Opens the data set that is the source of `config`.
 pub(crate) fn open_with(config: &DataConfig) -> Result<Dataset> {
-    let (_, open) = find(&config.source)?;
+    let (reader, open) = find(&config.source)?;
+    if reader != TASK {
+        config.task.check_none(&config.source)?;
+    }
     open(config, split(config), None)
 }
 

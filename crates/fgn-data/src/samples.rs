@@ -148,6 +148,13 @@ pub trait Windows: Samples {
     /// How many steps a window has in an evaluation.
     fn evaluation_window(&self) -> usize;
 
+    /// Whether an evaluation is of one stream: a model that can carry its state goes on from window to window, and is
+    /// never reset. By default each window is read from a state of zeros, and what a state that goes on gives is
+    /// measured beside it.
+    fn is_continual(&self) -> bool {
+        false
+    }
+
     /// The steps in `range`, in windows of `window` steps.
     ///
     /// # Errors

@@ -122,6 +122,49 @@ impl Prediction {
             _ => counted(output, target),
         }
     }
+
+    /// Where each of the [`rows`](Self::rows) is: its sample in the batch, and its step, which is 0 where each sample has
+    /// one prediction.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use fgn_schema::{IGNORED, Padded, Prediction};
+    ///
+    /// let logits = Tensor::zeros((2, 3, 5), DType::F32, &Device::Cpu)?;
+    /// let target = Tensor::new(&[[IGNORED, 4, 0], [2, IGNORED, IGNORED]], &Device::Cpu)?;
+    /// let prediction = Prediction::Logits(logits.into());
+    /// assert_eq!(prediction.positions(&target.into())?, [(0, 1), (0, 2), (1, 0)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows).
+    pub fn positions(&self, target: &Padded) -> Result<Vec<(usize, usize)>> {
+        let (rows, _) = self.rows(target)?;
+        let output = self.output();
+        let steps = match self.is_per_step() {
+            true => output.tensor().dims().get(1).copied().unwrap_or(0),
+            false => 1,
+        };
+        let length = |sample: usize| match output.lengths() {
+            Some(lengths) if self.is_per_step() => lengths[sample],
+            _ => steps,
+        };
+        let samples = 0..output.batch_size();
+        let mut all: Vec<(usize, usize)> = samples
+            .flat_map(|sample| (0..length(sample)).map(move |step| (sample, step)))
+            .collect();
+        if rows.dims().first() != Some(&all.len()) {
+            let targets = match self.is_per_step() {
+                true => target.steps()?,
+                false => target.tensor().clone(),
+            };
+            let targets = targets.to_vec1::<u32>()?;
+            let mut is_counted = targets.iter().map(|&target| target != IGNORED);
+            all.retain(|_| is_counted.next().unwrap_or(false));
+        }
+        Ok(all)
+    }
 }
 
 /// The rows whose target is not [`IGNORED`].
@@ -195,5 +238,24 @@ mod tests {
         let (logits, target) = prediction.rows(&target).unwrap();
         assert_eq!(logits.to_vec2::<f32>().unwrap(), [[0.0, 1.0], [4.0, 5.0], [8.0, 9.0]]);
         assert_eq!(target.to_vec1::<u32>().unwrap(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn rows_are_found_where_they_are() {
+        let lengths = vec![3, 2];
+        let padded = |tensor: Tensor| Padded::with_lengths(tensor, lengths.clone()).unwrap();
+        let logits = Prediction::Logits(padded(zeros(&[2, 3, 2], DType::F32)));
+        let targets = |of: &[[u32; 3]; 2]| padded(Tensor::new(of, &Device::Cpu).unwrap());
+        let target = targets(&[[1, IGNORED, 0], [IGNORED, 1, 0]]);
+        assert_eq!(logits.positions(&target).unwrap(), [(0, 0), (0, 2), (1, 1)]);
+        let all = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)];
+        assert_eq!(logits.positions(&targets(&[[0; 3]; 2])).unwrap(), all);
+        assert!(logits.positions(&targets(&[[IGNORED; 3]; 2])).unwrap().is_empty());
+        let values = Prediction::Values(padded(zeros(&[2, 3, 4], DType::F32)));
+        assert_eq!(values.positions(&padded(zeros(&[2, 3, 4], DType::F64))).unwrap(), all);
+        let each = Prediction::Logits(zeros(&[3, 2], DType::F32).into());
+        let target = Tensor::new(&[1, IGNORED, 0], &Device::Cpu).unwrap();
+        assert_eq!(each.positions(&target.into()).unwrap(), [(0, 0), (2, 0)]);
+        assert!(each.positions(&zeros(&[2], DType::U32).into()).is_err());
     }
 }

@@ -84,7 +84,8 @@ impl InputSchema {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TargetSchema {
-    /// One of these classes: `[B]`, or `[B, T]` with one for each step, in `U32`: an index into `names`.
+    /// One of these classes: `[B]`, or `[B, T]` with one for each step, in `U32`: an index into `names`. A step without a
+    /// target has [`IGNORED`].
     Class {
         /// What the classes are called.
         names: Vec<String>,

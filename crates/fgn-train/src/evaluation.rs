@@ -85,8 +85,8 @@ pub fn evaluate_with<M: Learner>(
     let frozen = model.frozen()?;
     let model = frozen.as_ref().unwrap_or(model);
     let mut metrics = metrics;
-    let size = EVALUATION_BATCH.min(samples.len());
-    let loss = pass(model, samples, Order::AsGiven, size, &mut metrics)?;
+    let (order, size) = evaluation_order(model, samples);
+    let loss = pass(model, samples, order, size, &mut metrics)?;
     if loss.targets() == 0 {
         return Err(Error::NoTargets { samples: samples.name().to_owned() });
     }
@@ -96,11 +96,24 @@ pub fn evaluate_with<M: Learner>(
         metrics: metrics.infos(),
         breakdowns: metrics.breakdowns(),
     };
-    if let Some(windows) = samples.windows().filter(|_| model.carries_state()) {
+    let is_windows = order != Order::Streams && model.carries_state();
+    if let Some(windows) = samples.windows().filter(|_| is_windows) {
         let names: Vec<String> = found.metrics.iter().map(|info| info.name.clone()).collect();
         found.add_streaming(streaming(model, windows, model.metrics(&names)?)?);
     }
     Ok(found)
+}
+
+/// The order and the batch size in which an evaluation of `model` goes through `samples`: 100 samples at once, each from
+/// a state of zeros; or [streams](Order::Streams), of which there is one, where samples are windows of one
+/// [continual](fgn_data::Windows::is_continual) sequence and the model carries its state. Then each batch goes on from
+/// the states that the one before left.
+pub fn evaluation_order<M: Learner>(model: &M, samples: &dyn Samples) -> (Order, usize) {
+    let is_continual = samples.windows().is_some_and(|windows| windows.is_continual());
+    match is_continual && model.carries_state() {
+        true => (Order::Streams, 1),
+        false => (Order::AsGiven, EVALUATION_BATCH.min(samples.len())),
+    }
 }
 
 /// One pass, with what each batch leaves where the samples are streams.
@@ -154,11 +167,36 @@ pub(crate) fn device_of(model: &impl Learner) -> Device {
 #[cfg(test)]
 mod tests {
     use candle_core::DType;
-    use fgn_data::Subset;
+    use fgn_data::{DataConfig, Subset};
     use fgn_nn::Model;
 
     use super::*;
     use crate::testing;
+
+    #[test]
+    fn a_continual_sequence_is_measured_as_one_stream() {
+        let config = ["data.task.train_samples=300", "data.task.test_samples=300"];
+        let config = config.map(|setting| setting.parse().unwrap());
+        let config = crate::config::Config::load("reber", &config).unwrap();
+        let test = DataConfig::open(&config.data, &mut |_| ()).unwrap().test;
+        let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
+        let windows = test.windows().unwrap();
+        let steps = windows.steps();
+        assert!(test.len() > 2 && windows.is_continual());
+        let found = evaluate(&model, &test).unwrap();
+        assert_eq!(found.targets as u64, steps);
+        assert!(found.metrics.iter().all(|info| !info.name.starts_with(STREAMING)));
+        // As if it were read at once.
+        let whole = windows.cut(0..steps, steps as usize).unwrap();
+        let at_once = evaluate(&model, &whole).unwrap();
+        assert_eq!(found.get("accuracy"), at_once.get("accuracy"));
+        assert!((found.loss() - at_once.loss()).abs() < 1e-5);
+        // From a state of zeros in each window it is another one.
+        let parts = Subset::new(test.clone(), (0..test.len() as u32).collect()).unwrap();
+        let reset = evaluate(&model, &parts).unwrap();
+        assert_eq!(reset.targets, found.targets);
+        assert!((found.loss() - reset.loss()).abs() > 1e-6);
+    }
 
     #[test]
     fn a_set_is_measured_whole() {

@@ -101,7 +101,7 @@ pub use device::DeviceChoice;
 pub use durable::replace_file;
 pub use epoch_metrics::EpochMetrics;
 pub use error::{Error, Result};
-pub use evaluation::{EVALUATION_BATCH, Evaluation, evaluate, evaluate_with};
+pub use evaluation::{EVALUATION_BATCH, Evaluation, evaluate, evaluate_with, evaluation_order};
 pub use fgn_data::DataConfig;
 pub use fgn_nn::{Model, ModelConfig, argmax, softmax};
 pub use final_metrics::FinalMetrics;
@@ -123,7 +123,7 @@ pub use optimizer::groups::{NamedRows, ParameterGroup};
 // `OptimizerConfig`, and the options of each optimizer of the registry.
 pub use optimizer::rules::*;
 pub use overrides::Override;
-pub use predict::{like, predict, predict_file};
+pub use predict::{each_prediction, like, predict, predict_file};
 pub use recipe::RECIPES;
 pub use recorder::{Recorder, Resumed, read_metrics};
 pub use run::{TrainedModel, TrainedRun};

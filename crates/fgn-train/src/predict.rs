@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use fgn_data::{Batches, DataConfig, Like, Order, Samples};
-use fgn_nn::{Answer, Mode, Model};
-use fgn_schema::Schema;
+use fgn_nn::{Answer, Mode, Model, ModelInput, State};
+use fgn_schema::{Batch, Prediction, Schema};
 
 use crate::data::log_progress;
-use crate::error::Result;
-use crate::evaluation::EVALUATION_BATCH;
+use crate::error::{Error, Result};
+use crate::evaluation::evaluation_order;
 
 /// Predicts every sample of `samples`, calling `each` with the sample's title and its answer. For many calls
 /// with few samples, a [`Model::frozen`] is faster.
@@ -22,13 +22,36 @@ pub fn predict(
 ) -> Result<()> {
     model.config().input.accepts(&samples.schema().input)?;
     let mut index = 0;
-    let size = EVALUATION_BATCH.min(samples.len());
-    for batch in Batches::new(samples, Order::AsGiven, size, model.device())? {
-        let output = model.forward(batch?.input(), Mode::Eval)?;
-        for answer in model.decode(&output.prediction)? {
+    each_prediction(model, samples, |_, prediction| {
+        for answer in model.decode(prediction)? {
             each(samples.title(index), answer)?;
             index += 1;
         }
+        Ok(())
+    })
+}
+
+/// Predicts `samples` batch by batch, in their order, and calls `each` with every batch and what is predicted for it.
+/// States go on from batch to batch where they do so in an [evaluation](evaluation_order).
+///
+/// # Errors
+/// Samples that the model cannot read; whatever `each` returns.
+pub fn each_prediction<E: From<Error>>(
+    model: &Model,
+    samples: &dyn Samples,
+    mut each: impl FnMut(&Batch, &Prediction) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let (order, size) = evaluation_order(model, samples);
+    let mut state: Option<State> = None;
+    for batch in Batches::new(samples, order, size, model.device()).map_err(Error::from)? {
+        let batch = batch.map_err(Error::from)?;
+        let mut input = ModelInput::new(batch.input());
+        if let Some(state) = &state {
+            input = input.with_state(state);
+        }
+        let output = model.forward(input, Mode::Eval).map_err(Error::from)?;
+        each(&batch, &output.prediction)?;
+        state = (order == Order::Streams).then(|| output.state.detach());
     }
     Ok(())
 }

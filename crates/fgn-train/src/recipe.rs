@@ -40,6 +40,12 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("sessions", include_str!("../recipes/sessions.toml")),
     ("msnbc", include_str!("../recipes/msnbc.toml")),
     ("movielens", include_str!("../recipes/movielens.toml")),
+    ("adding", include_str!("../recipes/adding.toml")),
+    ("copy", include_str!("../recipes/copy.toml")),
+    ("selective-copy", include_str!("../recipes/selective-copy.toml")),
+    ("reber", include_str!("../recipes/reber.toml")),
+    ("recall", include_str!("../recipes/recall.toml")),
+    ("parity", include_str!("../recipes/parity.toml")),
 ];
 
 impl Config {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use fgn_data::{
     AudioOptions, DataConfig, DialogueOptions, DocumentOptions, IdxOptions, ImageOptions,
-    PairOptions, SeriesOptions, StringOptions, Task, TestFiles, TextOptions, TokenizerOptions,
-    TsOptions,
+    PairOptions, SeriesOptions, StringOptions, Task, TaskOptions, TestFiles, TextOptions,
+    TokenizerOptions, TsOptions,
 };
 use fgn_nn::fgn_audio::features::FeaturesConfig;
 use fgn_nn::{
@@ -87,6 +87,7 @@ fn every_key_is_on_the_page() {
         ("`[data.audio.strings]`", keys::<StringOptions>("")),
         ("`[data.images]`", keys::<ImageOptions>("")),
         ("`[data.idx]`", keys::<IdxOptions>("")),
+        ("`[data.task]`", keys::<TaskOptions>("")),
         ("`[training]`", keys::<TrainingConfig>("")),
         ("`[clip]`", keys::<Clip>("")),
         ("`[[groups]]`", keys::<ParameterGroup>("")),

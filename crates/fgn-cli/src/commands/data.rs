@@ -29,6 +29,7 @@ Examples:
   fgn data dtmf --save 3      three sounds, as WAV files
   fgn data shakespeare        the vocabulary and the beginning of a text
   fgn data shop               the items, the most frequent ones, and a session
+  fgn data adding --set data.task.length=5000    a long-memory task
   fgn data emnist/ --set data.idx.transpose=true
   fgn data photos --set data.images.size=[28,28]
   fgn data steps.csv --set data.series.id=who --set data.series.target=kind

@@ -222,6 +222,31 @@ mod tests {
         assert_eq!(String::from_utf8(table).unwrap(), expected);
     }
 
+    #[test]
+    fn steps_without_a_target_have_no_row() {
+        let mut config = DataConfig::new("copy");
+        (config.task.length, config.task.symbols) = (Some(2), Some(2));
+        config.task.test_samples = Some(2);
+        let test = config.open(&mut |_| ()).unwrap().test;
+        let names = test.schema().target.names().to_vec();
+        let head =
+            Classification { names: names.clone(), per_step: true, ..Classification::new(8) };
+        let model = zero(fgn_nn::Embedding::new(10, 2), head);
+        let mut table = Vec::new();
+        predictions::write(&model, &*test, &mut table).unwrap();
+        let table = String::from_utf8(table).unwrap();
+        let rows: Vec<Vec<&str>> =
+            table.lines().skip(1).map(|line| line.split(',').take(4).collect()).collect();
+        let input =
+            test.batch(&[0, 1], &Device::Cpu).unwrap().input().tensor().to_vec2::<u32>().unwrap();
+        let symbol = |sample: usize, at: usize| names[input[sample][at] as usize - 1].clone();
+        let expected = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(sample, at)| {
+            [sample.to_string(), (at + 4).to_string(), symbol(sample, at), "s1".into()]
+        });
+        assert_eq!(rows, expected);
+        assert_eq!(evaluated(&model, &*test, &[]).targets, 4);
+    }
+
     /// Two sequences, of two steps and of one, with a target for each step.
     #[derive(Debug)]
     struct Steps {

@@ -5,6 +5,7 @@ mod dtmf;
 mod number_names;
 pub(crate) mod scan;
 pub(crate) mod shop;
+pub(crate) mod tasks;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::{Error, Result};
+use crate::generated::tasks::options::TaskOptions;
 use crate::reader::{Like, ReadProgress, Reader, describe, has_ending};
 use crate::samples::Samples;
 use crate::share::Share;
@@ -55,9 +56,13 @@ macro_rules! readers {
             /// left out.
             #[serde(default = "test_share", skip_serializing_if = "is_test_share")]
             pub test: Share,
-            /// Draws the test part, whatever the training's seed; 1 if left out.
+            /// Draws the test part, whatever the training's seed, and all parts of a long-memory task; 1 if left
+            /// out.
             #[serde(default = "test_seed", skip_serializing_if = "is_test_seed")]
             pub seed: u64,
+            /// What a long-memory task is made with, where the source is one.
+            #[serde(default, skip_serializing_if = "is_default")]
+            pub task: TaskOptions,
             $(
                 #[doc = concat!("How [`", stringify!($reader), "`](crate::", stringify!($reader), ") reads.")]
                 #[serde(default, skip_serializing_if = "is_default")]
@@ -73,6 +78,7 @@ macro_rules! readers {
                     validation: Share::Count(0),
                     test: test_share(),
                     seed: test_seed(),
+                    task: TaskOptions::default(),
                     $($name: Default::default(),)*
                 }
             }

@@ -151,8 +151,12 @@ impl Head for ClassificationHead {
     ) -> Result<Loss> {
         logits(prediction)?;
         let (logits, classes) = prediction.rows(target)?;
+        let count = classes.dim(0)?;
+        if count == 0 {
+            return Ok(Loss::new(logits.sum_all()?, 0));
+        }
         let mean = smoothed_cross_entropy(&logits, &classes, options.label_smoothing)?;
-        Ok(Loss::new(mean, classes.dim(0)?))
+        Ok(Loss::new(mean, count))
     }
 
     fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
@@ -214,6 +218,9 @@ fn are_other_numbers(names: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::{DType, Device, Tensor};
+    use fgn_schema::IGNORED;
+
     use super::*;
 
     #[test]
@@ -253,6 +260,31 @@ mod tests {
         let error = named.accepts(&targets).unwrap_err().to_string();
         assert!(error.contains("called w0, w1, ") && error.contains("and 50247 more"), "{error}");
         assert!(error.len() < 300, "{error}");
+    }
+
+    #[test]
+    fn steps_without_a_target_do_not_count() {
+        let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+        let head = ClassificationHead {
+            linear: Linear::new(&mut parameters, "head", 2, 3).unwrap(),
+            names: outputs::names(&[], 3),
+            per_step: true,
+        };
+        let rows = [[[1.0f32, 0.0, -1.0], [5.0, 9.0, 2.0]], [[0.5, 0.5, 3.0], [0.0, 1.0, 2.0]]];
+        let prediction = Prediction::Logits(Tensor::new(&rows, &Device::Cpu).unwrap().into());
+        let loss = |target: [[u32; 2]; 2]| {
+            let target = Tensor::new(&target, &Device::Cpu).unwrap().into();
+            let loss = head.loss(&prediction, &target, &LossOptions::default()).unwrap();
+            (loss.targets, loss.mean.to_scalar::<f32>().unwrap())
+        };
+        let of = |row: [f32; 3], class: usize| -softmax(&row)[class].ln();
+        let (targets, mean) = loss([[0, IGNORED], [IGNORED, 1]]);
+        assert_eq!(targets, 2);
+        let expected = (of(rows[0][0], 0) + of(rows[1][1], 1)) / 2.0;
+        assert!((mean - expected).abs() < 1e-6, "{mean}, {expected} expected");
+        assert_eq!(loss([[IGNORED; 2]; 2]).0, 0);
+        let wrong = Tensor::new(&[[0u32, 3], [0, 0]], &Device::Cpu).unwrap().into();
+        assert!(head.loss(&prediction, &wrong, &LossOptions::default()).is_err());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use fgn_data::{Batches, Order, Samples, statistics};
 use fgn_nn::{argmax, softmax};
 use fgn_schema::{Padded, Prediction, TargetSchema};
-use fgn_train::{EVALUATION_BATCH, Learner, Measures, MetricInfo, Metrics, Pass};
+use fgn_train::{Learner, Measures, MetricInfo, Metrics, Pass, evaluation_order};
 
 use super::text::short_among;
 use super::transcribed::{Transcribed, WorstTranscribed};
@@ -108,14 +108,21 @@ pub(super) fn measure<M: Learner>(
     let model = frozen.as_ref().unwrap_or(model);
     let device = model.parameters().first().map_or(Device::Cpu, |(_, var)| var.device().clone());
     let mut pass = Sums::new(samples, metrics)?;
-    let size = EVALUATION_BATCH.min(samples.len());
-    let mut batches = Batches::new(samples, Order::AsGiven, size, &device)?;
+    let (order, size) = evaluation_order(model, samples);
+    let mut batches = Batches::new(samples, order, size, &device)?;
+    let mut carried = Vec::new();
     loop {
         let indices = batches.indices().to_vec();
         let Some(batch) = batches.next().transpose()? else { break };
-        let mut carried = Vec::new();
+        if order != Order::Streams {
+            carried.clear();
+        }
         let how = Pass::evaluation(&mut carried);
         let scored = model.forward(&batch, how)?;
+        // Its mean loss is one of nothing.
+        if scored.targets == 0 {
+            continue;
+        }
         let loss = scored.loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
         pass.loss += loss * scored.targets as f64;
         pass.targets += scored.targets;
@@ -171,7 +178,7 @@ impl Sums {
             return Ok(());
         }
         let (output, targets) = prediction.rows(target)?;
-        let rows = rows(indices, prediction)?;
+        let rows = rows(indices, prediction, target)?;
         match prediction {
             Prediction::Logits(_) => self.add_classes(&rows, &output, &targets),
             Prediction::Values(_) => self.add_values(&rows, &output, &targets),
@@ -240,17 +247,10 @@ impl Sums {
 type Row = (u32, Option<usize>);
 
 /// The sample, and the step where each step has a prediction, of each row of a batch.
-fn rows(indices: &[u32], prediction: &Prediction) -> Result<Vec<Row>> {
-    if !prediction.is_per_step() {
-        return Ok(indices.iter().map(|&index| (index, None)).collect());
-    }
-    let output = prediction.output();
-    let steps = output.tensor().dim(1)?;
-    let of = |(at, &index): (usize, &u32)| {
-        let length = output.lengths().map_or(steps, |lengths| lengths[at]);
-        (0..length).map(move |step| (index, Some(step)))
-    };
-    Ok(indices.iter().enumerate().flat_map(of).collect())
+fn rows(indices: &[u32], prediction: &Prediction, target: &Padded) -> Result<Vec<Row>> {
+    let per_step = prediction.is_per_step();
+    let row = |(at, step): (usize, usize)| (indices[at], per_step.then_some(step));
+    Ok(prediction.positions(target)?.into_iter().map(row).collect())
 }
 
 /// The root of the mean squared error, each value's in standard deviations of its targets.

@@ -13,7 +13,7 @@ use tracing::info;
 use crate::config::{Config, NonFinite, Settings, TrainingConfig};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
-use crate::evaluation::{EVALUATION_BATCH, Evaluation, device_of};
+use crate::evaluation::{Evaluation, device_of, evaluation_order};
 use crate::learner::{Learner, Pass, Scored};
 use crate::loss_sum::LossSum;
 use crate::metrics::{Direction, Measures, Metrics};
@@ -200,10 +200,12 @@ impl<M: Learner> Trainer<M> {
             Mode::Train(_) => training.label_smoothing,
             Mode::Eval => 0.0,
         };
+        // What an evaluation carries is its own affair.
+        let carries = training.carry_state || matches!(mode, Mode::Eval);
         let reset_state = training.reset_state;
         let pass = Pass { mode, carried: &mut self.carried, reset_state, label_smoothing };
         let scored = self.model.forward(batch, pass)?;
-        if !training.carry_state {
+        if !carries {
             self.carried.clear();
         }
         Ok(scored)
@@ -291,7 +293,7 @@ impl<M: Learner> Trainer<M> {
     fn measure(&mut self, samples: &dyn Samples, is_streams: bool) -> Result<Measures> {
         let (order, size) = match is_streams {
             true => (Order::Streams, self.settings.training.batch_size),
-            false => (Order::AsGiven, EVALUATION_BATCH),
+            false => evaluation_order(&self.model, samples),
         };
         let (mut losses, mut metrics) = (LossSum::default(), self.new_metrics()?);
         self.carried.clear();
@@ -299,7 +301,7 @@ impl<M: Learner> Trainer<M> {
         for batch in Batches::new(samples, order, size, &self.device)? {
             let batch = batch?;
             let scored = self.forward(&batch, Mode::Eval)?;
-            if !is_streams {
+            if order != Order::Streams {
                 self.carried.clear();
             }
             losses.add(&scored)?;

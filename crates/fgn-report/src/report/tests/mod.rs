@@ -346,6 +346,23 @@ fn per_step_predictions_count_by_step() {
     assert!(html.contains(", step "));
 }
 
+#[test]
+fn steps_without_a_target_are_in_no_table() {
+    let mut data = DataConfig::new("copy");
+    (data.task.length, data.task.symbols) = (Some(3), Some(2));
+    (data.task.train_samples, data.task.test_samples) = (Some(12), Some(5));
+    let dataset = data.open(&mut |_| ()).unwrap();
+    let names = dataset.train.schema().target.names().to_vec();
+    let config = config(Embedding::new(10, 2), |model| {
+        model.head = Classification { names, per_step: true, ..Classification::new(8) }.into();
+    });
+    let html = report(&config, dataset);
+    assert!(html.contains("of 10 test steps"), "two of seven steps of five samples");
+    // Mistakes are where targets are: at the last two steps.
+    let steps: Vec<&str> = html.split(", step ").skip(1).map(|rest| &rest[..1]).collect();
+    assert!(!steps.is_empty() && steps.iter().all(|step| ["6", "7"].contains(step)), "{steps:?}");
+}
+
 /// Each of a thousand classes has a very long name, and a sequence of its own.
 #[test]
 fn many_classes_are_listed_by_their_confusions() {
