@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use fgn_data::{Batches, DataConfig, Like, Order, Samples};
-use fgn_nn::{Answer, Mode, Model};
-use fgn_schema::Schema;
+use fgn_nn::{Answer, Mode, Model, ModelInput};
+use fgn_schema::{Schema, TargetSchema};
 
 use crate::data::log_progress;
 use crate::error::Result;
 use crate::evaluation::EVALUATION_BATCH;
 
-/// Predicts every sample of `samples`, calling `each` with the sample's title and its answer. For many calls
+/// Predicts every sample of `samples`, without a look at their targets unless these are the samples themselves, calling `each` with the sample's title and its answer. For many calls
 /// with few samples, a [`Model::frozen`] is faster.
 ///
 /// # Errors
@@ -24,7 +24,12 @@ pub fn predict(
     let mut index = 0;
     let size = EVALUATION_BATCH.min(samples.len());
     for batch in Batches::new(samples, Order::AsGiven, size, model.device())? {
-        let output = model.forward(batch?.input(), Mode::Eval)?;
+        let batch = batch?;
+        let mut input = ModelInput::new(batch.input());
+        if predicts_its_input(&samples.schema().target) {
+            input = input.with_target(batch.target());
+        }
+        let output = model.forward(input, Mode::Eval)?;
         for answer in model.decode(&output.prediction)? {
             each(samples.title(index), answer)?;
             index += 1;
@@ -34,7 +39,8 @@ pub fn predict(
 }
 
 /// Predicts what is in a file or folder: images, sequences of a table, or what else a reader of [`DataConfig`]
-/// reads. It needs no targets. `data` says how the samples that the model was trained on were read.
+/// reads. It needs no targets. `data` says how the samples that the model was trained on were read. The answer of a model
+/// that predicts the pixels of an image is how likely the image is.
 ///
 /// # Errors
 /// A file that no reader reads, or with other samples than the model's; those of [`predict`].
@@ -44,8 +50,18 @@ pub fn predict_file(
     file: &Path,
     each: &mut dyn FnMut(String, Answer) -> Result<()>,
 ) -> Result<()> {
-    let samples = data.read(file, &like(model).unlabelled(), &mut log_progress)?;
+    let like = like(model);
+    let like = match predicts_its_input(&like.schema.target) {
+        true => like,
+        false => like.unlabelled(),
+    };
+    let samples = data.read(file, &like, &mut log_progress)?;
     predict(model, &*samples, each)
+}
+
+/// Whether the target of a sample is the sample itself, and so is always known.
+fn predicts_its_input(target: &TargetSchema) -> bool {
+    matches!(target, TargetSchema::Pixels { .. })
 }
 
 /// What samples must be for a model: those that it is evaluated on.
