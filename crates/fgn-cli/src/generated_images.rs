@@ -114,10 +114,7 @@ impl ImageArgs {
         };
         let count = grouped(images.len());
         let name = file.to_string_lossy();
-        print(&format!(
-            "{}: {count} images of {height} x {width} pixels{what}\n",
-            in_line(&name)
-        ))?;
+        print(&format!("{}: {count} images of {height} x {width} pixels{what}\n", in_line(&name)))?;
         let seconds = significant(seconds);
         note(&format!("{seconds} s, {} pixels a second\n", grouped(speed as usize)));
         Ok(())
@@ -128,8 +125,7 @@ impl ImageArgs {
         let mut images = Vec::new();
         for file in &self.complete {
             let input = Source::open(file, "png")?;
-            let samples =
-                trained.data.read(input.path(), &like(&trained.model), &mut log_progress);
+            let samples = trained.data.read(input.path(), &like(&trained.model), &mut log_progress);
             let samples = samples.map_err(|error| input.explain(error.into()))?;
             check_count((images.len() as u64).saturating_add(samples.len() as u64))?;
             for index in 0..samples.len() as u32 {
@@ -227,9 +223,10 @@ const BETWEEN_LINES: Duration = Duration::from_secs(15);
 fn progress(total: usize, quiet: bool) -> impl FnMut(usize) {
     let is_terminal = std::io::stderr().is_terminal();
     let bar = (is_terminal && !quiet).then(|| {
-        let style = ProgressStyle::with_template("Pixels [{bar:28}] {human_pos}/{human_len}  {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("=> ");
+        let style =
+            ProgressStyle::with_template("Pixels [{bar:28}] {human_pos}/{human_len}  {eta}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> ");
         shown(ProgressBar::new(total as u64)).with_style(style)
     });
     let mut last_line = Instant::now();

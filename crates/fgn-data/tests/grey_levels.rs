@@ -113,7 +113,10 @@ fn images_that_do_not_fit_are_refused() {
     let like = Like::new(Schema::new(like(2).schema.input, classes), Vec::new());
     let read = config(folder.path(), 2).read(folder.path(), &like, &mut |_| ());
     let error = read.unwrap_err().to_string();
-    assert!(error.contains("the pixels themselves in 2 levels of grey, expected 1 class"), "{error}");
+    assert!(
+        error.contains("the pixels themselves in 2 levels of grey, expected 1 class"),
+        "{error}"
+    );
 }
 
 /// Images of 1 x 2 pixels without labels, two for training and one for the test.
@@ -141,7 +144,8 @@ fn idx_files_need_no_labels() {
 
 #[test]
 fn rounding_is_an_option_of_a_recipe() {
-    let text = "source = \"photos/\"\nvalidation = 0\n[images]\nlevels = 4\nrounding = \"stochastic\"\n";
+    let text =
+        "source = \"photos/\"\nvalidation = 0\n[images]\nlevels = 4\nrounding = \"stochastic\"\n";
     let config: DataConfig = toml::from_str(text).unwrap();
     assert_eq!((config.images.levels, config.images.rounding), (Some(4), Rounding::Stochastic));
     let written = toml::to_string(&config).unwrap();

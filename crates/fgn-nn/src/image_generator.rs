@@ -143,9 +143,7 @@ impl ImageGenerator<'_> {
             return Err(Error::Shape { what, found, expected });
         }
         match known.iter().position(|&level| level as usize >= self.levels) {
-            Some(index) => {
-                Err(Error::Target { index, found: known[index], last: self.levels - 1 })
-            }
+            Some(index) => Err(Error::Target { index, found: known[index], last: self.levels - 1 }),
             None => Ok(()),
         }
     }

@@ -96,7 +96,9 @@ fn on_cpu(model: &Model) -> Result<Option<Model>> {
 #[cfg(test)]
 mod tests {
     use fgn_core::AnyCell;
-    use fgn_nn::{Embedding, ImageRaster, ImageRows, ModelConfig, NextToken, Pixels, RecurrentConfig};
+    use fgn_nn::{
+        Embedding, ImageRaster, ImageRows, ModelConfig, NextToken, Pixels, RecurrentConfig,
+    };
     use fgn_schema::Tokenizer;
 
     use super::*;

@@ -56,7 +56,8 @@ fn images(place: &Place, file: &str, [rows, columns]: [u32; 2]) -> Vec<Vec<u8>> 
         })
         .collect()
     };
-    (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)))
+    (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (row, column)))
         .map(|(row, column)| pixels(row, column))
         .collect()
 }
@@ -93,9 +94,7 @@ fn two_patterns_are_learned_generated_and_completed() {
     assert!(counts[0] + counts[1] >= 90 && counts[0] >= 25 && counts[1] >= 25, "{counts:?}");
 
     // A picture is not replaced unasked; fewer images are the first of more.
-    place
-        .fgn(&["generate", "run"])
-        .fails_with(&["generated.png is there already", "--force"]);
+    place.fgn(&["generate", "run"]).fails_with(&["generated.png is there already", "--force"]);
     let args = ["generate", "run", "--count", "4", "--out", "four.png", "--json"];
     let found: Value = serde_json::from_str(&place.fgn(&args).succeeds().out).unwrap();
     assert_eq!(images(&place, "four.png", [2, 2]), all[..4]);
@@ -116,7 +115,8 @@ fn two_patterns_are_learned_generated_and_completed() {
     let complete = ["generate", "run", "--complete", "half-0.png", "half-1.png", "--count", "3"];
     let more = ["--temperature", "0", "--out", "done.png"];
     let done = place.fgn(&[&complete[..], &more].concat()).succeeds();
-    let expected = "done.png: 6 images of 4 x 4 pixels, completions of 2 images of which 2 rows are kept\n";
+    let expected =
+        "done.png: 6 images of 4 x 4 pixels, completions of 2 images of which 2 rows are kept\n";
     assert_eq!(done.out, expected);
     let all = images(&place, "done.png", [2, 4]);
     for (row, pattern) in all.chunks(4).zip(PATTERNS) {
@@ -124,7 +124,8 @@ fn two_patterns_are_learned_generated_and_completed() {
         assert_eq!(row[0][8..], [0; 8]);
         assert!(row[1..].iter().all(|image| image[..] == pattern), "{row:?}");
     }
-    let all_rows = ["generate", "run", "--complete", "half-1.png", "--known", "4", "--out", "same.png"];
+    let all_rows =
+        ["generate", "run", "--complete", "half-1.png", "--known", "4", "--out", "same.png"];
     place.fgn(&all_rows).succeeds();
     let same = images(&place, "same.png", [1, 5]);
     assert!(same.iter().all(|image| *image == same[0]), "all pixels are known");
@@ -133,7 +134,10 @@ fn two_patterns_are_learned_generated_and_completed() {
     place.fgn(&["export", "run", "model.safetensors"]).succeeds();
     let args = ["generate", "model.safetensors", "--count", "100", "--out", "exported.png"];
     place.fgn(&args).succeeds();
-    assert_eq!(fs::read(place.path("exported.png")).unwrap(), fs::read(place.path("generated.png")).unwrap());
+    assert_eq!(
+        fs::read(place.path("exported.png")).unwrap(),
+        fs::read(place.path("generated.png")).unwrap()
+    );
     let report = place.read("run/report.html");
     assert!(report.contains("Generated images") && report.contains("Completed images"));
 }
@@ -147,7 +151,10 @@ fn what_cannot_be_generated_is_refused() {
         (&["--prompt", "x"][..], "--prompt is for a model that generates texts"),
         (&["--length", "9"], "--length is for a model that generates texts"),
         (&["--stop", "x"], "--stop is for a model that generates texts"),
-        (&["--repetition-penalty", "2"], "--repetition-penalty is for a model that generates texts"),
+        (
+            &["--repetition-penalty", "2"],
+            "--repetition-penalty is for a model that generates texts",
+        ),
         (&["--count", "10001"], "`--count` is 10001 images in all, expected at most 10000"),
         (&["--count", "0"], "--count"),
         (&["--temperature=-1"], "`temperature` is -1, expected at least 0"),

@@ -267,7 +267,10 @@ mod tests {
         let pixels = Pixels::new(2);
         pixels.accepts_input(&ImageRaster::new(3, 3).into()).unwrap();
         let error = pixels.accepts_input(&ImagePixels::new(3, 3).into()).unwrap_err().to_string();
-        assert!(error.starts_with("`input.kind` is image-pixels, expected image-raster"), "{error}");
+        assert!(
+            error.starts_with("`input.kind` is image-pixels, expected image-raster"),
+            "{error}"
+        );
         let recurrent = RecurrentConfig::new(fgn_core::AnyCell::LSTM, 4);
         pixels.accepts_recurrent(&recurrent).unwrap();
         let both = RecurrentConfig { bidirectional: true, ..recurrent };

@@ -17,7 +17,8 @@ fn dataset() -> Dataset {
         let path = folder.path().join(part);
         fs::create_dir(&path).unwrap();
         for index in 0..count {
-            let white = |x: u32, y: u32| if (x + y + index).is_multiple_of(3) { [255] } else { [0] };
+            let white =
+                |x: u32, y: u32| if (x + y + index).is_multiple_of(3) { [255] } else { [0] };
             let image = GrayImage::from_fn(4, 6, |x, y| image::Luma(white(x, y)));
             image.save(path.join(format!("{index}.png"))).unwrap();
         }
@@ -75,7 +76,10 @@ fn trained(dataset: &Dataset) -> (Config, Model, String) {
 fn a_model_of_images_shows_what_it_generates_and_completes() {
     let dataset = dataset();
     let (config, model, html) = trained(&dataset);
-    check_parts(&html, &["summary", "curves", "images", "gates", "memory", "maps", "configuration"]);
+    check_parts(
+        &html,
+        &["summary", "curves", "images", "gates", "memory", "maps", "configuration"],
+    );
     assert!(!html.contains("Worst mistakes") && html.contains("Test nats per image"));
     assert!(html.contains(&format!("of {} test pixels", 9 * 24)), "the mean is over pixels");
     let nats = evaluate(&model, &*dataset.test).unwrap().get("nats").unwrap();
