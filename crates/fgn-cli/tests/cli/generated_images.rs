@@ -30,12 +30,12 @@ fn trained() -> Place {
     let settings = [
         "data.images.levels=2",
         "data.validation=16",
-        "model.input={ kind = \"image-raster\" }",
+        "model.input={ kind = \"image-raster\", coordinates = true }",
         "model.recurrent.hidden_size=12",
         "optimizer.learning_rate=0.03",
     ];
     let settings = settings.iter().flat_map(|&setting| ["--set", setting]);
-    let args = ["train", "mnist-binary", "--data", "patterns", "--out", "run", "--epochs", "15"];
+    let args = ["train", "mnist-binary", "--data", "patterns", "--out", "run", "--epochs", "30"];
     let args = args.into_iter().chain(["--batch-size", "8"]).chain(settings);
     let done = place.fgn(&args.collect::<Vec<_>>()).succeeds();
     assert!(done.out.contains("validation nats per image = "), "{}", done.out);

@@ -26,10 +26,11 @@ fn dataset() -> Dataset {
     let mut config = DataConfig::new(folder.path().to_str().unwrap());
     config.images.levels = Some(2);
     let dataset = config.open(&mut |_| ()).unwrap();
-    // The files are decoded once, while they are there.
+    // The files are read once, while they are there.
     for part in [&dataset.train, &dataset.test] {
         let all: Vec<u32> = (0..part.len() as u32).collect();
         part.batch(&all, &Device::Cpu).unwrap();
+        part.fingerprint().unwrap();
     }
     dataset
 }
@@ -62,6 +63,7 @@ fn trained(dataset: &Dataset) -> (Config, Model, String) {
     let config = config(raster, |model| model.head = Pixels::new(2).into());
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("run");
+    let dataset = &config.data.divide(dataset.clone(), config.training.seed).unwrap();
     let model = Model::new(&config.model, 1, DType::F32, &Device::Cpu).unwrap();
     let mut trainer = Trainer::new(&config, model).unwrap();
     let recorder = Recorder::create(Some(&folder), &config).unwrap();
