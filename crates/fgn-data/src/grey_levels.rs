@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use fgn_schema::{Batch, InputSchema, Schema, TargetSchema};
-use rand::Rng as _;
+use rand_chacha::rand_core::RngCore as _;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
@@ -110,11 +110,16 @@ impl GreyLevels {
                 let mut draw = generator(*b"levels..", SEED, hash(pixels));
                 pixels.iter_mut().for_each(|x| {
                     let (below, rest) = (*x * last / 255, *x * last % 255);
-                    *x = below + u32::from(draw.random_range(0..255) < rest);
+                    *x = below + u32::from(below_255(draw.next_u32()) < rest);
                 });
             }
         }
     }
+}
+
+/// A number of `0 .. 255` from a draw of all 32 bits.
+fn below_255(drawn: u32) -> u32 {
+    ((u64::from(drawn) * 255) >> 32) as u32
 }
 
 /// The seed of all stochastic rounding.
