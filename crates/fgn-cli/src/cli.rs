@@ -100,7 +100,7 @@ enum Command {
     /// Predict for images, sounds, tables or other files, with the model of a run
     #[command(after_help = predict::HELP)]
     Predict(predict::PredictArgs),
-    /// Continue a text, with the model of a run
+    /// Continue a text, or generate or complete images, with the model of a run
     #[command(after_help = generate::HELP)]
     Generate(generate::GenerateArgs),
     /// Talk with the model of a run, line by line
@@ -159,7 +159,7 @@ impl Cli {
             Command::Recommend(args) => return args.run(),
             Command::Sweep(args) => return args.run(&device()?, self.quiet),
             Command::Eval(args) => args.run(&device()?, self.quiet)?,
-            Command::Generate(args) => args.run(&device()?)?,
+            Command::Generate(args) => args.run(&device()?, self.quiet)?,
             Command::Chat(args) => args.run(&device()?)?,
             Command::Listen(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,

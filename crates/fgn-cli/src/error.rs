@@ -107,6 +107,19 @@ pub enum Error {
         /// What the command is for.
         expected: &'static str,
     },
+    /// An option of `fgn generate` for a model of another kind.
+    #[error(
+        "{option} is for a model that generates {expected}, found one of another kind in {}",
+        .run.display()
+    )]
+    OtherOption {
+        /// The option.
+        option: &'static str,
+        /// What it is for.
+        expected: &'static str,
+        /// The run folder or file.
+        run: PathBuf,
+    },
     /// A model that does not recommend items.
     #[error(
         "{}: this model is for {found}, expected items and the next of them: a model with model.head.kind = \"next-item\"",

@@ -25,6 +25,7 @@ mod console;
 mod error;
 mod event;
 mod event_stream;
+mod generated_images;
 mod interrupt;
 mod items;
 mod logging;

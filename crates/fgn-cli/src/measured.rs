@@ -15,13 +15,14 @@ pub(crate) fn main_measure(found: &Evaluation) -> String {
     }
 }
 
-/// What the measures are means over: `10,000 samples`, or steps, tokens or events where the model predicts for
+/// What the measures are means over: `10,000 samples`, or steps, tokens, events or pixels where the model predicts for
 /// each.
 pub(crate) fn targets(found: &Evaluation, model: &ModelConfig) -> String {
     let plural = if found.targets == 1 { "" } else { "s" };
     let one = match model.head.target() {
         TargetSchema::NextToken { .. } | TargetSchema::Sequence { .. } => "token",
         TargetSchema::NextItem { .. } => "event",
+        TargetSchema::Pixels { .. } => "pixel",
         target if target.is_per_step() => "step",
         _ => "sample",
     };

@@ -315,6 +315,7 @@ pub(crate) fn describe(schema: &Schema) -> String {
 fn targets(target: &TargetSchema) -> String {
     match target {
         TargetSchema::None => "no target".into(),
+        TargetSchema::Pixels { .. } => target.to_string(),
         named => format!("{named}: {}", list(named.names())),
     }
 }

@@ -14,7 +14,7 @@ use crate::generated::tasks::parity::Parity;
 use crate::generated::tasks::recall::Recall;
 use crate::generated::tasks::selective_copy::SelectiveCopy;
 use crate::generated::tasks::{self, reber};
-use crate::mnist::mnist;
+use crate::mnist::{mnist, mnist_binary};
 use crate::names::nearest;
 use crate::reader::Like;
 use crate::readers::DataConfig;
@@ -30,6 +30,7 @@ const TASK: &str = "task";
 /// The name of each data set, the reader whose options it is read with, and how it is opened.
 const DATASETS: &[(&str, &str, Open)] = &[
     ("mnist", "idx", |_, _, _| Ok(mnist()?.shared())),
+    ("mnist-binary", "idx", |_, _, _| mnist_binary()),
     ("shakespeare", "text", |config, split, like| shakespeare(&config.text, split, like)),
     ("scan", "pairs", |config, split, like| {
         generated::scan(Split::Simple { seed: split.seed }, &config.pairs, like)
@@ -72,7 +73,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// ```
 /// let error = fgn_data::open("mnits").unwrap_err().to_string();
-/// assert!(error.starts_with(r#"no data set is called "mnits"; known: mnist, shakespeare, scan,"#));
+/// assert!(error.starts_with(r#"no data set is called "mnits"; known: mnist, mnist-binary, shakespeare,"#));
 /// assert!(error.ends_with(r#"(did you mean "mnist"?)"#));
 /// ```
 pub fn open(name: &str) -> Result<Dataset> {

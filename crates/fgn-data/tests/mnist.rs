@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use fgn_data::{Images, mnist, open, read_idx_folder};
+use fgn_data::{Images, Samples as _, mnist, mnist_binary, open, read_idx_folder};
 use sha2::{Digest, Sha256};
 
 const TRAIN_IMAGES: &str = "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db";
@@ -61,4 +61,41 @@ fn the_gzipped_original_gives_the_same() {
         return;
     }
     assert_eq!(read_idx_folder(&dir).unwrap(), mnist().unwrap());
+}
+
+/// White pixels of the parts of the fixed draw: another draw would silently change what every run is measured with.
+const WHITE: [usize; 3] = [0, 0, 0];
+
+#[test]
+fn the_draw_of_binary_digits_stays_what_it_was() {
+    let digits = mnist_binary().unwrap();
+    let parts = [&digits.train, digits.valid.as_ref().unwrap(), &digits.test];
+    assert_eq!(parts.map(|part| part.len()), [50_000, 10_000, 10_000]);
+    let grey = mnist().unwrap();
+    let mut white = [0; 3];
+    for (at, part) in parts.into_iter().enumerate() {
+        let mut brightness = 0.0;
+        for begin in (0..part.len() as u32).step_by(1000) {
+            let indices: Vec<u32> = (begin..begin + 1000).collect();
+            let batch = part.batch(&indices, &candle_core::Device::Cpu).unwrap();
+            let pixels = batch.target().tensor().flatten_all().unwrap().to_vec1::<u32>().unwrap();
+            white[at] += pixels.iter().map(|&level| level as usize).sum::<usize>();
+            let input = batch.input().tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert!(input.iter().zip(&pixels).all(|(&value, &level)| value == level as f32));
+            for (row, &index) in indices.iter().enumerate() {
+                let original = match at {
+                    0 => grey.train.pixels(index as usize),
+                    1 => grey.train.pixels(50_000 + index as usize),
+                    _ => grey.test.pixels(index as usize),
+                };
+                let drawn = &pixels[row * 784..][..784];
+                assert!(original.iter().zip(drawn).all(|pair| !matches!(pair, (0, 1) | (255, 0))));
+                brightness += original.iter().map(|&pixel| f64::from(pixel) / 255.0).sum::<f64>();
+            }
+        }
+        // The variance of a draw is at most a quarter.
+        let bound = 4.0 * (brightness / 4.0).sqrt();
+        assert!((white[at] as f64 - brightness).abs() < bound, "{} {brightness}", white[at]);
+    }
+    assert_eq!(white, WHITE);
 }

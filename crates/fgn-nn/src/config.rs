@@ -135,6 +135,7 @@ impl ModelConfig {
         let expected = "false: in a model the steps come first";
         check(!self.recurrent.batch_first, "recurrent.batch_first", true, expected)?;
         self.recurrent.validate()?;
+        self.head.as_kind().accepts_input(&self.input)?;
         self.head.as_kind().accepts_recurrent(&self.recurrent)
     }
 }

@@ -5,10 +5,10 @@
 //!
 //! | part | configuration | from | to |
 //! |---|---|---|---|
-//! | input layer | [`InputConfig`]: [`ImageRows`], [`ImageConv`], [`ImagePixels`], [`Series`], [`Embedding`], [`Audio`] | samples `[B, ..]` | features `[T, B, I]` |
+//! | input layer | [`InputConfig`]: [`ImageRows`], [`ImageConv`], [`ImagePixels`], [`ImageRaster`], [`Series`], [`Embedding`], [`Audio`] | samples `[B, ..]` | features `[T, B, I]` |
 //! | dense layer, if any | [`DenseConfig`] | `[T, B, I]` | `[T, B, size]` |
 //! | recurrent layer | [`RecurrentConfig`]: a stack over any cell of `fgn-core` | `[T, B, I]` | `[B, H]` or `[T, B, H]` |
-//! | head | [`HeadConfig`]: [`Classification`], [`Regression`], [`NextToken`], [`Decoder`], [`Ctc`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
+//! | head | [`HeadConfig`]: [`Classification`], [`Regression`], [`NextToken`], [`Decoder`], [`Ctc`], [`NextItem`], [`Pixels`] | outputs | [`Prediction`](fgn_schema::Prediction), loss, [`Answer`]s |
 //!
 //! `B` is the number of samples, `T` the number of time steps, `I` the number of features, `H` the size of
 //! the recurrent layer's output.
@@ -68,6 +68,7 @@ mod dropout;
 mod error;
 mod files;
 mod heads;
+mod image_generator;
 pub mod init;
 mod inputs;
 mod keras;
@@ -77,6 +78,7 @@ mod loss;
 mod model;
 mod model_file;
 mod parameters;
+mod predictor;
 mod random;
 mod recommender;
 mod recurrent;
@@ -105,6 +107,7 @@ pub use fgn_kernels::keep_freed_memory;
 pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, SampledLoss, Trace};
 pub use fgn_schema;
 pub use heads::*;
+pub use image_generator::{GeneratedImage, ImageGenerator, ImageRequest};
 pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, Ring, WeightInit};
 pub use inputs::*;
 pub use keras::{Keras, KerasOptions};

@@ -18,8 +18,8 @@ pub enum Prediction {
     /// `V` values in the targets' own units: `[B, V]`, or `[B, T, V]` for each step, in `F64` or `F32`. The
     /// target has the same shape.
     Values(Padded),
-    /// The logarithm of the probability of each target token, `[B, T]`: of a head that does not compute those of all
-    /// tokens. The target is `[B, T]` in `U32`.
+    /// The logarithm of the probability of each target token or pixel, `[B, T]`: of a head that does not compute those
+    /// of all tokens, or that was given the target. The target is `[B, T]` in `U32`.
     LogLikelihoods(Padded),
     /// A sequence of tokens for each sample, `[B, U]` in `U32`: what a model answers where no target is known.
     Tokens(Padded),

@@ -112,6 +112,12 @@ pub enum TargetSchema {
         /// The items.
         catalogue: Catalogue,
     },
+    /// The pixels of the image that is the input, in the order of rows: `[B, height · width]` in `U32`, each less than
+    /// `levels`. A pixel of level `l` is `l / (levels - 1)` in the input: 0 is black, the last level white.
+    Pixels {
+        /// How many levels of grey there are, at least 2.
+        levels: usize,
+    },
     /// A sequence of tokens with a length of its own, at least 1: `[B, U]` in `U32`, each less than `vocabulary`. The
     /// last token of the vocabulary is the end token: it ends every sequence, and is part of it and of its length.
     Sequence {
@@ -150,7 +156,9 @@ impl TargetSchema {
     pub fn is_per_step(&self) -> bool {
         match *self {
             TargetSchema::Class { per_step, .. } | TargetSchema::Value { per_step, .. } => per_step,
-            TargetSchema::NextToken { .. } | TargetSchema::NextItem { .. } => true,
+            TargetSchema::NextToken { .. }
+            | TargetSchema::NextItem { .. }
+            | TargetSchema::Pixels { .. } => true,
             TargetSchema::Sequence { .. } | TargetSchema::None => false,
         }
     }
@@ -194,6 +202,9 @@ impl fmt::Display for TargetSchema {
             }
             TargetSchema::NextItem { catalogue } => {
                 return write!(f, "the next of {} items", catalogue.len());
+            }
+            TargetSchema::Pixels { levels } => {
+                return write!(f, "the pixels themselves in {levels} levels of grey");
             }
             TargetSchema::Sequence { vocabulary, tokenizer: None } => {
                 write!(f, "a sequence over a vocabulary of {vocabulary} tokens")?;

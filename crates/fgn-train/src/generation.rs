@@ -1,7 +1,9 @@
-//! Short texts that a language model writes, to look at.
+//! Short texts that a language model writes, and images that a model generates, to look at.
 
 use candle_core::{DType, Device};
-use fgn_nn::{Model, Precision, Sampler, SamplerOptions, Stop};
+use fgn_nn::{
+    GeneratedImage, ImageRequest, InputConfig, Model, Precision, Sampler, SamplerOptions, Stop,
+};
 use fgn_schema::TargetSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +54,33 @@ pub(crate) fn generate(
     Ok(Some(GeneratedText { prompt, text }))
 }
 
-/// A copy in `f32` on the CPU, where texts are generated; none of a model that is there.
+/// Generates an image for each of `known`, which are the first pixels of each: from the model's own distribution, the
+/// image at index `i` by `seed + i`. None for a model that generates no images.
+///
+/// # Errors
+/// Known pixels that do not fit.
+pub(crate) fn generate_images(
+    model: &Model,
+    known: &[Vec<u32>],
+    seed: u64,
+) -> Result<Option<Vec<GeneratedImage>>> {
+    let config = model.config();
+    let is_raster = matches!(config.input, InputConfig::ImageRaster(_));
+    if !is_raster || !matches!(config.head.target(), TargetSchema::Pixels { .. }) {
+        return Ok(None);
+    }
+    let copy = on_cpu(model)?;
+    let model = copy.as_ref().unwrap_or(model);
+    let mut generator = model.image_generator(Precision::F32, 1)?;
+    let request = |(index, known): (u64, &Vec<u32>)| {
+        let sampler = Sampler::new(SamplerOptions::default(), seed.wrapping_add(index))?;
+        Ok(ImageRequest { known: known.clone(), sampler })
+    };
+    let requests = (0..).zip(known).map(request).collect::<Result<_>>()?;
+    Ok(Some(generator.generate(requests, &mut |_| ())?))
+}
+
+/// A copy in `f32` on the CPU, where texts and images are generated; none of a model that is there.
 fn on_cpu(model: &Model) -> Result<Option<Model>> {
     let is_f32 = model.parameters().iter().all(|(_, var)| var.dtype() == DType::F32);
     if model.device().is_cpu() && is_f32 {
@@ -68,7 +96,9 @@ fn on_cpu(model: &Model) -> Result<Option<Model>> {
 #[cfg(test)]
 mod tests {
     use fgn_core::AnyCell;
-    use fgn_nn::{Embedding, ImageRows, InputConfig, ModelConfig, NextToken, RecurrentConfig};
+    use fgn_nn::{
+        Embedding, ImageRaster, ImageRows, ModelConfig, NextToken, Pixels, RecurrentConfig,
+    };
     use fgn_schema::Tokenizer;
 
     use super::*;
@@ -102,6 +132,24 @@ mod tests {
             generate(&model(letters("abcd"), dtype), Some("ab"), 20, 3).unwrap().unwrap()
         });
         assert_eq!(single, double, "both were drawn from one seed");
+    }
+
+    #[test]
+    fn images_begin_with_what_is_known_in_f64_too() {
+        let recurrent = RecurrentConfig::new(AnyCell::LSTM, 8);
+        let config = ModelConfig::new(ImageRaster::new(3, 4), recurrent, Pixels::new(3));
+        let known = [vec![], vec![2, 1, 0, 2], vec![1; 12]];
+        let [single, double] = [DType::F32, DType::F64].map(|dtype| {
+            let model = Model::new(&config, 1, dtype, &Device::Cpu).unwrap();
+            assert!(generate(&model, None, 9, 1).unwrap().is_none());
+            generate_images(&model, &known, 4).unwrap().unwrap()
+        });
+        assert_eq!(single, double, "both were drawn from one seed");
+        for (image, known) in single.iter().zip(&known) {
+            assert!(image.pixels.len() == 12 && image.pixels.starts_with(known));
+        }
+        let texts = model(letters("abcd"), DType::F32);
+        assert_eq!(generate_images(&texts, &known, 4).unwrap(), None);
     }
 
     #[test]

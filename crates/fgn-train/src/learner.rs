@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{LayerTrace, Mode, TouchedRows};
+use fgn_nn::{GeneratedImage, LayerTrace, Mode, TouchedRows};
 use fgn_schema::{Batch, Prediction};
 
 use crate::durable::replace_file;
@@ -100,6 +100,21 @@ pub trait Learner {
         seed: u64,
     ) -> Result<Option<GeneratedText>> {
         let _ = (prompt, length, seed);
+        Ok(None)
+    }
+
+    /// An image for each of `known`, which are the levels of grey of its first pixels, row by row: the image at index `i`
+    /// sampled by `seed + i` from the model's own distribution. None for a model that generates no images; by default none
+    /// does.
+    ///
+    /// # Errors
+    /// More known pixels than an image has, or others than the model's levels.
+    fn generate_images(
+        &self,
+        known: &[Vec<u32>],
+        seed: u64,
+    ) -> Result<Option<Vec<GeneratedImage>>> {
+        let _ = (known, seed);
         Ok(None)
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{HeadConfig, LayerTrace, LossOptions, Mode, Model, ModelInput, State};
+use fgn_nn::{GeneratedImage, HeadConfig, LayerTrace, LossOptions, Mode, Model, ModelInput, State};
 use fgn_schema::Batch;
 
 use crate::error::Result;
@@ -123,6 +123,14 @@ impl Learner for Model {
         seed: u64,
     ) -> Result<Option<GeneratedText>> {
         generation::generate(self, prompt, length, seed)
+    }
+
+    fn generate_images(
+        &self,
+        known: &[Vec<u32>],
+        seed: u64,
+    ) -> Result<Option<Vec<GeneratedImage>>> {
+        generation::generate_images(self, known, seed)
     }
 
     fn summary(&self) -> String {

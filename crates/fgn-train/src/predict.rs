@@ -4,14 +4,14 @@ use std::path::Path;
 
 use fgn_data::{Batches, DataConfig, Like, Order, Samples};
 use fgn_nn::{Answer, Mode, Model, ModelInput, State};
-use fgn_schema::{Batch, Prediction, Schema};
+use fgn_schema::{Batch, Prediction, Schema, TargetSchema};
 
 use crate::data::log_progress;
 use crate::error::{Error, Result};
 use crate::evaluation::evaluation_order;
 
-/// Predicts every sample of `samples`, calling `each` with the sample's title and its answer. For many calls
-/// with few samples, a [`Model::frozen`] is faster.
+/// Predicts every sample of `samples`, without a look at their targets unless these are the samples themselves, calling
+/// `each` with the sample's title and its answer. For many calls with few samples, a [`Model::frozen`] is faster.
 ///
 /// # Errors
 /// Samples that the model cannot read; whatever `each` returns.
@@ -49,6 +49,9 @@ pub fn each_prediction<E: From<Error>>(
         if let Some(state) = &state {
             input = input.with_state(state);
         }
+        if predicts_its_input(&samples.schema().target) {
+            input = input.with_target(batch.target());
+        }
         let output = model.forward(input, Mode::Eval).map_err(Error::from)?;
         each(&batch, &output.prediction)?;
         state = (order == Order::Streams).then(|| output.state.detach());
@@ -57,7 +60,8 @@ pub fn each_prediction<E: From<Error>>(
 }
 
 /// Predicts what is in a file or folder: images, sequences of a table, or what else a reader of [`DataConfig`]
-/// reads. It needs no targets. `data` says how the samples that the model was trained on were read.
+/// reads. It needs no targets. `data` says how the samples that the model was trained on were read. The answer of a model
+/// that predicts the pixels of an image is how likely the image is.
 ///
 /// # Errors
 /// A file that no reader reads, or with other samples than the model's; those of [`predict`].
@@ -67,8 +71,18 @@ pub fn predict_file(
     file: &Path,
     each: &mut dyn FnMut(String, Answer) -> Result<()>,
 ) -> Result<()> {
-    let samples = data.read(file, &like(model).unlabelled(), &mut log_progress)?;
+    let like = like(model);
+    let like = match predicts_its_input(&like.schema.target) {
+        true => like,
+        false => like.unlabelled(),
+    };
+    let samples = data.read(file, &like, &mut log_progress)?;
     predict(model, &*samples, each)
+}
+
+/// Whether the target of a sample is the sample itself, and so is always known.
+fn predicts_its_input(target: &TargetSchema) -> bool {
+    matches!(target, TargetSchema::Pixels { .. })
 }
 
 /// What samples must be for a model: those that it is evaluated on.

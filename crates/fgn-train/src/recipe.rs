@@ -20,6 +20,7 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("mnist-rows", include_str!("../recipes/mnist-rows.toml")),
     ("mnist-pixels", include_str!("../recipes/mnist-pixels.toml")),
     ("mnist-permuted", include_str!("../recipes/mnist-permuted.toml")),
+    ("mnist-binary", include_str!("../recipes/mnist-binary.toml")),
     ("series", include_str!("../recipes/series.toml")),
     ("images", include_str!("../recipes/images.toml")),
     ("shakespeare", include_str!("../recipes/shakespeare.toml")),
@@ -285,7 +286,7 @@ mod tests {
     fn unknown_recipes_are_reported_with_the_known() {
         let message = load("mnist-row", &[]).unwrap_err().to_string();
         assert!(
-            message.contains("mnist, mnist-rows, mnist-pixels, mnist-permuted, series"),
+            message.contains("mnist, mnist-rows, mnist-pixels, mnist-permuted, mnist-binary"),
             "{message}"
         );
         assert!(message.ends_with("did you mean \"mnist-rows\"?"), "{message}");

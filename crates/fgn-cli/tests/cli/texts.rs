@@ -114,6 +114,8 @@ fn what_cannot_be_generated_is_refused() {
         (&["--top-k", "0"], "`top_k` is 0, expected at least 1"),
         (&["--min-p", "2"], "`min_p` is 2, expected above 0"),
         (&["--repetition-penalty", "0"], "`repetition_penalty` is 0"),
+        (&["--complete", "half.png"], "--complete is for a model that generates images"),
+        (&["--out", "a.png"], "--out is for a model that generates images, found one of another"),
     ] {
         let done = place.fgn(&[&["generate", "run"], args].concat());
         assert_eq!(done.code, Some(1), "{args:?}");

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use crate::dense::Linear;
 use crate::dropout::Mode;
 use crate::error::Result;
+use crate::inputs::InputConfig;
 use crate::loss::{Loss, LossOptions};
 use crate::parameters::Parameters;
 use crate::recurrent::{RecurrentConfig, State};
@@ -68,6 +69,15 @@ pub trait HeadKind: Debug {
     /// [`Error::Config`](crate::Error::Config) for a field that does not fit the layer's.
     fn accepts_recurrent(&self, recurrent: &RecurrentConfig) -> Result<()> {
         let _ = recurrent;
+        Ok(())
+    }
+
+    /// Checks that it can follow such an input layer: by default any.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a layer that does not fit.
+    fn accepts_input(&self, input: &InputConfig) -> Result<()> {
+        let _ = input;
         Ok(())
     }
 

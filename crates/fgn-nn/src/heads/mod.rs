@@ -98,6 +98,7 @@ registry! {
     decoder::Decoder "decoder"
     ctc::Ctc "ctc"
     next_item::NextItem "next-item"
+    pixels::Pixels "pixels"
 }
 
 impl HeadConfig {

@@ -96,6 +96,7 @@ registry! {
     series::Series "series"
     embedding::Embedding "embedding"
     audio::Audio "audio"
+    image_raster::ImageRaster "image-raster"
 }
 
 impl InputConfig {

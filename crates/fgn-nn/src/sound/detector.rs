@@ -3,12 +3,12 @@
 use fgn_kernels::Precision;
 use fgn_schema::TargetSchema;
 
-use super::predictor::Predictor;
 use super::stream::Sound;
 use crate::check::check;
 use crate::error::{Error, Result};
 use crate::logits::argmax;
 use crate::model::Model;
+use crate::predictor::Predictor;
 
 /// How a [`Detector`] listens.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,6 @@
 //! Models that read sounds as they come in.
 
 mod detector;
-mod predictor;
 mod stream;
 mod transcriber;
 

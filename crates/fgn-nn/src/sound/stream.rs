@@ -3,10 +3,10 @@
 use fgn_audio::features::FeatureStream;
 use fgn_kernels::Precision;
 
-use super::predictor::Predictor;
 use crate::error::{Error, Result};
 use crate::inputs::{FrontEnd, InputConfig};
 use crate::model::Model;
+use crate::predictor::Predictor;
 
 /// How many samples are scaled at once.
 const PIECE: usize = 1024;

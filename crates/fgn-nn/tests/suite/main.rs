@@ -7,6 +7,7 @@ mod ctc;
 mod decoder;
 mod foreign;
 mod gradients;
+mod images;
 mod init;
 mod layers;
 mod loss;

@@ -6,6 +6,7 @@ mod curves;
 mod forecast;
 mod gates;
 mod generated;
+mod generated_images;
 mod held_out;
 mod indicators;
 mod maps;
@@ -35,7 +36,7 @@ pub(crate) mod writer;
 use std::path::{Path, PathBuf};
 
 use fgn_data::{Dataset, Samples as _};
-use fgn_schema::TargetSchema;
+use fgn_schema::{InputSchema, TargetSchema};
 use fgn_train::run_files::REPORT;
 use fgn_train::{
     BaselineResult, Config, FinalMetrics, Learner, TextSample, read_baselines, read_gates,
@@ -51,7 +52,7 @@ use subject::{Subject, Training};
 /// Writes `report.html` into the run folder `folder`, and gives its path: the configuration, how training
 /// went, how `model` does on the test samples of `dataset`, its worst mistakes, and what its gates do; of a language
 /// model, what it wrote, and what it expects of the test part; of a recommender, the baselines, and what it
-/// recommends. Of the folder, `metrics.jsonl`, `gates.jsonl`, `samples.jsonl` and `baselines.json` are read, as far as
+/// recommends; of a model of images, some that it generates and completes. Of the folder, `metrics.jsonl`, `gates.jsonl`, `samples.jsonl` and `baselines.json` are read, as far as
 /// they are there.
 ///
 /// It makes one more pass over the test samples.
@@ -122,12 +123,18 @@ fn sections<M: Learner>(of: &Subject<'_, M>, written: &Written) -> Result<Vec<Se
             sections.push(text_gates::section(of, &text)?);
         }
         None => {
-            sections.push(match (&of.outcomes.transcribed, &test.schema().target) {
-                (Some(worst), _) => transcripts::mistakes(of, worst)?,
-                (None, TargetSchema::NextItem { catalogue }) => {
+            let schema = test.schema();
+            sections.push(match (&of.outcomes.transcribed, &schema.target, &schema.input) {
+                (Some(worst), ..) => transcripts::mistakes(of, worst)?,
+                (None, TargetSchema::NextItem { catalogue }, _) => {
                     recommended::section(of, catalogue)?
                 }
-                (None, _) => mistakes::section(of)?,
+                (
+                    None,
+                    &TargetSchema::Pixels { levels },
+                    &InputSchema::Image { height, width, .. },
+                ) => generated_images::section(of, [height, width], levels)?,
+                _ => mistakes::section(of)?,
             });
             sections.extend(transcripts::alignments(of)?);
             sections.extend(gates);

@@ -18,6 +18,7 @@ pub(super) fn section<M: Learner>(of: &Subject<'_, M>) -> Section {
     let rows = match of.dataset.test.schema().target {
         TargetSchema::NextToken { .. } => "tokens",
         TargetSchema::NextItem { .. } => "events",
+        TargetSchema::Pixels { .. } => "pixels",
         _ if outcomes.per_step => "steps",
         _ => "samples",
     };

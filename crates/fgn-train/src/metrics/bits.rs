@@ -1,4 +1,4 @@
-//! Bits a token.
+//! Bits a token, or a pixel.
 
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::Value;
@@ -8,33 +8,40 @@ use super::metric::{Direction, Metric, MetricInfo, Unit};
 use crate::error::Result;
 
 /// The mean negative log-likelihood of a target token or item in bits: per character where tokens are characters, per
-/// byte where they are bytes.
-pub(super) struct Bits(Likelihood);
+/// byte where they are bytes. Of a pixel they are called bits per dimension.
+pub(super) struct Bits {
+    likelihood: Likelihood,
+    label: &'static str,
+}
 
 impl Bits {
     pub(super) fn new(target: &TargetSchema) -> Option<Bits> {
-        Likelihood::new(target).map(Bits)
+        let label = match target {
+            TargetSchema::Pixels { .. } => "bits per dimension",
+            _ => "bits per token",
+        };
+        Some(Bits { likelihood: Likelihood::new(target)?, label })
     }
 }
 
 impl Metric for Bits {
     fn info(&self) -> MetricInfo {
-        MetricInfo::new("bits", "bits per token", Direction::Lower, Unit::Number)
+        MetricInfo::new("bits", self.label, Direction::Lower, Unit::Number)
     }
 
     fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.0.update("bits", prediction, target)
+        self.likelihood.update("bits", prediction, target)
     }
 
     fn value(&self) -> f64 {
-        self.0.mean() / std::f64::consts::LN_2
+        self.likelihood.mean() / std::f64::consts::LN_2
     }
 
     fn save(&self) -> Value {
-        self.0.save()
+        self.likelihood.save()
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.0.restore(saved)
+        self.likelihood.restore(saved)
     }
 }

@@ -1,4 +1,4 @@
-//! What the metrics of models of tokens and items share: the mean log-likelihood of the targets.
+//! What the metrics of models of tokens, items and pixels share: the mean log-likelihood of the targets.
 
 use candle_core::{D, DType, Tensor};
 use fgn_schema::{Padded, Prediction, TargetSchema};
@@ -9,16 +9,17 @@ use super::tokens::are_tokens;
 use super::values::{restored, wrong_prediction};
 use crate::error::Result;
 
-/// The sum of the negative log-likelihoods of some target tokens or items, in nats.
+/// The sum of the negative log-likelihoods of some target tokens, items or pixels, in nats.
 pub(super) struct Likelihood {
     nats: f64,
     tokens: u64,
 }
 
 impl Likelihood {
-    /// `None` where the targets are neither tokens nor items.
+    /// `None` where the targets are neither tokens nor items nor pixels.
     pub(super) fn new(target: &TargetSchema) -> Option<Likelihood> {
-        let suits = are_tokens(target) || matches!(target, TargetSchema::NextItem { .. });
+        let others = matches!(target, TargetSchema::NextItem { .. } | TargetSchema::Pixels { .. });
+        let suits = are_tokens(target) || others;
         suits.then_some(Likelihood { nats: 0.0, tokens: 0 })
     }
 
@@ -41,6 +42,11 @@ impl Likelihood {
             self.tokens += likelihoods.elem_count() as u64;
         }
         Ok(())
+    }
+
+    /// The sum, in nats.
+    pub(super) fn sum(&self) -> f64 {
+        self.nats
     }
 
     /// The mean, in nats a token.

@@ -55,6 +55,7 @@ registry! {
     r2::R2 "r2"
     perplexity::Perplexity "perplexity"
     bits::Bits "bits"
+    nats::Nats "nats"
     exact_match::ExactMatch "exact_match"
     token_accuracy::TokenAccuracy "token_accuracy"
     reply_accuracy::ReplyAccuracy "reply_accuracy"
@@ -128,6 +129,7 @@ mod tests {
             TargetSchema::Value { names: names(), per_step: false },
             TargetSchema::Sequence { vocabulary: 2, tokenizer: None },
             TargetSchema::NextToken { vocabulary: 2 },
+            TargetSchema::Pixels { levels: 2 },
             ranks::tests::items(&[1, 2]),
             transcripts::tests::texts(),
         ];

@@ -29,12 +29,21 @@ pub(super) fn read_folder(dir: &Path, transpose: bool) -> Result<Dataset<Images>
     };
     let (train, classes) = read(&images.path, &labels, None)?;
     let (test, _) = read(&test_images.path, &test_labels, Some(&classes))?;
-    let size = |images: &Images| (images.height(), images.width());
-    if size(&train) != size(&test) {
-        let origin = dir.display().to_string();
-        return Err(Error::SizesDiffer { origin, train: size(&train), test: size(&test) });
-    }
+    check_sizes(dir, &train, &test)?;
     Ok(Dataset { train, valid: None, test })
+}
+
+/// # Errors
+/// [`Error::SizesDiffer`] for training and test images of different size.
+pub(super) fn check_sizes(dir: &Path, train: &Images, test: &Images) -> Result<()> {
+    let size = |images: &Images| (images.height(), images.width());
+    match size(train) == size(test) {
+        true => Ok(()),
+        false => {
+            let origin = dir.display().to_string();
+            Err(Error::SizesDiffer { origin, train: size(train), test: size(test) })
+        }
+    }
 }
 
 /// The images and labels of the test part. The classes are the labels that are `known`, or those found.
@@ -43,9 +52,9 @@ pub(super) fn read_test(dir: &Path, known: Option<&[u8]>, transpose: bool) -> Re
     Ok(images_of(Source::open(&images.path)?, Source::open(&labels)?, known, transpose)?.0)
 }
 
-/// The images of the test part, of which no labels are known.
-pub(super) fn read_images(dir: &Path, transpose: bool) -> Result<Images> {
-    let source = Source::open(&find(dir, None, TEST, IMAGES)?.path)?;
+/// The images of a part, of which no labels are known.
+pub(super) fn read_images(dir: &Path, part: &[&'static str], transpose: bool) -> Result<Images> {
+    let source = Source::open(&find(dir, None, part, IMAGES)?.path)?;
     let name = source.name.clone();
     let (size, pixels) = pixels(source, transpose)?;
     Images::unlabelled(&name, size[0], size[1], pixels)

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use fgn_schema::{InputSchema, Schema, TargetSchema};
 use serde::{Deserialize, Serialize};
 
-use self::format::{read_folder, read_images, read_test};
-use self::names::any_images;
+use self::format::{check_sizes, read_folder, read_images, read_test};
+use self::names::{TEST, TRAIN, any_images};
 use crate::dataset::{Dataset, TestSplit};
 use crate::error::Result;
+use crate::grey_levels::{GreyLevels, Rounding};
 use crate::reader::{Like, Parts, ReadProgress, Reader};
 use crate::samples::Samples;
 
@@ -43,6 +44,13 @@ pub struct IdxOptions {
     /// side.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub transpose: bool,
+    /// For models that generate images: how many levels of grey images are read in, 2 to 256. The target of an image are
+    /// its pixels then, and labels are not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<usize>,
+    /// With `levels`: how a pixel between two levels becomes one of them.
+    #[serde(skip_serializing_if = "is_nearest")]
+    pub rounding: Rounding,
 }
 
 impl Reader for Idx {
@@ -66,8 +74,13 @@ impl Reader for Idx {
         like: Option<&Like>,
         _: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Arc<dyn Samples>> {
-        if like.is_some_and(|like| !like.labelled) {
-            return Ok(Arc::new(read_images(path, options.transpose)?));
+        let is_labelled = like.is_none_or(|like| like.labelled);
+        if let Some(grey) = grey(options, like)? {
+            let images = read_images(path, TEST, options.transpose)?;
+            return grey.samples(Arc::new(images), is_labelled);
+        }
+        if !is_labelled {
+            return Ok(Arc::new(read_images(path, TEST, options.transpose)?));
         }
         let known = like.and_then(|like| labels(&like.schema.target));
         Ok(Arc::new(read_test(path, known.as_deref(), options.transpose)?))
@@ -83,8 +96,23 @@ impl Reader for Idx {
         _: TestSplit,
         _: &mut dyn FnMut(ReadProgress<'_>),
     ) -> Result<Dataset> {
-        Ok(read_folder(path, options.transpose)?.shared())
+        let Some(grey) = grey(options, None)? else {
+            return Ok(read_folder(path, options.transpose)?.shared());
+        };
+        let images = |part: &[&'static str]| read_images(path, part, options.transpose);
+        let (train, test) = (images(TRAIN)?, images(TEST)?);
+        check_sizes(path, &train, &test)?;
+        grey.dataset(Dataset { train, valid: None, test }.shared())
     }
+}
+
+/// The levels of grey that images are read in, where their pixels are the target.
+fn grey(options: &IdxOptions, like: Option<&Like>) -> Result<Option<GreyLevels>> {
+    GreyLevels::of(("data.idx.levels", options.levels), options.rounding, like)
+}
+
+fn is_nearest(rounding: &Rounding) -> bool {
+    *rounding == Rounding::Nearest
 }
 
 /// The label of each class, if all are called like labels: a model may have more than there are labels.

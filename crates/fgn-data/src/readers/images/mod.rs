@@ -20,6 +20,7 @@ use self::files::ImageFiles;
 pub use self::options::ImageOptions;
 use self::picture::Picture;
 use crate::error::{Error, Result};
+use crate::grey_levels::GreyLevels;
 use crate::reader::{Like, ReadProgress, Reader, has_ending};
 use crate::samples::{Samples, check_count};
 
@@ -27,6 +28,8 @@ use crate::samples::{Samples, check_count};
 ///
 /// - A folder with a folder for each class: `photos/cat/1.png`.
 /// - Without targets, a single file or a folder of files: a sample is called like its file.
+/// - For models that generate images ([`levels`](ImageOptions::levels)), any of these: the target of an image are its own
+///   pixels.
 ///
 /// Reading looks at the header of every file; pixels are decoded when a batch asks for them, upright (as EXIF
 /// says) and on the [background](ImageOptions::background). Hidden files are ignored, and those that systems
@@ -73,7 +76,10 @@ impl Reader for ImageFolders {
         let name = path.display().to_string();
         like.map_or(Ok(()), |like| like.check_reader::<ImageFolders>(&name))?;
         let is_labelled = like.is_none_or(|like| like.labelled);
-        let listing = match is_labelled {
+        let option = ("data.images.levels", options.levels);
+        let grey = GreyLevels::of(option, options.rounding, like)?;
+        let has_classes = is_labelled && grey.is_none();
+        let listing = match has_classes {
             true => {
                 let target = like.map(|like| &like.schema.target);
                 let is_class =
@@ -112,14 +118,14 @@ impl Reader for ImageFolders {
         picture.check()?;
         let bytes = total.saturating_mul(picture.len() as u64);
         let kept = if bytes <= options.memory { listing.files.len() } else { 0 };
-        let target = match is_labelled {
+        let target = match has_classes {
             true => TargetSchema::Class { names: listing.classes, per_step: false },
             false => TargetSchema::None,
         };
         let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
         let title =
             |file: &PathBuf| file.strip_prefix(folder).unwrap_or(file).display().to_string();
-        Ok(Arc::new(ImageFiles {
+        let images = Arc::new(ImageFiles {
             name,
             schema: Schema::new(picture.schema(), target),
             picture,
@@ -128,6 +134,10 @@ impl Reader for ImageFolders {
             labels: listing.labels,
             decoded: (0..kept).map(|_| OnceLock::new()).collect(),
             fingerprint: OnceLock::new(),
-        }))
+        });
+        match grey {
+            Some(grey) => grey.samples(images, is_labelled),
+            None => Ok(images),
+        }
     }
 }

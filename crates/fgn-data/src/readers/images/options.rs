@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::background::Background;
+use crate::grey_levels::Rounding;
 
 /// How image files become samples: `[data.images]` of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,13 @@ pub struct ImageOptions {
     /// on a dark ground of MNIST.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub invert: bool,
+    /// For models that generate images: how many levels of grey images are read in, 2 to 256. The target of an image are
+    /// its pixels then, and folders are no classes: there may be images in the folder itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<usize>,
+    /// With `levels`: how a pixel between two levels becomes one of them.
+    #[serde(skip_serializing_if = "is_nearest")]
+    pub rounding: Rounding,
     /// How many bytes of decoded images may be kept in memory. If all images fit, each file is decoded once;
     /// if not, anew for each batch.
     pub memory: u64,
@@ -33,6 +41,8 @@ impl Default for ImageOptions {
             colour: false,
             background: Background::default(),
             invert: false,
+            levels: None,
+            rounding: Rounding::Nearest,
             memory: 256 << 20,
         }
     }
@@ -40,4 +50,8 @@ impl Default for ImageOptions {
 
 fn is_white(background: &Background) -> bool {
     *background == Background::default()
+}
+
+fn is_nearest(rounding: &Rounding) -> bool {
+    *rounding == Rounding::Nearest
 }

@@ -16,6 +16,7 @@ use super::*;
 use crate::testing;
 
 mod forecasts;
+mod images;
 mod sessions;
 mod texts;
 

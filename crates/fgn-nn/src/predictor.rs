@@ -7,9 +7,8 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::recurrent::Stream;
 
-/// The layers of a model from the features of a step to its logits, for a few sequences that read the same features.
-/// Each has a state of its own.
-pub(super) struct Predictor {
+/// The layers of a model from the features of a step to its logits, for a few sequences. Each has a state of its own.
+pub(crate) struct Predictor {
     dense: Option<LinearRows>,
     recurrent: Stream,
     head: LinearRows,
@@ -27,7 +26,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Config`] for a model that is bidirectional, or whose head computes more than logits of each step;
     /// [`Error::Candle`] if its parameters are not in `f32` on the CPU.
-    pub(super) fn new(
+    pub(crate) fn new(
         model: &Model,
         precision: Precision,
         [sequences, threads]: [usize; 2],
@@ -52,8 +51,8 @@ impl Predictor {
         })
     }
 
-    /// Computes the [logits](Self::logits) after a step with these features.
-    pub(super) fn step(&mut self, features: &[f32]) -> Result<()> {
+    /// Computes the [logits](Self::logits) after a step at which all sequences read these features.
+    pub(crate) fn step(&mut self, features: &[f32]) -> Result<()> {
         let features = match &self.dense {
             Some(dense) => {
                 dense.forward(features, &mut self.hidden);
@@ -65,6 +64,26 @@ impl Predictor {
         for input in self.inputs.chunks_exact_mut(features.len()) {
             input.copy_from_slice(features);
         }
+        self.predict()
+    }
+
+    /// Computes the [logits](Self::logits) after a step at which each sequence reads features of its own, `[B, F]`.
+    pub(crate) fn step_each(&mut self, features: &[f32]) -> Result<()> {
+        match &self.dense {
+            Some(dense) => {
+                let inputs = self.inputs.chunks_exact_mut(dense.outputs());
+                for (input, features) in inputs.zip(features.chunks_exact(dense.inputs())) {
+                    dense.forward(features, input);
+                    input.iter_mut().for_each(|x| *x = x.max(0.0));
+                }
+            }
+            None => self.inputs.copy_from_slice(features),
+        }
+        self.predict()
+    }
+
+    /// Computes the logits from the inputs of the recurrent layer.
+    fn predict(&mut self) -> Result<()> {
         self.recurrent.step(&self.inputs, &mut self.outputs)?;
         let outputs = self.outputs.chunks_exact(self.head.inputs());
         for (output, logits) in outputs.zip(self.logits.chunks_exact_mut(self.head.outputs())) {
@@ -74,17 +93,17 @@ impl Predictor {
     }
 
     /// The logits `[B, V]` after the last step.
-    pub(super) fn logits(&self) -> &[f32] {
+    pub(crate) fn logits(&self) -> &[f32] {
         &self.logits
     }
 
     /// Sets the states of one sequence to zero.
-    pub(super) fn reset(&mut self, sequence: usize) -> Result<()> {
+    pub(crate) fn reset(&mut self, sequence: usize) -> Result<()> {
         self.recurrent.reset(sequence)
     }
 
     /// How many logits a sequence has.
-    pub(super) fn outputs(&self) -> usize {
+    pub(crate) fn outputs(&self) -> usize {
         self.head.outputs()
     }
 }
