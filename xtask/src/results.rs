@@ -27,7 +27,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use self::run::{Run, Store};
-use self::runner::{Ended, Runner};
+use self::runner::{Ended, Report, Runner};
 use self::table::Table;
 use crate::process;
 
@@ -131,21 +131,16 @@ fn train(tables: &[&Table], args: &Args, store: &Store) -> Result<Vec<String>> {
         machine: machine::describe(),
         train: &|run| ended(&mut command(run, store)),
         elapsed: &|| begin.elapsed().as_secs_f64() / 60.0,
-        failed: Vec::new(),
-        left_out: Vec::new(),
-        problems: Vec::new(),
+        report: Report::default(),
     };
     for table in tables {
         runner.run(table)?;
     }
-    if !runner.left_out.is_empty() {
-        let (count, names) = (runner.left_out.len(), runner.left_out.join(", "));
-        complain!("There was no time for {count} runs: {names}");
+    let Report { failed, left_out } = runner.report;
+    if !left_out.is_empty() {
+        complain!("there was no time for {}: {}", left_out.len(), left_out.join(", "));
     }
-    for problem in &runner.problems {
-        complain!("{problem}");
-    }
-    Ok(runner.failed)
+    Ok(failed)
 }
 
 /// Begins, or resumes, a run. What it prints is not part of our output.

@@ -75,7 +75,7 @@ impl Shown {
         // A rate that failed was not compared.
         let failed = match plan.failed().count() {
             0 => String::new(),
-            failed => format!(" ({failed} runs failed)"),
+            failed => format!(" (failed runs: {failed})"),
         };
         let parameters = outcomes.first().map(|run| run.parameters);
         let size = parameters.map(|count| format!(", {}", grouped(count))).unwrap_or_default();

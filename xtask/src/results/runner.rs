@@ -22,7 +22,7 @@ pub(super) enum Ended {
     Interrupted,
 }
 
-/// What runs trainings, and what came of them.
+/// What runs trainings.
 pub(super) struct Runner<'a> {
     pub(super) store: &'a Store,
     /// In place of the number of seeds where there are several.
@@ -35,12 +35,16 @@ pub(super) struct Runner<'a> {
     pub(super) train: &'a dyn Fn(&Run) -> Result<Ended>,
     /// The minutes since the beginning.
     pub(super) elapsed: &'a dyn Fn() -> f64,
+    pub(super) report: Report,
+}
+
+/// What did not go well.
+#[derive(Default)]
+pub(super) struct Report {
     /// The runs that failed.
     pub(super) failed: Vec<String>,
     /// The runs for which there was no time.
     pub(super) left_out: Vec<String>,
-    /// Runs that cannot be planned.
-    pub(super) problems: Vec<String>,
 }
 
 impl Runner<'_> {
@@ -67,11 +71,8 @@ impl Runner<'_> {
         loop {
             let plan = match experiment.plan(table.name, self.seeds, self.store) {
                 Ok(plan) if plan.needs.is_none() => plan,
-                Ok(_) => return Ok(()),
-                Err(error) => {
-                    self.problems.push(format!("{error:#}"));
-                    return Ok(());
-                }
+                // What cannot be planned is reported where the table is printed.
+                Ok(_) | Err(_) => return Ok(()),
             };
             let next = plan.runs.iter().find(|planned| {
                 !matches!(planned.state, State::Finished(_)) && !tried.contains(&planned.run.name)
@@ -84,7 +85,7 @@ impl Runner<'_> {
 
     fn run_one(&mut self, run: &Run, minutes: f64) -> Result<()> {
         if self.limit.is_some_and(|limit| (self.elapsed)() + minutes > limit) {
-            self.left_out.push(run.name.clone());
+            self.report.left_out.push(run.name.clone());
             return Ok(());
         }
         complain!("{}: {}", run.name, run.command());
@@ -104,7 +105,7 @@ impl Runner<'_> {
             Ended::Failed(why) => {
                 complain!("{} failed: {why}", run.name);
                 self.store.fail(run, &why)?;
-                self.failed.push(run.name.clone());
+                self.report.failed.push(run.name.clone());
             }
         }
         Ok(())
@@ -166,13 +167,11 @@ mod tests {
             machine: "Machine, 2 threads, AVX2".into(),
             train: &train,
             elapsed: &|| *minutes.borrow(),
-            failed: Vec::new(),
-            left_out: Vec::new(),
-            problems: Vec::new(),
+            report: Report::default(),
         };
         let result = runner.run(table);
-        assert!(runner.problems.is_empty(), "{:?}", runner.problems);
-        let others = [runner.failed, runner.left_out].concat();
+        let Report { failed, left_out } = runner.report;
+        let others = [failed, left_out].concat();
         (begun.into_inner(), others, result)
     }
 
@@ -235,12 +234,10 @@ mod tests {
             machine: "A".into(),
             train: &train,
             elapsed: &|| 0.0,
-            failed: Vec::new(),
-            left_out: Vec::new(),
-            problems: Vec::new(),
+            report: Report::default(),
         };
         runner.run(&plain()).unwrap();
-        assert_eq!(runner.failed, ["t/a-seed1", "t/b-seed1"]);
+        assert_eq!(runner.report.failed, ["t/a-seed1", "t/b-seed1"]);
     }
 
     #[test]
