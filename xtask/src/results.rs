@@ -109,11 +109,14 @@ fn chosen<'a>(all: &'a [Table], names: &[String]) -> Result<Vec<&'a Table>> {
 fn list(tables: &[Table], seeds: Option<u32>, store: &Store) {
     say!("{:<12} {:>4}  {:>12}  {:<16} title", "table", "rows", "finished", "missing, about");
     for table in tables {
-        let count = runner::count(table, seeds, store);
+        let (count, problems) = runner::count(table, seeds, store);
         let finished = format!("{} of {}", count.finished, count.runs);
         let time = statistics::duration(count.minutes);
         let (name, rows, title) = (table.name, table.rows(), table.title);
         say!("{name:<12} {rows:>4}  {finished:>12}  {time:<16} {title}");
+        for problem in problems {
+            complain!("{name}: not counted: {problem}");
+        }
     }
     say!("\n`cargo xtask results TABLE` runs what is missing of a table, and prints it.");
 }

@@ -115,8 +115,13 @@ impl Store {
             ensure!(!has_begun, "{shown}: a run that no table made: there is no {shown}.json");
             return Ok(State::Missing);
         };
+        let is_of_run = record.arguments == run.args;
+        if !is_of_run && !has_begun {
+            // Nothing came of the other command.
+            return Ok(State::Missing);
+        }
         ensure!(
-            record.arguments == run.args,
+            is_of_run,
             "{shown}: expected a run of `{}`, found one of `{}`: remove the folder and {shown}.json",
             run.command(),
             command(&record.arguments),
@@ -137,7 +142,8 @@ impl Store {
 
     /// Notes that `run` begins, or goes on, on `machine`.
     pub(super) fn begin(&self, run: &Run, machine: &str) -> Result<()> {
-        let mut record = self.record(run)?.unwrap_or_default();
+        let of_run = |record: &Record| record.arguments == run.args;
+        let mut record = self.record(run)?.filter(of_run).unwrap_or_default();
         record.arguments.clone_from(&run.args);
         record.failure = None;
         if record.machines.last().map(|last| &last[..]) != Some(machine) {
@@ -273,6 +279,17 @@ mod tests {
         let other = Run { args: vec!["names".into()], ..run() };
         let error = store.state(&other).unwrap_err().to_string();
         assert!(error.contains("found one of `fgn train names --seed 1`"), "{error}");
+    }
+
+    #[test]
+    fn a_command_of_which_nothing_came_may_be_another_one() {
+        let (_folder, store) = store(&[]);
+        let other = Run { args: vec!["nmaes".into()], ..run() };
+        store.begin(&other, "A").unwrap();
+        store.fail(&other, "exit status: 2").unwrap();
+        assert_eq!(store.state(&run()).unwrap(), State::Missing);
+        store.begin(&run(), "B").unwrap();
+        assert_eq!(store.record(&run()).unwrap().unwrap().machines, ["B"]);
     }
 
     #[test]

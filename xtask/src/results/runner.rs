@@ -53,7 +53,7 @@ impl Runner<'_> {
     /// # Errors
     /// An interruption, and a training that cannot be started.
     pub(super) fn run(&mut self, table: &Table) -> Result<()> {
-        let count = count(table, self.seeds, self.store);
+        let (count, _) = count(table, self.seeds, self.store);
         let missing = count.runs - count.finished;
         if missing > 0 {
             let time = duration(count.minutes);
@@ -116,13 +116,16 @@ impl Runner<'_> {
     }
 }
 
-/// The runs of a table. Those of rows with an error are not counted.
-pub(super) fn count(table: &Table, seeds: Option<u32>, store: &Store) -> Count {
-    let experiments = table.experiments();
-    let plans = experiments.iter().filter_map(|experiment| {
-        experiment.plan(table.name, seeds, store).ok().map(|plan| plan.count())
-    });
-    plans.sum()
+/// The runs of a table, and what is wrong with the experiments that are not counted.
+pub(super) fn count(table: &Table, seeds: Option<u32>, store: &Store) -> (Count, Vec<String>) {
+    let (mut counts, mut problems) = (Vec::new(), Vec::new());
+    for experiment in table.experiments() {
+        match experiment.plan(table.name, seeds, store) {
+            Ok(plan) => counts.push(plan.count()),
+            Err(error) => problems.push(format!("{error:#}")),
+        }
+    }
+    (counts.into_iter().sum(), problems)
 }
 
 #[cfg(test)]
@@ -190,7 +193,8 @@ mod tests {
         assert_eq!(begun, ["t/a-seed1", "t/a-seed2", "t/b-seed1"]);
         let (begun, others, _) = run(&plain(), &store, None, |_| Ended::Finished);
         assert_eq!((begun.len(), others.len()), (0, 0));
-        assert_eq!(count(&plain(), None, &store), Count { runs: 3, finished: 3, minutes: 0.0 });
+        let all = Count { runs: 3, finished: 3, minutes: 0.0 };
+        assert_eq!(count(&plain(), None, &store), (all, Vec::new()));
     }
 
     #[test]
