@@ -1,6 +1,6 @@
 //! A table as people read it: markdown, with the command and the machine of each row.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -109,6 +109,10 @@ impl Rows<'_> {
     /// The row, those of its baselines, and what is to be said of it below the table.
     fn measured(&self, measured: &Measured) -> Result<(Vec<Vec<String>>, Footnote)> {
         let Measured { network, experiment, columns, has_baselines } = measured;
+        for head in columns {
+            let is_there = self.columns.iter().any(|column| column.head == *head);
+            ensure!(is_there, "{network}: no column is called `{head}`");
+        }
         let plan = experiment.plan(self.table, self.seeds, self.store)?;
         let outcomes = plan.outcomes();
         let mut texts = Vec::new();
