@@ -6,7 +6,7 @@
 //! - `cargo xtask format`: formats every Rust file, those that `cargo fmt` does not see included.
 //! - `cargo xtask bench`: the benches; with `--json FILE`, `--peers` or `--shapes`, a summary of
 //!   speed instead.
-//! - `cargo xtask results`: the trainings of `docs/results.md`, and their table.
+//! - `cargo xtask results`: the tables of results; with the names of tables, runs what is missing of them and prints them.
 //! - `cargo xtask cuda-check`: whether the feature `cuda` builds; installs NVIDIA's compiler under `target/`.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check; with
 //!   `--root DIR`, those of another copy of the workspace.
@@ -89,8 +89,8 @@ enum Command {
     Format,
     /// Run the benches, or measure a summary of speed
     Bench(bench::Args),
-    /// Train every variant of docs/results.md that is not yet under runs/results; print the table
-    Results,
+    /// List the tables of results, or run what is missing of some and print them
+    Results(results::Args),
     /// Build the feature `cuda`: the kernels of every cell and the workspace; needs no GPU, takes some ten minutes
     CudaCheck,
     /// Check the invariants of docs/architecture.md
@@ -125,7 +125,7 @@ fn main() -> ExitCode {
         Command::Test => ci::test(),
         Command::Ci => ci::run(),
         Command::Format => formatting::rustfmt().and_then(|mut command| process::run(&mut command)),
-        Command::Results => results::print(),
+        Command::Results(args) => results::run(&args),
         Command::CudaCheck => cuda_check::run(),
         Command::Invariants { root } => {
             invariants::check(root.as_deref().unwrap_or(process::root()))
