@@ -115,7 +115,7 @@ pub use parameters::Parameters;
 pub use random::Generator;
 pub use recommender::{Recommender, Session};
 pub use recurrent::{
-    LayerTrace, Recurrent, RecurrentConfig, RecurrentInput, RecurrentOptions, RecurrentOutput,
+    BlockConfig, BlockNorm, LayerTrace, Recurrent, RecurrentConfig, RecurrentInput, RecurrentOptions, RecurrentOutput,
     SequenceDropout, State, Stream, StreamWeights,
 };
 pub use row_table::TouchedRows;

@@ -82,7 +82,7 @@ mod tests {
         let lengths = [2, 4, 1];
         let own = zero_past(x.as_tensor(), &lengths).unwrap();
         let expected = composed(x.as_tensor(), &lengths).unwrap();
-        assert_alike(&[x.clone()], &own, &expected);
+        assert_alike(std::slice::from_ref(&x), &own, &expected);
         let rows = own.to_vec3::<f64>().unwrap();
         let all = x.to_vec3::<f64>().unwrap();
         for (step, rows) in rows.iter().enumerate() {

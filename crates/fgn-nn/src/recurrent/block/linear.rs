@@ -1,0 +1,53 @@
+//! The linear maps of a block.
+
+use candle_core::Tensor;
+use fgn_kernels::add_bias;
+
+use crate::dense::LinearRows;
+use crate::error::Result;
+use crate::init::{uniform, xavier_bound};
+use crate::parameters::Parameters;
+
+/// A linear map with `weight: [O, I]` and `bias: [O]`. The bias is added apart, together with what follows the product.
+#[derive(Clone, Debug)]
+pub(super) struct Affine {
+    weight: Tensor,
+    pub(super) bias: Tensor,
+}
+
+impl Affine {
+    /// With weights drawn by Xavier's rule, times `scale`, and biases of zero.
+    pub(super) fn new(
+        parameters: &mut Parameters,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        scale: f64,
+    ) -> Result<Self> {
+        let bound = scale * xavier_bound(inputs, outputs);
+        let draw = |generator: &mut _| uniform(generator, outputs * inputs, bound);
+        let weight = parameters.take(format!("{name}.weight"), &[outputs, inputs], draw)?;
+        let bias = parameters.take(format!("{name}.bias"), &[outputs], |_| vec![0.0; outputs])?;
+        Ok(Self { weight: weight.as_tensor().clone(), bias: bias.as_tensor().clone() })
+    }
+
+    pub(super) fn tensors(&mut self) -> impl Iterator<Item = &mut Tensor> {
+        [&mut self.weight, &mut self.bias].into_iter()
+    }
+
+    /// `x: [T, B, I]` gives `[T, B, O]`, without the bias.
+    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        let (steps, batch, inputs) = x.dims3()?;
+        let rows = x.reshape((steps * batch, inputs))?.matmul(&self.weight.t()?)?;
+        Ok(rows.reshape((steps, batch, ()))?)
+    }
+
+    /// The same with the bias.
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(add_bias(&self.product(x)?, &self.bias)?)
+    }
+
+    /// The present parameters, for rows outside the computation graph.
+    pub(super) fn rows(&self) -> Result<LinearRows> {
+        LinearRows::new(&self.weight, &self.bias)
+    }
+}
