@@ -83,8 +83,8 @@ pub use conv::conv_relu_pool;
 pub use op::{SequenceOutput, sequence};
 pub use packed_weights::PackedWeights;
 pub use rows::{
-    CausalConvOutput, add_bias, add_residual, causal_conv, gated, layer_norm, pool_attention, pool_max,
-    pool_mean, rms_norm, zero_past,
+    CausalConvOutput, add_bias, add_residual, causal_conv, gated, layer_norm, pool_attention,
+    pool_max, pool_mean, rms_norm, zero_past,
 };
 pub use run::gate_statistics::GateStatistics;
 pub use run::options::{Emit, HiddenDropout, SequenceOptions};

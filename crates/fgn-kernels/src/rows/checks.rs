@@ -66,7 +66,8 @@ pub(super) fn lengths(
 /// `[T, B, 1]` in the data type of `x: [T, B, ..]`: 1 within each sequence, 0 past its length.
 pub(super) fn within(x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
     let steps = x.dim(0)?;
-    let all = (0..steps).flat_map(|step| lengths.iter().map(move |&length| u8::from(step < length)));
+    let all =
+        (0..steps).flat_map(|step| lengths.iter().map(move |&length| u8::from(step < length)));
     let all = Tensor::from_vec(all.collect(), (steps, lengths.len(), 1), x.device())?;
     all.to_dtype(x.dtype())
 }

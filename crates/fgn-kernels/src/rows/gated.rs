@@ -1,4 +1,6 @@
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail,
+};
 
 use crate::cpu::rows::gated::{GatedRows, gated_backward, gated_forward};
 use crate::rows::checks::{alike, shape, width};
@@ -99,7 +101,12 @@ impl GatedOp {
         Ok([Tensor::from_vec(d_x, x.shape(), x.device())?, d_bias])
     }
 
-    fn gradients(self, x: &Tensor, bias: Option<&Tensor>, d_result: &Tensor) -> Result<[Tensor; 2]> {
+    fn gradients(
+        self,
+        x: &Tensor,
+        bias: Option<&Tensor>,
+        d_result: &Tensor,
+    ) -> Result<[Tensor; 2]> {
         match x.dtype() {
             DType::F64 => self.backward::<f64>(x, bias, d_result),
             _ => self.backward::<f32>(x, bias, d_result),

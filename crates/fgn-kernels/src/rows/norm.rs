@@ -98,8 +98,7 @@ impl NormOp {
         d_result: &Tensor,
     ) -> Result<[Tensor; 3]> {
         let d_result = d_result.contiguous()?;
-        let [x_data, weight_data, d_data] =
-            [x, weight, &d_result].map(Tensor::storage_and_layout);
+        let [x_data, weight_data, d_data] = [x, weight, &d_result].map(Tensor::storage_and_layout);
         let bias_data = bias.map(Tensor::storage_and_layout);
         let rows = NormRows {
             x: cpu_slice::<E>(&x_data)?,

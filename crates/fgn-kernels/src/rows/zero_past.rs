@@ -54,9 +54,7 @@ impl CustomOp1 for ZeroPast {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let zeroed = match x {
-            CpuStorage::F64(_) => {
-                CpuStorage::F64(self.run(contiguous_slice(x, layout)?))
-            }
+            CpuStorage::F64(_) => CpuStorage::F64(self.run(contiguous_slice(x, layout)?)),
             _ => CpuStorage::F32(self.run(contiguous_slice(x, layout)?)),
         };
         Ok((zeroed, layout.shape().clone()))

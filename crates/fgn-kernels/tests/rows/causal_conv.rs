@@ -116,8 +116,7 @@ fn the_state_is_that_at_each_length() {
         for (sequence, length) in lengths.into_iter().enumerate() {
             let part = x.narrow(0, 0, length).unwrap();
             let of_part = resets.as_ref().map(|all| all.narrow(0, 0, length).unwrap());
-            let short =
-                causal_conv(&part, &weight, &bias, &state, of_part.as_ref(), None).unwrap();
+            let short = causal_conv(&part, &weight, &bias, &state, of_part.as_ref(), None).unwrap();
             let of = |state: &Tensor| flat(&state.narrow(1, sequence, 1).unwrap());
             assert_eq!(of(&found.state), of(&short.state));
         }

@@ -51,7 +51,8 @@ fn attention_weights_each_sequence_s_own_steps() {
                     let total: f64 = weights.iter().sum();
                     for feature in 0..width {
                         let terms = weights.iter().enumerate();
-                        let sum: f64 = terms.map(|(step, weight)| weight * row(step)[feature]).sum();
+                        let sum: f64 =
+                            terms.map(|(step, weight)| weight * row(step)[feature]).sum();
                         out.push(sum / total);
                     }
                 }

@@ -166,7 +166,11 @@ impl RecurrentConfig {
     pub(super) fn is_random(&self) -> bool {
         let of_block = self.block.map_or(0.0, |block| block.dropout.rate);
         let rates = [self.input_dropout.rate, self.dropout.rate, self.hidden_dropout.rate];
-        rates.iter().chain([&self.weight_drop, &of_block]).chain(&self.zoneout).any(|&rate| rate > 0.0)
+        rates
+            .iter()
+            .chain([&self.weight_drop, &of_block])
+            .chain(&self.zoneout)
+            .any(|&rate| rate > 0.0)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {

@@ -92,7 +92,8 @@ impl StreamWeights {
         let layers = layers.collect::<Result<_>>()?;
         let blocks = self.blocks.as_ref().map(|blocks| BlocksStream::new(blocks, batch));
         let is_plain = blocks.is_none();
-        let between = if is_plain && self.layers.len() > 1 { batch * self.config.output_size() } else { 0 };
+        let between =
+            if is_plain && self.layers.len() > 1 { batch * self.config.output_size() } else { 0 };
         let (below, here) = (vec![0.0; between], vec![0.0; between]);
         Ok(Stream { weights: self.clone(), batch, layers, blocks, below, here })
     }

@@ -130,8 +130,7 @@ fn streams_refuse_a_pooled_head() {
         let config = ModelConfig::new(Audio::new(8000), recurrent.clone(), head);
         let model = Model::new(&config, 1, DType::F32, &Device::Cpu).unwrap();
         let stream = model.sound_stream(Precision::F32, 1).map(drop);
-        let detector =
-            model.detector(&DetectorOptions::default(), Precision::F32, 1).map(drop);
+        let detector = model.detector(&DetectorOptions::default(), Precision::F32, 1).map(drop);
         for refused in [stream, detector] {
             let error = refused.unwrap_err();
             assert!(matches!(error, Error::Config { field: "head.pool", .. }), "{error}");

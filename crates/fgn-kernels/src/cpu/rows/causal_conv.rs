@@ -56,7 +56,13 @@ pub(crate) fn conv_backward<E: Element>(
     let sums = in_parts(parts, 2 * rows.work(), |(part, d_x)| {
         let mut d_taps = vec![E::default(); rows.taps.len()];
         isa.run(Inputs { rows, first: before + part * count, d_out, d_inputs: d_x });
-        isa.run(Taps { rows, first: part * count, d_out, count: d_x.len() / width, d_taps: &mut d_taps });
+        isa.run(Taps {
+            rows,
+            first: part * count,
+            d_out,
+            count: d_x.len() / width,
+            d_taps: &mut d_taps,
+        });
         d_taps
     });
     let mut d_state = vec![E::default(); rows.state.len()];

@@ -27,9 +27,7 @@ impl Weights<'_> {
     fn norm(&self, name: &str, x: &Tensor, norm: BlockNorm) -> Tensor {
         let centred = match norm {
             BlockNorm::Rms => x.clone(),
-            BlockNorm::Layer => {
-                x.broadcast_sub(&x.mean_keepdim(D::Minus1).unwrap()).unwrap()
-            }
+            BlockNorm::Layer => x.broadcast_sub(&x.mean_keepdim(D::Minus1).unwrap()).unwrap(),
         };
         let square = centred.sqr().unwrap().mean_keepdim(D::Minus1).unwrap();
         let scale = (square + 1e-5).unwrap().sqrt().unwrap();
@@ -45,7 +43,8 @@ impl Weights<'_> {
     fn conv(&self, name: &str, x: &Tensor) -> Tensor {
         let weight = self.get(&format!("{name}.weight"));
         let taps = weight.dims()[1];
-        let mut y = x.zeros_like().unwrap().broadcast_add(&self.get(&format!("{name}.bias"))).unwrap();
+        let mut y =
+            x.zeros_like().unwrap().broadcast_add(&self.get(&format!("{name}.bias"))).unwrap();
         let zeros = x.narrow(0, 0, 1).unwrap().zeros_like().unwrap();
         let mut inputs = vec![zeros; taps - 1];
         inputs.push(x.clone());

@@ -113,8 +113,7 @@ fn resets_begin_new_sequences() {
         let all = resets.to_vec2::<u8>().unwrap();
         for sequence in 0..BATCH {
             let of = |x: &Tensor| x.narrow(1, sequence, 1).unwrap();
-            let mut carried =
-                State::new(state.tensors().iter().map(of).collect(), false);
+            let mut carried = State::new(state.tensors().iter().map(of).collect(), false);
             for (step, resets) in all.iter().enumerate() {
                 if resets[sequence] != 0 {
                     carried = layer.zero_state(1).unwrap();
