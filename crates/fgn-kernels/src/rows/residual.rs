@@ -21,8 +21,9 @@ pub fn add_bias(y: &Tensor, bias: &Tensor) -> Result<Tensor> {
     y.contiguous()?.apply_op2(&bias.contiguous()?, op)
 }
 
-/// A residual connection: `x + (y + bias) · mask`, for `x` and `y: [T, B, D]`, `bias: [D]`, and a mask `[B, D]`, the same
-/// at all steps, or `[T, B, D]`, or none. The mask is that of dropout: it has no gradient.
+/// A residual connection: `x + (y + bias) · mask`, for `x` and `y: [.., D]`, `bias: [D]`, and a mask `[M, D]` or none. Of
+/// `N` rows, row `n` has the mask `n % M`: of steps `[T, B, D]`, a mask `[B, D]` is the same at all of them. The mask is
+/// that of dropout: it has no gradient.
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -45,19 +46,16 @@ pub fn add_residual(
     mask: Option<&Tensor>,
 ) -> Result<Tensor> {
     let what = "residual connection";
-    let &[steps, batch, _] = x.dims() else {
-        bail!("{what}: expected x of shape [T, B, D], got {:?}", x.dims());
-    };
     alike(what, &[("x", x), ("y", y), ("bias", bias), ("mask", mask.unwrap_or(x))])?;
     let width = width(what, x)?;
     shape(what, "y", y, x.dims())?;
     shape(what, "bias", bias, &[width])?;
+    let rows = x.elem_count() / width;
     if let Some(mask) = mask
-        && mask.dims() != [batch, width]
-        && mask.dims() != [steps, batch, width]
+        && !matches!(*mask.dims(), [count, size] if size == width && count > 0 && rows.is_multiple_of(count))
     {
         let found = mask.dims();
-        bail!("{what}: expected a mask [{batch}, {width}] or like x {:?}, got {found:?}", x.dims());
+        bail!("{what}: expected a mask [M, {width}], M a divisor of {rows}, got {found:?}");
     }
     if !x.device().is_cpu() {
         return composed(x, y, bias, mask);
@@ -71,7 +69,11 @@ pub fn add_residual(
 fn composed(x: &Tensor, y: &Tensor, bias: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
     let y = y.broadcast_add(bias)?;
     match mask {
-        Some(mask) => x + y.broadcast_mul(&mask.detach())?,
+        Some(mask) => {
+            let (count, width) = mask.dims2()?;
+            let masked = y.reshape(((), count, width))?.broadcast_mul(&mask.detach())?;
+            x + masked.reshape(x.shape())?
+        }
         None => x + y,
     }
 }
@@ -208,7 +210,7 @@ mod tests {
     fn the_composed_form_is_the_same() {
         let vars = [var(&[3, 2, 7], 1.0), var(&[3, 2, 7], 5.0), var(&[7], 2.0)];
         let [x, y, bias] = [0, 1, 2].map(|n| vars[n].as_tensor());
-        let masks = [var(&[2, 7], 3.0), var(&[3, 2, 7], 3.0)];
+        let masks = [var(&[2, 7], 3.0), var(&[6, 7], 3.0)];
         for mask in [None, Some(masks[0].as_tensor()), Some(masks[1].as_tensor())] {
             let own = add_residual(x, y, bias, mask).unwrap();
             assert_alike(&vars, &own, &composed(x, y, bias, mask).unwrap());

@@ -25,10 +25,11 @@ fn shapes() {
     assert_says(gated(&zeros(&[2, 3]), None), "rows of an even size, got shape [2, 3]");
     assert_says(gated(&x, Some(&zeros(&[3]))), "expected bias of shape [6], got [3]");
     assert_says(add_bias(&x, &zeros(&[2])), "expected bias of shape [6], got [2]");
-    assert_says(add_residual(&six, &six, &six, None), "expected x of shape [T, B, D], got [6]");
     assert_says(add_residual(&x, &six, &six, None), "expected y of shape [4, 2, 6], got [6]");
-    let mask = zeros(&[4, 6]);
-    assert_says(add_residual(&x, &x, &six, Some(&mask)), "expected a mask [2, 6] or like x");
+    for mask in [&[3, 6][..], &[4, 5], &[0, 6], &[4, 2, 6]] {
+        let found = add_residual(&x, &x, &six, Some(&zeros(mask)));
+        assert_says(found, "expected a mask [M, 6], M a divisor of 8, got");
+    }
     let conv = |weight: &[usize], state: &[usize]| {
         causal_conv(&x, &zeros(weight), &six, &zeros(state), None, None)
     };
@@ -39,7 +40,7 @@ fn shapes() {
     let (weight, state) = (zeros(&[6, 2]), zeros(&[1, 2, 6]));
     let found = causal_conv(&x, &weight, &six, &state, Some(&resets), None);
     assert_says(found, "expected resets in U8, got F32");
-    assert_says(pool_mean(&mask, None), "expected [T, B, D] without a size of zero");
+    assert_says(pool_mean(&zeros(&[4, 6]), None), "expected [T, B, D] without a size of zero");
     assert_says(pool_max(&zeros(&[0, 2, 6]), None), "expected [T, B, D] without a size of zero");
     assert_says(pool_attention(&x, &zeros(&[2]), None), "expected query of shape [6], got [2]");
 }

@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 use fgn_kernels::{Emit, GateStatistics, SequenceOptions, SequenceOutput};
 
-use super::block::blocks::Blocks;
+use super::block::blocks::{Blocks, rows_at_ends};
 use super::block::residual::Pass;
 use super::checked::Checked;
 use super::layer::Layer;
@@ -69,8 +69,8 @@ impl Recurrent {
     }
 
     /// Passes `x: [T, B, I]` through all layers, each direction by `run`. Returns what the last layer computes, `[T, B,
-    /// ..]`, or `[B, ..]` where the kernels return the last outputs alone, and the new windows of the blocks'
-    /// convolutions, one a layer.
+    /// ..]`, or `[B, ..]` where the kernels return the last outputs alone, or of blocks the rows of the residual stream,
+    /// `[T · B, D]`; and the new windows of the blocks' convolutions, one a layer.
     pub(super) fn forward_layers(
         &self,
         x: Tensor,
@@ -130,7 +130,8 @@ impl Recurrent {
             }
         };
         let (resets, lengths) = (checked.resets.as_ref(), checked.lengths);
-        let pass = Pass { resets, lengths, masks, windows: &windows };
+        let (steps, batch, _) = x.dims3()?;
+        let pass = Pass { sizes: [steps, batch], resets, lengths, masks, windows: &windows };
         let mut forward = || {
             let mut layer = |index, input: &Tensor| self.forward_layer(index, input, run);
             blocks.forward(&input, pass, &mut layer)
@@ -153,12 +154,11 @@ impl Recurrent {
 
     /// The outputs of a pass in the caller's layout, from what the last layer computes.
     pub(super) fn output(&self, x: &Tensor, emit: Emit, checked: &Checked<'_>) -> Result<Tensor> {
+        let (batch, lengths) = (checked.initial.tensors[0].dim(1)?, checked.lengths);
         match (&self.blocks, emit) {
-            (Some(blocks), Emit::Last) => {
-                blocks.outputs_of_rows(&rows_at_ends(x, checked.lengths)?)
-            }
-            (Some(blocks), _) => checked.in_callers_order(&blocks.outputs(x, checked.lengths)?),
-            (None, Emit::Last) if x.rank() == 3 => self.last_outputs(x, checked.lengths),
+            (Some(blocks), Emit::Last) => blocks.last_outputs(x, batch, lengths),
+            (Some(blocks), _) => checked.in_callers_order(&blocks.outputs(x, batch, lengths)?),
+            (None, Emit::Last) if x.rank() == 3 => self.last_outputs(x, lengths),
             (None, Emit::Last) => Ok(x.clone()),
             (None, _) => checked.in_callers_order(x),
         }
@@ -205,22 +205,14 @@ impl Recurrent {
     /// Of outputs `[T, B, D·P]`, those of each direction at its last step of each sequence: `[B, D·P]`.
     fn last_outputs(&self, output: &Tensor, lengths: Option<&[usize]>) -> Result<Tensor> {
         let size = self.config.hidden_output_size();
-        let forward = rows_at_ends(&output.narrow(2, 0, size)?, lengths)?;
+        let rows = output.narrow(2, 0, size)?.flatten(0, 1)?;
+        let forward = rows_at_ends(&rows, output.dim(1)?, lengths)?;
         if !self.config.bidirectional {
             return Ok(forward);
         }
         let reverse = output.narrow(0, 0, 1)?.squeeze(0)?.narrow(1, size, size)?;
         Ok(Tensor::cat(&[forward, reverse], 1)?)
     }
-}
-
-/// Of `x: [T, B, D]`, the rows at each sequence's last step: `[B, D]`.
-fn rows_at_ends(x: &Tensor, lengths: Option<&[usize]>) -> Result<Tensor> {
-    let (steps, batch, _) = x.dims3()?;
-    let end = |b: usize| lengths.map_or(steps, |lengths| lengths[b]) - 1;
-    let ends: Vec<_> = (0..batch).map(|b| (end(b) * batch + b) as u32).collect();
-    let ends = Tensor::from_vec(ends, batch, x.device())?;
-    Ok(x.flatten(0, 1)?.index_select(&ends, 0)?)
 }
 
 /// Results of the layers so far.

@@ -55,12 +55,12 @@ impl Masks {
         Ok(x.broadcast_mul(&dropout.forward(&ones, &mut Mode::Train(&mut generator))?)?)
     }
 
-    /// The mask of what a half of a block adds to `x: [T, B, D]`: `[B, D]`, or `[T, B, D]` per step; `None` if nothing is
-    /// dropped.
+    /// The mask of what a half of a block adds to the rows `x: [T · B, D]`: `[B, D]`, or `[T · B, D]` per step; `None` if
+    /// nothing is dropped.
     pub(super) fn residual(
         self,
         config: SequenceDropout,
-        x: &Tensor,
+        (x, batch): (&Tensor, usize),
         layer: usize,
         half: Half,
     ) -> Result<Option<Tensor>> {
@@ -69,8 +69,9 @@ impl Masks {
         }
         let at = LayerDirection { layer, reverse: half == Half::Mlp };
         let mut generator = self.generator(Masked::Residual, at);
-        let shape = if config.per_step { x.dims() } else { &x.dims()[1..] };
-        let ones = Tensor::ones(shape, x.dtype(), x.device())?;
+        let (rows, width) = x.dims2()?;
+        let rows = if config.per_step { rows } else { batch };
+        let ones = Tensor::ones((rows, width), x.dtype(), x.device())?;
         Dropout::new(config.rate)?.forward(&ones, &mut Mode::Train(&mut generator)).map(Some)
     }
 

@@ -60,19 +60,22 @@ impl Blocks {
         Ok(frozen)
     }
 
-    /// The residual stream `[T, B, D]` after the last block for `x: [T, B, I]`, and the new windows of the convolutions.
-    /// `run` runs the cells of a layer, given its index and its input.
+    /// The residual stream after the last block for `x: [T, B, I]`, as rows `[T · B, D]`, and the new windows of the
+    /// convolutions. `run` runs the cells of a layer, given its index and its input, `[T, B, D]`.
+    ///
+    /// The stream has no shape but that of rows: each change of shape would cost passes over memory in a backward pass.
     pub(in super::super) fn forward(
         &self,
         x: &Tensor,
         pass: Pass<'_>,
         run: &mut dyn FnMut(usize, &Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Vec<Tensor>)> {
-        let mut x = match pass.lengths {
+        let x = match pass.lengths {
             // What is past a sequence's length may be anything: the gradients of weights must not read it.
-            Some(lengths) => self.embed.forward(&zero_past(x, lengths)?)?,
-            None => self.embed.forward(x)?,
+            Some(lengths) => zero_past(x, lengths)?,
+            None => x.clone(),
         };
+        let mut x = self.embed.forward(&x.flatten(0, 1)?)?;
         let mut windows = Vec::new();
         for (index, block) in self.blocks.iter().enumerate() {
             let window;
@@ -82,22 +85,29 @@ impl Blocks {
         Ok((x, windows))
     }
 
-    /// The outputs of all steps, from the residual stream `[T, B, D]` after the last block: zeros past each length.
+    /// The outputs of all steps, `[T, B, D]`, from the rows of the residual stream after the last block: zeros past each
+    /// length.
     pub(in super::super) fn outputs(
         &self,
-        x: &Tensor,
+        rows: &Tensor,
+        batch: usize,
         lengths: Option<&[usize]>,
     ) -> Result<Tensor> {
-        let outputs = self.norm.forward(x)?;
+        let outputs = self.norm.forward(rows)?.reshape(((), batch, rows.dim(1)?))?;
         match lengths {
             Some(lengths) => Ok(zero_past(&outputs, lengths)?),
             None => Ok(outputs),
         }
     }
 
-    /// The outputs from rows `[N, D]` of the residual stream.
-    pub(in super::super) fn outputs_of_rows(&self, rows: &Tensor) -> Result<Tensor> {
-        self.norm.forward(rows)
+    /// The outputs after the last step of each sequence, `[B, D]`, from the rows of the residual stream.
+    pub(in super::super) fn last_outputs(
+        &self,
+        rows: &Tensor,
+        batch: usize,
+        lengths: Option<&[usize]>,
+    ) -> Result<Tensor> {
+        self.norm.forward(&rows_at_ends(rows, batch, lengths)?)
     }
 
     /// The present parameters, for rows outside the computation graph.
@@ -108,6 +118,19 @@ impl Blocks {
             norm: self.norm.rows()?,
         })
     }
+}
+
+/// Of rows `[T · B, D]`, those at each sequence's last step: `[B, D]`.
+pub(in super::super) fn rows_at_ends(
+    rows: &Tensor,
+    batch: usize,
+    lengths: Option<&[usize]>,
+) -> Result<Tensor> {
+    let steps = rows.dim(0)? / batch;
+    let end = |b: usize| lengths.map_or(steps, |lengths| lengths[b]) - 1;
+    let ends: Vec<_> = (0..batch).map(|b| (end(b) * batch + b) as u32).collect();
+    let ends = Tensor::from_vec(ends, batch, rows.device())?;
+    Ok(rows.index_select(&ends, 0)?)
 }
 
 /// All [`Blocks`] on slices: no tensors, no allocation.

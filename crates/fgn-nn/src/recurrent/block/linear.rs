@@ -34,16 +34,14 @@ impl Affine {
         [&mut self.weight, &mut self.bias].into_iter()
     }
 
-    /// `x: [T, B, I]` gives `[T, B, O]`, without the bias.
-    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
-        let (steps, batch, inputs) = x.dims3()?;
-        let rows = x.reshape((steps * batch, inputs))?.matmul(&self.weight.t()?)?;
-        Ok(rows.reshape((steps, batch, ()))?)
+    /// Rows `[N, I]` give `[N, O]`, without the bias.
+    pub(super) fn product(&self, rows: &Tensor) -> Result<Tensor> {
+        Ok(rows.matmul(&self.weight.t()?)?)
     }
 
     /// The same with the bias.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(add_bias(&self.product(x)?, &self.bias)?)
+    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        Ok(add_bias(&self.product(rows)?, &self.bias)?)
     }
 
     /// The present parameters, for rows outside the computation graph.

@@ -37,7 +37,7 @@ impl Mlp {
         self.norm.tensors().chain(self.up.tensors()).chain(self.down.tensors())
     }
 
-    /// `x: [T, B, D]` gives the same shape. `mask` is that of the dropout.
+    /// Rows `x: [N, D]` give the same shape. `mask` is that of the dropout.
     pub(super) fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         let hidden = gated(&self.up.product(&self.norm.forward(x)?)?, Some(&self.up.bias))?;
         Ok(add_residual(x, &self.down.product(&hidden)?, &self.down.bias, mask)?)

@@ -16,6 +16,8 @@ use crate::parameters::Parameters;
 /// What is the same for all blocks of a pass.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Pass<'a> {
+    /// `T` and `B`.
+    pub(in super::super) sizes: [usize; 2],
     /// `[T, B]`
     pub(in super::super) resets: Option<&'a Tensor>,
     pub(in super::super) lengths: Option<&'a [usize]>,
@@ -68,20 +70,22 @@ impl Block {
         self.norm.tensors().chain(conv).chain(self.out.tensors()).chain(mlp)
     }
 
-    /// `x: [T, B, D]` gives the same shape, and the new window of the convolution. `run` runs the cell.
+    /// Rows `x: [T · B, D]` give the same shape, and the new window of the convolution. `run` runs the cell, from its
+    /// inputs `[T, B, D]` to outputs of the same shape.
     pub(super) fn forward(
         &self,
         x: &Tensor,
         pass: Pass<'_>,
         run: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let mut input = self.norm.forward(x)?;
+        let [steps, batch] = pass.sizes;
+        let mut input = self.norm.forward(x)?.reshape((steps, batch, ()))?;
         let mut window = None;
         if let (Some(conv), Some(before)) = (&self.conv, pass.windows.get(self.index)) {
             let found = conv.forward(&input, before, pass.resets, pass.lengths)?;
             (input, window) = (found.output, Some(found.state));
         }
-        let output = self.out.product(&run(&input)?)?;
+        let output = self.out.product(&run(&input)?.flatten(0, 1)?)?;
         let mask = self.mask(x, pass, Half::Cell)?;
         let mut x = add_residual(x, &output, &self.out.bias, mask.as_ref())?;
         if let Some(mlp) = &self.mlp {
@@ -92,7 +96,9 @@ impl Block {
 
     fn mask(&self, x: &Tensor, pass: Pass<'_>, half: Half) -> Result<Option<Tensor>> {
         match pass.masks {
-            Some(masks) => masks.residual(self.config.dropout, x, self.index, half),
+            Some(masks) => {
+                masks.residual(self.config.dropout, (x, pass.sizes[1]), self.index, half)
+            }
             None => Ok(None),
         }
     }
