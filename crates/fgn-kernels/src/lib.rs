@@ -34,7 +34,7 @@
 //! | inputs that arrive one by one | [`LayerStreamWeights`] and [`LayerStream`]: single steps without a graph |
 //! | the values of gates at every step | [`trace`](fn@trace) |
 //! | a 3x3 convolution, ReLU and max-pooling as one operation | [`conv_relu_pool`] |
-//! | what lies between the layers of a deep stack | [`rms_norm`], [`layer_norm`], [`gated`], [`causal_conv`], [`add_residual`] |
+//! | what lies between the layers of a deep stack | [`rms_norm`], [`layer_norm`], [`gated`], [`causal_conv`], [`add_residual`], [`residual_block`] |
 //! | one vector for a whole sequence | [`pool_mean`], [`pool_max`], [`pool_attention`] |
 //! | the scores of very many items or tokens for one output | [`ScoreTable`] |
 //! | the losses of targets against sampled items, with their gradients | [`sampled_losses`] |
@@ -55,7 +55,7 @@
 //!
 //! # Unsafe code
 //! This is the only crate of the workspace with unsafe code: SIMD loads and stores, and memory that threads write in
-//! disjoint rows; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each block states
+//! disjoint rows, and products by the crate `gemm`; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each block states
 //! why it is sound.
 #![allow(unsafe_code)]
 
@@ -83,8 +83,8 @@ pub use conv::conv_relu_pool;
 pub use op::{SequenceOutput, sequence};
 pub use packed_weights::PackedWeights;
 pub use rows::{
-    CausalConvOutput, add_bias, add_residual, causal_conv, gated, layer_norm, pool_attention,
-    pool_max, pool_mean, rms_norm, zero_past,
+    CausalConvOutput, GatedMlp, LinearMap, add_bias, add_residual, causal_conv, gated, layer_norm,
+    pool_attention, pool_max, pool_mean, residual_block, rms_norm, zero_past,
 };
 pub use run::gate_statistics::GateStatistics;
 pub use run::options::{Emit, HiddenDropout, SequenceOptions};

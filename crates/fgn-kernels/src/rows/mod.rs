@@ -8,6 +8,7 @@ mod norm;
 mod pool;
 mod pool_attention;
 mod residual;
+mod residual_block;
 #[cfg(test)]
 mod testing;
 mod zero_past;
@@ -18,4 +19,5 @@ pub use norm::{layer_norm, rms_norm};
 pub use pool::{pool_max, pool_mean};
 pub use pool_attention::pool_attention;
 pub use residual::{add_bias, add_residual};
+pub use residual_block::{GatedMlp, LinearMap, residual_block};
 pub use zero_past::zero_past;

@@ -50,19 +50,28 @@ pub fn add_residual(
     let width = width(what, x)?;
     shape(what, "y", y, x.dims())?;
     shape(what, "bias", bias, &[width])?;
-    let rows = x.elem_count() / width;
-    if let Some(mask) = mask
-        && !matches!(*mask.dims(), [count, size] if size == width && count > 0 && rows.is_multiple_of(count))
-    {
-        let found = mask.dims();
-        bail!("{what}: expected a mask [M, {width}], M a divisor of {rows}, got {found:?}");
-    }
+    check_mask(what, mask, [x.elem_count() / width, width])?;
     if !x.device().is_cpu() {
         return composed(x, y, bias, mask);
     }
     let mask = mask.map(|mask| mask.detach().contiguous()).transpose()?;
     let op = SumOp { isa: Isa::active()?, mask };
     x.contiguous()?.apply_op3(&y.contiguous()?, &bias.contiguous()?, op)
+}
+
+/// A mask `[M, D]` whose rows are repeated for so many rows of that width.
+pub(super) fn check_mask(
+    what: &str,
+    mask: Option<&Tensor>,
+    [rows, width]: [usize; 2],
+) -> Result<()> {
+    let Some(mask) = mask else { return Ok(()) };
+    match *mask.dims() {
+        [count, size] if size == width && count > 0 && rows.is_multiple_of(count) => Ok(()),
+        ref found => {
+            bail!("{what}: expected a mask [M, {width}], M a divisor of {rows}, got {found:?}")
+        }
+    }
 }
 
 /// The same, composed of Candle's operations.
@@ -102,6 +111,7 @@ impl SumOp {
                 Some(mask) => cpu_slice(mask)?,
                 None => &[],
             },
+            first: 0,
         };
         Ok((E::to_cpu_storage_owned(sum_forward(self.isa, rows)), y.1.shape().clone()))
     }
@@ -119,6 +129,7 @@ impl SumOp {
                 Some(mask) => cpu_slice(mask)?,
                 None => &[],
             },
+            first: 0,
         };
         let (d_bias, d_y) = sum_backward(self.isa, rows, cpu_slice(&d_data)?);
         let d_y = match d_y {

@@ -2,7 +2,8 @@
 
 use candle_core::{Device, Tensor, Var};
 
-/// The largest difference allowed between two ways to compute the same, in `f64`.
+/// The largest difference allowed between two ways to compute the same, in `f64`, relative to the largest number (at
+/// least 1).
 const TOLERANCE: f64 = 1e-12;
 
 /// A variable in `f64` of numbers without any structure.
@@ -24,7 +25,8 @@ pub(super) fn assert_alike(vars: &[Var], own: &Tensor, other: &Tensor) {
     }
     for (own, other) in pairs {
         assert_eq!(own.dims(), other.dims());
-        let difference = (own - other).unwrap().abs().unwrap().max_all().unwrap();
-        assert!(difference.to_scalar::<f64>().unwrap() < TOLERANCE);
+        let largest = |x: &Tensor| x.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        let difference = largest(&(&own - &other).unwrap());
+        assert!(difference < TOLERANCE * largest(&other).max(1.0), "{difference}");
     }
 }

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 use fgn_kernels::{
-    add_bias, add_residual, causal_conv, gated, layer_norm, pool_attention, pool_max, pool_mean,
-    rms_norm, zero_past,
+    GatedMlp, LinearMap, add_bias, add_residual, causal_conv, gated, layer_norm, pool_attention,
+    pool_max, pool_mean, residual_block, rms_norm, zero_past,
 };
 
 fn zeros(shape: &[usize]) -> Tensor {
@@ -62,4 +62,34 @@ fn lengths_and_types() {
     assert_says(rms_norm(&x, &wide, 0.1), "got weight of F64 beside x of F32");
     let whole = x.to_dtype(DType::U32).unwrap();
     assert_says(pool_mean(&whole, None), "all of f32 or all of f64, got x of U32");
+}
+
+#[test]
+fn blocks() {
+    let rows = zeros(&[4, 6]);
+    let [six, eight] = [6, 8].map(|size| zeros(&[size]));
+    let [square, wide, high] = [[6, 6], [6, 4], [8, 6]].map(|shape| zeros(&shape));
+    let map = |weight, bias| LinearMap { weight, bias };
+    let (out, up, down) = (map(&square, &six), map(&high, &eight), map(&wide, &six));
+    let mlp = GatedMlp { norm: &six, norm_bias: None, epsilon: 0.1, up, down, mask: None };
+    residual_block(&rows, &rows, out, None, Some(mlp)).unwrap();
+    let found = residual_block(&rows, &six, out, None, None);
+    assert_says(found, "expected y of shape [4, 6], got [6]");
+    let found = residual_block(&rows, &rows, map(&high, &six), None, None);
+    assert_says(found, "expected the weight of `out` of shape [6, 6], got [8, 6]");
+    let found = residual_block(&rows, &rows, out, Some(&zeros(&[3, 6])), None);
+    assert_says(found, "expected a mask [M, 6], M a divisor of 4, got [3, 6]");
+    for (mlp, expected) in [
+        (GatedMlp { norm: &eight, ..mlp }, "the weight of the norm of shape [6], got [8]"),
+        (GatedMlp { norm_bias: Some(&eight), ..mlp }, "the bias of the norm of shape [6], got [8]"),
+        (GatedMlp { up: map(&square, &eight), ..mlp }, "`up` of shape [8, 6], got [6, 6]"),
+        (GatedMlp { up: map(&high, &six), ..mlp }, "the bias of `up` of shape [8], got [6]"),
+        (GatedMlp { down: map(&wide, &eight), ..mlp }, "the bias of `down` of shape [6], got [8]"),
+        (GatedMlp { mask: Some(&high), ..mlp }, "expected a mask [M, 6], M a divisor of 4"),
+    ] {
+        assert_says(residual_block(&rows, &rows, out, None, Some(mlp)), expected);
+    }
+    let wide = six.to_dtype(DType::F64).unwrap();
+    let found = residual_block(&rows, &rows, map(&square, &wide), None, None);
+    assert_says(found, "got bias of F64 beside x of F32");
 }

@@ -8,5 +8,7 @@ pub(crate) mod norm;
 mod parts;
 pub(crate) mod pool;
 pub(crate) mod pool_attention;
+mod product;
 pub(crate) mod residual;
+pub(crate) mod residual_block;
 pub(crate) mod zero_past;

@@ -16,6 +16,8 @@ pub(crate) struct SumRows<'a, E> {
     pub(crate) bias: &'a [E],
     /// `[M, D]`, where row `n` has the mask `n % M`; empty for none.
     pub(crate) mask: &'a [E],
+    /// The index of the first row, where masks are counted from.
+    pub(crate) first: usize,
 }
 
 /// About how many multiply-adds a number costs.
@@ -28,7 +30,7 @@ pub(crate) fn sum_forward<E: Element>(isa: Isa, rows: SumRows<'_, E>) -> Vec<E> 
     let mut out = vec![E::default(); rows.y.len()];
     let parts = out.chunks_mut(count * width).enumerate().collect();
     in_parts(parts, WORK * rows.y.len(), |(part, out)| {
-        isa.run(Forward { rows, first: part * count, out });
+        isa.run(Forward { rows, row: part * count, out });
     });
     out
 }
@@ -48,7 +50,7 @@ pub(crate) fn sum_backward<E: Element>(
     for (part, d_out) in d_out.chunks(count * width).enumerate() {
         let d_y;
         (d_y, rest) = rest.split_at_mut(if has_mask { d_out.len() } else { 0 });
-        parts.push((part * count, d_out, d_y));
+        parts.push((rows.first + part * count, d_out, d_y));
     }
     let sums = in_parts(parts, WORK * d_out.len(), |(first, d_out, d_y)| {
         let mut d_bias = vec![E::default(); width];
@@ -60,19 +62,19 @@ pub(crate) fn sum_backward<E: Element>(
 
 struct Forward<'a, E> {
     rows: SumRows<'a, E>,
-    /// The index of the first row of the part.
-    first: usize,
+    /// The first row of the part.
+    row: usize,
     out: &'a mut [E],
 }
 
 impl<E: Element> Task<E> for Forward<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let SumRows { x, y, bias, mask } = self.rows;
+        let SumRows { x, y, bias, mask, first } = self.rows;
         let width = bias.len();
-        for (row, out) in (self.first..).zip(self.out.chunks_exact_mut(width)) {
+        for (row, out) in (self.row..).zip(self.out.chunks_exact_mut(width)) {
             let y = &y[row * width..][..width];
-            let mask = row_of_mask(mask, row, width);
+            let mask = row_of_mask(mask, first + row, width);
             for at in (0..width).step_by(S::WIDTH) {
                 let mut sum = load::<S>(y, at) + load(bias, at);
                 if !mask.is_empty() {

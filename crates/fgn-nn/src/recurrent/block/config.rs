@@ -9,7 +9,7 @@ use crate::error::Result;
 /// A residual block around each layer of a stack, as in a transformer, with a recurrent layer in the place of attention.
 ///
 /// The features of the input, `[T, B, I]`, become a residual stream `x: [T, B, D]` by a linear layer, with `D` the
-/// [output size](super::super::config::RecurrentConfig::output_size). Each layer adds to it twice:
+/// [output size](crate::RecurrentConfig::output_size). Each layer adds to it twice:
 ///
 /// ```text
 /// x = x + dropout(W_o cell(conv(norm(x))) + b_o)

@@ -1,18 +1,18 @@
 //! The linear maps of a block.
 
 use candle_core::Tensor;
-use fgn_kernels::add_bias;
+use fgn_kernels::{LinearMap, add_bias};
 
 use crate::dense::LinearRows;
 use crate::error::Result;
 use crate::init::{uniform, xavier_bound};
 use crate::parameters::Parameters;
 
-/// A linear map with `weight: [O, I]` and `bias: [O]`. The bias is added apart, together with what follows the product.
+/// A linear map with `weight: [O, I]` and `bias: [O]`.
 #[derive(Clone, Debug)]
 pub(super) struct Affine {
     weight: Tensor,
-    pub(super) bias: Tensor,
+    bias: Tensor,
 }
 
 impl Affine {
@@ -34,14 +34,14 @@ impl Affine {
         [&mut self.weight, &mut self.bias].into_iter()
     }
 
-    /// Rows `[N, I]` give `[N, O]`, without the bias.
-    pub(super) fn product(&self, rows: &Tensor) -> Result<Tensor> {
-        Ok(rows.matmul(&self.weight.t()?)?)
+    /// Rows `[N, I]` give `[N, O]`.
+    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        Ok(add_bias(&rows.matmul(&self.weight.t()?)?, &self.bias)?)
     }
 
-    /// The same with the bias.
-    pub(super) fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        Ok(add_bias(&self.product(rows)?, &self.bias)?)
+    /// For the kernels.
+    pub(super) fn map(&self) -> LinearMap<'_> {
+        LinearMap { weight: &self.weight, bias: &self.bias }
     }
 
     /// The present parameters, for rows outside the computation graph.

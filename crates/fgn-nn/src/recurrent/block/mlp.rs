@@ -1,11 +1,11 @@
 //! The gated multi-layer perceptron of a block.
 
 use candle_core::Tensor;
-use fgn_kernels::{add_residual, gated};
+use fgn_kernels::GatedMlp;
 
 use super::config::BlockNorm;
 use super::linear::Affine;
-use super::norm::{NormRows, RowNorm};
+use super::norm::{EPSILON, NormRows, RowNorm};
 use crate::dense::LinearRows;
 use crate::error::Result;
 use crate::parameters::Parameters;
@@ -37,10 +37,16 @@ impl Mlp {
         self.norm.tensors().chain(self.up.tensors()).chain(self.down.tensors())
     }
 
-    /// Rows `x: [N, D]` give the same shape. `mask` is that of the dropout.
-    pub(super) fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-        let hidden = gated(&self.up.product(&self.norm.forward(x)?)?, Some(&self.up.bias))?;
-        Ok(add_residual(x, &self.down.product(&hidden)?, &self.down.bias, mask)?)
+    /// For the kernels, with the mask of the dropout.
+    pub(super) fn with_mask<'a>(&'a self, mask: Option<&'a Tensor>) -> GatedMlp<'a> {
+        GatedMlp {
+            norm: &self.norm.weight,
+            norm_bias: self.norm.bias.as_ref(),
+            epsilon: EPSILON,
+            up: self.up.map(),
+            down: self.down.map(),
+            mask,
+        }
     }
 
     /// The present parameters, for rows outside the computation graph.

@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::parameters::Parameters;
 
 /// What is added to the mean square.
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// A norm with its parameters: `weight: [D]`, ones, and of a layer normalisation `bias: [D]`, zeros.
 #[derive(Clone, Debug)]
 pub(super) struct RowNorm {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    pub(super) weight: Tensor,
+    pub(super) bias: Option<Tensor>,
 }
 
 impl RowNorm {

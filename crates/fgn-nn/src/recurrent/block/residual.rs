@@ -1,7 +1,7 @@
 //! One residual block.
 
 use candle_core::Tensor;
-use fgn_kernels::add_residual;
+use fgn_kernels::residual_block;
 
 use super::super::masks::{Half, Masks};
 use super::config::BlockConfig;
@@ -85,12 +85,11 @@ impl Block {
             let found = conv.forward(&input, before, pass.resets, pass.lengths)?;
             (input, window) = (found.output, Some(found.state));
         }
-        let output = self.out.product(&run(&input)?.flatten(0, 1)?)?;
-        let mask = self.mask(x, pass, Half::Cell)?;
-        let mut x = add_residual(x, &output, &self.out.bias, mask.as_ref())?;
-        if let Some(mlp) = &self.mlp {
-            x = mlp.forward(&x, self.mask(&x, pass, Half::Mlp)?.as_ref())?;
-        }
+        let output = run(&input)?.flatten(0, 1)?;
+        let [of_cell, of_mlp] = [Half::Cell, Half::Mlp].map(|half| self.mask(x, pass, half));
+        let (of_cell, of_mlp) = (of_cell?, of_mlp?);
+        let mlp = self.mlp.as_ref().map(|mlp| mlp.with_mask(of_mlp.as_ref()));
+        let x = residual_block(x, &output, self.out.map(), of_cell.as_ref(), mlp)?;
         Ok((x, window))
     }
 
