@@ -12,3 +12,6 @@ mod product;
 pub(crate) mod residual;
 pub(crate) mod residual_block;
 pub(crate) mod zero_past;
+
+#[cfg(test)]
+mod tests;
