@@ -34,6 +34,8 @@
 //! | inputs that arrive one by one | [`LayerStreamWeights`] and [`LayerStream`]: single steps without a graph |
 //! | the values of gates at every step | [`trace`](fn@trace) |
 //! | a 3x3 convolution, ReLU and max-pooling as one operation | [`conv_relu_pool`] |
+//! | what lies between the layers of a deep stack | [`rms_norm`], [`layer_norm`], [`gated`], [`causal_conv`], [`add_residual`], [`residual_block`] |
+//! | one vector for a whole sequence | [`pool_mean`], [`pool_max`], [`pool_attention`] |
 //! | the scores of very many items or tokens for one output | [`ScoreTable`] |
 //! | the losses of targets against sampled items, with their gradients | [`sampled_losses`] |
 //!
@@ -53,7 +55,7 @@
 //!
 //! # Unsafe code
 //! This is the only crate of the workspace with unsafe code: SIMD loads and stores, and memory that threads write in
-//! disjoint rows; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each block states
+//! disjoint rows, and products by the crate `gemm`; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each block states
 //! why it is sound.
 #![allow(unsafe_code)]
 
@@ -65,6 +67,7 @@ pub mod cuda;
 mod op;
 mod packed_weights;
 pub mod probe;
+mod rows;
 mod run;
 mod sampled;
 mod scores;
@@ -79,6 +82,10 @@ pub use candle_core;
 pub use conv::conv_relu_pool;
 pub use op::{SequenceOutput, sequence};
 pub use packed_weights::PackedWeights;
+pub use rows::{
+    CausalConvOutput, GatedMlp, LinearMap, add_bias, add_residual, causal_conv, gated, layer_norm,
+    pool_attention, pool_max, pool_mean, residual_block, rms_norm, zero_past,
+};
 pub use run::gate_statistics::GateStatistics;
 pub use run::options::{Emit, HiddenDropout, SequenceOptions};
 pub use run::precision::Precision;

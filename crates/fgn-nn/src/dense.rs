@@ -91,14 +91,12 @@ impl Linear {
     /// # Errors
     /// [`Error::Candle`] if there is not enough memory.
     pub(crate) fn rows(&self) -> Result<LinearRows> {
-        let numbers = |var: &Var| -> Result<Vec<f32>> {
-            Ok(var.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
-        };
-        Ok(LinearRows { weight: numbers(&self.weight)?, bias: numbers(&self.bias)? })
+        LinearRows::new(&self.weight, &self.bias)
     }
 }
 
 /// A [`Linear`] layer on slices: no tensors, no allocation.
+#[derive(Clone)]
 pub(crate) struct LinearRows {
     /// `[O, I]`
     weight: Vec<f32>,
@@ -106,6 +104,19 @@ pub(crate) struct LinearRows {
 }
 
 impl LinearRows {
+    /// Of copies of `weight: [O, I]` and `bias: [O]`.
+    pub(crate) fn new(weight: &Tensor, bias: &Tensor) -> Result<LinearRows> {
+        let numbers = |tensor: &Tensor| -> Result<Vec<f32>> {
+            Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+        };
+        Ok(LinearRows { weight: numbers(weight)?, bias: numbers(bias)? })
+    }
+
+    /// How many parameters it has.
+    pub(crate) fn count(&self) -> usize {
+        self.weight.len() + self.bias.len()
+    }
+
     pub(crate) fn inputs(&self) -> usize {
         self.weight.len() / self.bias.len()
     }

@@ -202,6 +202,8 @@ impl Keras<'_> {
         if let Some(size) = config.projection {
             check(false, "recurrent.projection", size, "none: Keras' layers have no projection")?;
         }
+        let expected = "none: the layers of Keras have no blocks";
+        check(config.block.is_none(), "recurrent.block", format!("{:?}", config.block), expected)?;
         let none = "none: Keras' layers have no normalisation";
         let norm = format!("{:?}", config.norm);
         check(config.norm == Norm::default(), "recurrent.norm", norm, none)?;

@@ -118,8 +118,8 @@ pub use parameters::Parameters;
 pub use random::Generator;
 pub use recommender::{Recommender, Session};
 pub use recurrent::{
-    LayerTrace, Recurrent, RecurrentConfig, RecurrentInput, RecurrentOptions, RecurrentOutput,
-    SequenceDropout, State, Stream, StreamWeights,
+    BlockConfig, BlockNorm, LayerTrace, Recurrent, RecurrentConfig, RecurrentInput,
+    RecurrentOptions, RecurrentOutput, SequenceDropout, State, Stream, StreamWeights,
 };
 pub use row_table::TouchedRows;
 pub use sampler::{Sampler, SamplerOptions};

@@ -203,13 +203,16 @@ impl Parameters {
     }
 
     /// Refuses a file that has further parameters of the recurrent layer of that name: more layers, a second
-    /// direction, a projection.
+    /// direction, a projection, blocks.
     pub(crate) fn refuse_more_layers(&self, layer: &str) -> Result<()> {
         let Source::Stored(stored) = &self.source else { return Ok(()) };
         let prefix = if layer.is_empty() { String::new() } else { format!("{layer}.") };
         stored.refuse(|name| {
-            let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.'));
-            own.is_some_and(is_of_recurrent_layer)
+            let own = name.strip_prefix(&prefix);
+            own.is_some_and(|own| match own.contains('.') {
+                true => is_of_block(own),
+                false => is_of_recurrent_layer(own),
+            })
         })
     }
 
@@ -261,6 +264,12 @@ fn is_of_recurrent_layer(name: &str) -> bool {
     let name = name.strip_suffix("_reverse").unwrap_or(name);
     let layer = name.rsplit_once("_l").map(|(_, layer)| layer);
     layer.is_some_and(|layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether a name is that of a linear map which every block has: `blocks.0.out.weight`.
+fn is_of_block(name: &str) -> bool {
+    let index = name.strip_prefix("blocks.").and_then(|name| name.strip_suffix(".out.weight"));
+    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn generator(seed: u64, name: &str) -> Generator {

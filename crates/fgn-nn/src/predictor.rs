@@ -2,8 +2,10 @@
 
 use fgn_kernels::Precision;
 
+use crate::check::check;
 use crate::dense::LinearRows;
 use crate::error::{Error, Result};
+use crate::heads::HeadConfig;
 use crate::model::Model;
 use crate::recurrent::Stream;
 
@@ -24,13 +26,15 @@ impl Predictor {
     /// `sequences` of them, all states zero.
     ///
     /// # Errors
-    /// [`Error::Config`] for a model that is bidirectional, or whose head computes more than logits of each step;
+    /// [`Error::Config`] for a model that is bidirectional, or whose head computes more than logits of each step, or
+    /// pools all steps;
     /// [`Error::Candle`] if its parameters are not in `f32` on the CPU.
     pub(crate) fn new(
         model: &Model,
         precision: Precision,
         [sequences, threads]: [usize; 2],
     ) -> Result<Predictor> {
+        check_pool(&model.config().head)?;
         let Some(head) = model.head().linear() else {
             let found = model.config().head.kind().to_owned();
             let expected = "one that predicts from a single step: classification or ctc".into();
@@ -106,4 +110,13 @@ impl Predictor {
     pub(crate) fn outputs(&self) -> usize {
         self.head.outputs()
     }
+}
+
+/// Refuses a head that reads the outputs of all steps of a sample.
+fn check_pool(head: &HeadConfig) -> Result<()> {
+    if let HeadConfig::Classification(head) = head {
+        let expected = "\"last\": a stream predicts from a single step";
+        check(head.pool.is_last(), "head.pool", head.pool.name(), expected)?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use candle_core::{DType, Device};
 use fgn_core::AnyCell;
-use fgn_nn::{Parameters, Precision, Recurrent, RecurrentConfig};
+use fgn_nn::{BlockConfig, Parameters, Precision, Recurrent, RecurrentConfig};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -24,31 +24,42 @@ fn allocations(work: impl FnOnce()) -> usize {
 #[test]
 fn a_step_of_a_stack_allocates_nothing() {
     assert!(allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))) > 0);
-    let (input, hidden) = (20, 70);
+    let hidden = 70;
     for cell in AnyCell::all() {
         for layers in [1, 3] {
             let residual = layers > 1;
-            let config = RecurrentConfig { layers, residual, ..RecurrentConfig::new(cell, hidden) };
-            let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
-            let layer = Recurrent::new(&mut parameters, "layer", input, &config).unwrap();
+            let plain = RecurrentConfig { layers, residual, ..RecurrentConfig::new(cell, hidden) };
             for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
-                let weights = layer.stream_weights(precision).unwrap();
-                for (batch, threads) in [(1, 1), (3, 1), (2, 2)] {
-                    let mut stream = weights.stream(batch, threads).unwrap();
-                    let x = vec![0.5; batch * input];
-                    let mut output = vec![0.0; batch * hidden];
-                    // The threads have begun, and sleep.
-                    std::thread::sleep(Duration::from_millis(20));
-                    let count = allocations(|| {
-                        for _ in 0..50 {
-                            stream.step(&x, &mut output).unwrap();
-                        }
-                        stream.reset(0).unwrap();
-                    });
-                    let what = format!("{cell}, {layers} layers, {precision:?}, batch {batch}");
-                    assert_eq!(count, 0, "{what}, {threads} threads");
-                }
+                check(&plain, precision);
             }
         }
+    }
+    for conv in [0, 4] {
+        let block = Some(BlockConfig { conv, ..BlockConfig::default() });
+        let blocks =
+            RecurrentConfig { layers: 3, block, ..RecurrentConfig::new(AnyCell::LSTM, hidden) };
+        check(&blocks, Precision::F32);
+    }
+}
+
+/// Checks the steps of streams of some sequences on some threads.
+fn check(config: &RecurrentConfig, precision: Precision) {
+    let input = 20;
+    let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
+    let layer = Recurrent::new(&mut parameters, "layer", input, config).unwrap();
+    let weights = layer.stream_weights(precision).unwrap();
+    for (batch, threads) in [(1, 1), (3, 1), (2, 2)] {
+        let mut stream = weights.stream(batch, threads).unwrap();
+        let x = vec![0.5; batch * input];
+        let mut output = vec![0.0; batch * config.output_size()];
+        // The threads have begun, and sleep.
+        std::thread::sleep(Duration::from_millis(20));
+        let count = allocations(|| {
+            for _ in 0..50 {
+                stream.step(&x, &mut output).unwrap();
+            }
+            stream.reset(0).unwrap();
+        });
+        assert_eq!(count, 0, "{config:?}, {precision:?}, batch {batch}, {threads} threads");
     }
 }

@@ -11,8 +11,8 @@ use fgn_data::{
 };
 use fgn_nn::fgn_audio::features::FeaturesConfig;
 use fgn_nn::{
-    AudioAugment, DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig, ModelConfig,
-    RecurrentConfig,
+    AudioAugment, BlockConfig, DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig,
+    ModelConfig, RecurrentConfig,
 };
 use fgn_train::{
     CheckpointConfig, Clip, Config, EarlyStopping, OptimizerConfig, ParameterGroup, ReportConfig,
@@ -99,6 +99,7 @@ fn every_key_is_on_the_page() {
         ("`[model.input.augment]`", keys::<AudioAugment>("")),
         ("`[model.dense]`", keys::<DenseConfig>("")),
         ("`[model.recurrent]`", keys::<RecurrentConfig>("")),
+        ("`[model.recurrent.block]`", keys::<BlockConfig>("")),
         ("`[model.recurrent.init]`", keys::<InitConfig>("")),
         ("`[[model.recurrent.init.rules]]`", keys::<InitRule>("")),
     ] {

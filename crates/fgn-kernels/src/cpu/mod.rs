@@ -10,6 +10,7 @@ pub(crate) mod conv;
 pub(crate) mod forward;
 pub(crate) mod gemm;
 pub(crate) mod memory;
+pub(crate) mod rows;
 pub(crate) mod sampled;
 pub(crate) mod stream;
 pub(crate) mod threads;

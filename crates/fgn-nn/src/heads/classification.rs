@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{self, Answer};
 use super::kind::{Encoded, Head, HeadKind};
 use super::outputs;
+use super::pool::{Pool, Pooled};
 use crate::check;
 use crate::dense::Linear;
 use crate::dropout::Mode;
@@ -19,7 +20,7 @@ use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
 use crate::parameters::Parameters;
 
 /// Predicts one of several classes for each sample, or for each of its steps: a linear layer, and softmax
-/// cross entropy as the loss. Its parameters are those of a [`Linear`] layer.
+/// cross entropy as the loss. Its parameters are those of a [`Linear`] layer, and of [`Pool`].
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Classification {
@@ -31,12 +32,15 @@ pub struct Classification {
     /// Whether each step has a class, rather than each sample.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub per_step: bool,
+    /// What is read of the outputs of the steps, where each sample has a class.
+    #[serde(default, skip_serializing_if = "Pool::is_last")]
+    pub pool: Pool,
 }
 
 impl Classification {
     /// One of `classes` for each sample.
     pub fn new(classes: usize) -> Self {
-        Self { classes, names: Vec::new(), per_step: false }
+        Self { classes, names: Vec::new(), per_step: false, pool: Pool::Last }
     }
 }
 
@@ -60,6 +64,7 @@ impl HeadKind for Classification {
 
     fn validate(&self) -> Result<()> {
         check::size("head.classes", self.classes, 2)?;
+        self.pool.validate(self.per_step)?;
         check::names("head.names", &self.names, self.classes)
     }
 
@@ -111,6 +116,7 @@ impl HeadKind for Classification {
         self.validate()?;
         Ok(Box::new(ClassificationHead {
             linear: Linear::new(parameters, name, inputs, self.classes)?,
+            pooled: Pooled::new(self.pool, parameters, name, inputs)?,
             names: outputs::names(&self.names, self.classes),
             per_step: self.per_step,
         }))
@@ -120,13 +126,14 @@ impl HeadKind for Classification {
 #[derive(Debug)]
 struct ClassificationHead {
     linear: Linear,
+    pooled: Pooled,
     names: Vec<String>,
     per_step: bool,
 }
 
 impl Head for ClassificationHead {
     fn emit(&self) -> Emit {
-        outputs::emit(self.per_step)
+        self.pooled.emit(self.per_step)
     }
 
     fn forward(
@@ -135,12 +142,12 @@ impl Head for ClassificationHead {
         _: Option<&Padded>,
         _: &mut Mode<'_>,
     ) -> Result<Prediction> {
-        let logits = self.linear.forward(encoded.output)?;
+        let logits = self.linear.forward(&self.pooled.forward(encoded)?)?;
         Ok(Prediction::Logits(outputs::batch(logits, self.per_step, encoded)?))
     }
 
     fn linear(&self) -> Option<&Linear> {
-        Some(&self.linear)
+        self.pooled.is_of_one_step().then_some(&self.linear)
     }
 
     fn loss(

@@ -149,7 +149,8 @@ pub trait Head: Debug + Send + Sync {
     }
 
     /// The layer that computes the logits of a step from the output there, where that is all that the head computes in
-    /// inference: a stream runs it by itself. By default there is none.
+    /// inference: a stream runs it by itself. By default there is none; nor is there one for a head that
+    /// [pools](crate::Pool) the outputs of all steps.
     fn linear(&self) -> Option<&Linear> {
         None
     }

@@ -6,6 +6,7 @@ mod adaptive;
 mod answer;
 mod kind;
 mod outputs;
+mod pool;
 mod tied;
 
 pub use answer::Answer;
@@ -13,6 +14,7 @@ pub use decoder::Attention;
 use fgn_schema::{Statistics, TargetSchema};
 pub use kind::{Encoded, Head, HeadKind};
 pub use next_item::ItemLoss;
+pub use pool::Pool;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -43,6 +45,8 @@ macro_rules! registry {
         #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
         #[serde(tag = "kind")]
         #[non_exhaustive]
+        // A configuration is read once, and there are few of them.
+        #[allow(clippy::large_enum_variant)]
         pub enum HeadConfig {
             $(
                 #[doc = concat!("See [`", stringify!($kind), "`].")]

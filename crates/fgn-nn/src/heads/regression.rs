@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::answer::{self, Answer};
 use super::kind::{Encoded, Head, HeadKind};
 use super::outputs;
+use super::pool::{Pool, Pooled};
 use crate::check;
 use crate::completion;
 use crate::dense::Linear;
@@ -21,7 +22,7 @@ use crate::parameters::Parameters;
 use crate::scaling::Scaling;
 
 /// Predicts several values for each sample, or for each of its steps: a linear layer, and the mean squared
-/// error as the loss. Its parameters are those of a [`Linear`] layer.
+/// error as the loss. Its parameters are those of a [`Linear`] layer, and of [`Pool`].
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct Regression {
@@ -33,6 +34,9 @@ pub struct Regression {
     /// Whether each step has values, rather than each sample.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub per_step: bool,
+    /// What is read of the outputs of the steps, where each sample has values.
+    #[serde(default, skip_serializing_if = "Pool::is_last")]
+    pub pool: Pool,
     /// The mean and standard deviation of each value. The linear layer predicts standardised values, which
     /// are scaled back to the targets' units in `F64`; the loss is that of standardised values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +46,7 @@ pub struct Regression {
 impl Regression {
     /// So many values for each sample, without a scale.
     pub fn new(values: usize) -> Self {
-        Self { values, names: Vec::new(), per_step: false, scale: None }
+        Self { values, names: Vec::new(), per_step: false, pool: Pool::Last, scale: None }
     }
 }
 
@@ -70,6 +74,7 @@ impl HeadKind for Regression {
 
     fn validate(&self) -> Result<()> {
         check::size("head.values", self.values, 1)?;
+        self.pool.validate(self.per_step)?;
         check::names("head.names", &self.names, self.values)?;
         match &self.scale {
             Some(scale) => check::moments("head.scale", scale, self.values),
@@ -111,6 +116,7 @@ impl HeadKind for Regression {
         let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters.device()));
         Ok(Box::new(RegressionHead {
             linear,
+            pooled: Pooled::new(self.pool, parameters, name, inputs)?,
             scale: scale.transpose()?,
             spread: self.scale.as_ref().map_or_else(Vec::new, |scale| scale.std.clone()),
             count: self.values,
@@ -123,6 +129,7 @@ impl HeadKind for Regression {
 #[derive(Debug)]
 struct RegressionHead {
     linear: Linear,
+    pooled: Pooled,
     scale: Option<Scaling>,
     /// The standard deviations of the scale; without one, empty.
     spread: Vec<f64>,
@@ -133,7 +140,7 @@ struct RegressionHead {
 
 impl Head for RegressionHead {
     fn emit(&self) -> Emit {
-        outputs::emit(self.per_step)
+        self.pooled.emit(self.per_step)
     }
 
     fn forward(
@@ -142,7 +149,7 @@ impl Head for RegressionHead {
         _: Option<&Padded>,
         _: &mut Mode<'_>,
     ) -> Result<Prediction> {
-        let mut values = self.linear.forward(encoded.output)?;
+        let mut values = self.linear.forward(&self.pooled.forward(encoded)?)?;
         if let Some(scale) = &self.scale {
             values = scale.apply(&values)?;
         }
@@ -247,7 +254,8 @@ mod tests {
         let keys = Regression::complete(&Map::new(), &targets, &statistics).unwrap();
         let config: Regression = serde_json::from_value(keys.into()).unwrap();
         let names = vec!["x".to_owned()];
-        assert_eq!(config, Regression { values: 1, names, per_step: true, scale: Some(found) });
+        let scale = Some(found);
+        assert_eq!(config, Regression { names, per_step: true, scale, ..Regression::new(1) });
         let given = Map::from_iter([("values".to_owned(), json!(1))]);
         assert_eq!(Regression::complete(&given, &targets, &statistics), Some(Map::new()));
     }

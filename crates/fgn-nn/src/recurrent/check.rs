@@ -68,7 +68,7 @@ impl Recurrent {
         }
         let batch = x.dim(1)?;
         for (layer, tensor) in self.layers.iter().zip(&state.tensors) {
-            let shape = [self.config.cell.spec().states.len(), batch, self.config.hidden_size];
+            let shape = [self.config.state_rows(), batch, self.config.hidden_size];
             if tensor.dims() != shape {
                 return Err(Error::Shape {
                     what: "initial states",
@@ -101,7 +101,8 @@ impl Recurrent {
         for ((layer, initial), all) in self.layers.iter().zip(&initial.tensors).zip(all) {
             let (steps, batch, count, hidden) = all.dims4()?;
             let found = |step, sequence, state: usize, unit| Error::NanState {
-                state: names[state],
+                // Past the cell's states come the inputs that a convolution keeps.
+                state: names.get(state).copied().unwrap_or("conv"),
                 layer: layer.at.layer,
                 reverse: layer.at.reverse,
                 step,

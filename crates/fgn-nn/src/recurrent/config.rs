@@ -4,6 +4,8 @@ use fgn_core::{AnyCell, LayerShape, Norm};
 use fgn_kernels::{HiddenDropout, SequenceOptions};
 use serde::{Deserialize, Serialize};
 
+use super::block::config::BlockConfig;
+use super::sequence_dropout::SequenceDropout;
 use crate::check::{check, probability, range, size};
 use crate::error::Result;
 use crate::init::InitConfig;
@@ -54,6 +56,9 @@ pub struct RecurrentConfig {
     /// Each layer from the second on adds its inputs to its outputs (Wu et al. 2016).
     #[serde(default)]
     pub residual: bool,
+    /// A residual block around each layer, for deep stacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<BlockConfig>,
     /// Layer normalisation inside the cell, of the pre-activations and of the cell state (Ba, Kiros &
     /// Hinton 2016).
     #[serde(default)]
@@ -84,18 +89,6 @@ pub struct RecurrentConfig {
     pub init: InitConfig,
 }
 
-/// Dropout over a sequence: in training, each value is set to zero with probability `rate`, and the others
-/// are divided by `1 − rate`.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug, Default)]
-#[serde(default, deny_unknown_fields)]
-pub struct SequenceDropout {
-    /// The probability, at least 0 and below 1.
-    pub rate: f64,
-    /// Whether each step has a mask of its own, instead of one for all steps of a sequence (variational
-    /// dropout: Gal & Ghahramani 2016).
-    pub per_step: bool,
-}
-
 impl RecurrentConfig {
     /// One layer of `hidden_size` units in one direction, without any option.
     pub fn new(cell: AnyCell, hidden_size: usize) -> Self {
@@ -108,6 +101,7 @@ impl RecurrentConfig {
             bias: true,
             projection: None,
             residual: false,
+            block: None,
             norm: Norm::default(),
             input_dropout: SequenceDropout::default(),
             dropout: SequenceDropout::default(),
@@ -119,7 +113,8 @@ impl RecurrentConfig {
         }
     }
 
-    /// The number of outputs per step: `H`, or `P` with a projection, for each direction.
+    /// The number of outputs per step: `H`, or `P` with a projection, for each direction. With a [block](Self::block), this
+    /// is also the width of the residual stream.
     pub fn output_size(&self) -> usize {
         self.hidden_output_size() * self.directions()
     }
@@ -144,7 +139,8 @@ impl RecurrentConfig {
 
     /// The sizes of a layer of a stack over `input_size` features.
     pub(crate) fn layer_shape(&self, at: LayerDirection, input_size: usize) -> LayerShape {
-        let input = if at.layer == 0 { input_size } else { self.output_size() };
+        let is_first = at.layer == 0 && self.block.is_none();
+        let input = if is_first { input_size } else { self.output_size() };
         let (projection, norm) = (self.projection, self.norm);
         LayerShape { projection, norm, ..LayerShape::new(input, self.hidden_size) }
     }
@@ -160,10 +156,21 @@ impl RecurrentConfig {
             .with_clip(self.clip)
     }
 
+    /// How many rows of `H` numbers the state of a sequence has in each layer: the cell's states, and the inputs that a
+    /// block's convolution keeps.
+    pub(super) fn state_rows(&self) -> usize {
+        self.cell.spec().states.len() + self.block.map_or(0, |block| block.window())
+    }
+
     /// Whether a pass in training needs random numbers.
     pub(super) fn is_random(&self) -> bool {
+        let of_block = self.block.map_or(0.0, |block| block.dropout.rate);
         let rates = [self.input_dropout.rate, self.dropout.rate, self.hidden_dropout.rate];
-        rates.iter().chain([&self.weight_drop]).chain(&self.zoneout).any(|&rate| rate > 0.0)
+        rates
+            .iter()
+            .chain([&self.weight_drop, &of_block])
+            .chain(&self.zoneout)
+            .any(|&rate| rate > 0.0)
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
@@ -184,6 +191,7 @@ impl RecurrentConfig {
         )?;
         let expected = "false in a single layer: the first one adds nothing to its outputs";
         check(stacked || !self.residual, "recurrent.residual", self.residual, expected)?;
+        self.validate_block()?;
         for (field, rate) in [
             ("recurrent.hidden_dropout.rate", self.hidden_dropout.rate),
             ("recurrent.weight_drop", self.weight_drop),
@@ -193,6 +201,19 @@ impl RecurrentConfig {
         }
         self.kernel_options().check(self.cell, self.hidden_size)?;
         self.init.validate(spec, self.hidden_size, &self.layer_directions())
+    }
+
+    fn validate_block(&self) -> Result<()> {
+        let Some(block) = self.block else { return Ok(()) };
+        let projection = self.projection.map_or("none".to_owned(), |size| size.to_string());
+        let expected = "none beside recurrent.block, which has a linear map after each layer";
+        check(self.projection.is_none(), "recurrent.projection", projection, expected)?;
+        let expected = "false beside recurrent.block, which adds each layer to a residual stream";
+        check(!self.residual, "recurrent.residual", self.residual, expected)?;
+        let expected = "0 beside recurrent.block: recurrent.block.dropout is that of deep stacks";
+        let rate = self.dropout.rate;
+        check(rate == 0.0, "recurrent.dropout.rate", rate, expected)?;
+        block.validate(self.output_size(), self.bidirectional)
     }
 }
 

@@ -88,9 +88,9 @@ impl Layer {
         }
     }
 
-    /// `[S, B, H]`.
-    pub(super) fn zero_state(&self, batch: usize) -> Result<Tensor> {
-        let shape = [self.cell.spec().states.len(), batch, self.shape.hidden];
+    /// A state of so many rows, `[rows, B, H]`.
+    pub(super) fn zero_state(&self, rows: usize, batch: usize) -> Result<Tensor> {
+        let shape = [rows, batch, self.shape.hidden];
         Ok(Tensor::zeros(&shape, self.dtype, &self.device)?)
     }
 

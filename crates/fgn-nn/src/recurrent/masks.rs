@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::config::SequenceDropout;
+use super::sequence_dropout::SequenceDropout;
 use crate::dropout::{Dropout, Mode};
 use crate::error::Result;
 use crate::layer_direction::LayerDirection;
@@ -15,6 +15,15 @@ enum Masked {
     RecurrentWeights,
     /// States, by the kernels themselves.
     States,
+    /// What the halves of a block add to the residual stream; each half has the stream of a direction.
+    Residual,
+}
+
+/// A half of a block.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Half {
+    Cell,
+    Mlp,
 }
 
 /// All masks of a pass: a function of its seed alone, whatever the number of threads and whatever was
@@ -44,6 +53,26 @@ impl Masks {
         }
         let ones = Tensor::ones((1, x.dim(1)?, x.dim(2)?), x.dtype(), x.device())?;
         Ok(x.broadcast_mul(&dropout.forward(&ones, &mut Mode::Train(&mut generator))?)?)
+    }
+
+    /// The mask of what a half of a block adds to the rows `x: [T · B, D]`: `[B, D]`, or `[T · B, D]` per step; `None` if
+    /// nothing is dropped.
+    pub(super) fn residual(
+        self,
+        config: SequenceDropout,
+        (x, batch): (&Tensor, usize),
+        layer: usize,
+        half: Half,
+    ) -> Result<Option<Tensor>> {
+        if config.rate == 0.0 {
+            return Ok(None);
+        }
+        let at = LayerDirection { layer, reverse: half == Half::Mlp };
+        let mut generator = self.generator(Masked::Residual, at);
+        let (rows, width) = x.dims2()?;
+        let rows = if config.per_step { rows } else { batch };
+        let ones = Tensor::ones((rows, width), x.dtype(), x.device())?;
+        Dropout::new(config.rate)?.forward(&ones, &mut Mode::Train(&mut generator)).map(Some)
     }
 
     /// The recurrent weights of that layer and direction, masked.

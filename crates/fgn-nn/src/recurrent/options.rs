@@ -69,11 +69,11 @@ pub struct RecurrentOutput {
     /// The outputs of the last layer, both directions side by side: `[T, B, D·P]` with `P = H` without a
     /// projection; `[B, T, D·P]` if the batch comes first. With [`Emit::Last`] `[B, D·P]`: the forward
     /// direction's output at each sequence's last step, and the reverse direction's, which ends there, at
-    /// its first.
+    /// its first. With a [block](crate::BlockConfig), which mixes both directions, all are those at the last step.
     pub output: Tensor,
     /// The states after each sequence's last step.
     pub state: State,
-    /// With [`Emit::States`], the states of each layer and direction after every step, `[T, B, S, H]`, or
+    /// With [`Emit::States`], the cells' states of each layer and direction after every step, `[T, B, S, H]`, or
     /// `[B, T, S, H]`, in the order of [`State::tensors`].
     pub states: Vec<Tensor>,
     /// With [`RecurrentOptions::telemetry`], the statistics of the gates of each layer and direction, in

@@ -1,19 +1,15 @@
 //! A stack of recurrent layers.
 
-use candle_core::{D, DType, Device, Tensor};
-use fgn_kernels::{Emit, GateStatistics, SequenceOptions, SequenceOutput};
+use candle_core::{DType, Device, Tensor};
 
-use super::checked::Checked;
-use super::config::{RecurrentConfig, SequenceDropout};
+use super::block::blocks::Blocks;
+use super::config::RecurrentConfig;
 use super::layer::Layer;
-use super::masks::Masks;
-use super::options::{RecurrentInput, RecurrentOptions, RecurrentOutput};
 use super::state::State;
 use crate::check::{float, width};
 use crate::dropout::Mode;
 use crate::error::Result;
 use crate::init;
-use crate::layer_direction::LayerDirection;
 use crate::parameters::Parameters;
 
 /// A stack of recurrent layers over any cell, each in one direction or in both. Each layer and direction is
@@ -25,6 +21,12 @@ use crate::parameters::Parameters;
 /// H]` of a projection; `{vector}_l0 [H]` for the cell's per-unit vectors; `norm_pre_l0 [G·H]` and
 /// `norm_memory_l0 [H]`, `norm_memory_bias_l0 [H]` of the normalisation. Higher layers have `_l1` and so
 /// on, the reverse direction `_l0_reverse`. [`InitConfig`](crate::InitConfig) says how they are drawn.
+///
+/// With [blocks](crate::BlockConfig) there are linear maps `embed`, `blocks.0.out`, `blocks.0.mlp.up` and
+/// `blocks.0.mlp.down`, each with a `.weight [O, I]` (Xavier uniform; the last two of a block divided by the square root of
+/// twice the number of layers) and a `.bias [O]` (zero); the norms `blocks.0.norm`, `blocks.0.mlp.norm` and, after all blocks,
+/// `norm`, each with a `.weight [D]` (one), and of a layer normalisation a `.bias [D]` (zero); and the convolution
+/// `blocks.0.conv` with a `.weight [D, K]`, drawn from `U[-1/√K, 1/√K]`, and a `.bias [D]` (zero).
 ///
 /// ```
 /// use candle_core::{DType, Device, Tensor};
@@ -54,6 +56,8 @@ pub struct Recurrent {
     pub(super) dtype: DType,
     /// In the order of [`RecurrentConfig::layer_directions`].
     pub(super) layers: Vec<Layer>,
+    /// What is around the layers, if each is in a block.
+    pub(super) blocks: Option<Blocks>,
 }
 
 impl Recurrent {
@@ -82,11 +86,15 @@ impl Recurrent {
             })
         });
         let layers = layers.collect::<Result<_>>()?;
+        let sizes = [input_size, config.output_size(), config.layers];
+        let prefix = format!("{name}{separator}");
+        let blocks = config.block.map(|block| Blocks::new(parameters, &prefix, block, sizes));
+        let blocks = blocks.transpose()?;
         parameters.refuse_more_layers(name)?;
-        Ok(Self { config: config.clone(), input_size, dtype, layers })
+        Ok(Self { config: config.clone(), input_size, dtype, layers, blocks })
     }
 
-    /// A single layer of existing tensors.
+    /// A single layer of existing tensors, without a block.
     pub(crate) fn of_tensors(
         config: RecurrentConfig,
         input_size: usize,
@@ -100,7 +108,7 @@ impl Recurrent {
             Layer::new(&config, input_size, at, (dtype, device), |slot, _| take(slot.name))
         });
         let layers = layers.collect::<Result<_>>()?;
-        Ok(Self { config, input_size, dtype, layers })
+        Ok(Self { config, input_size, dtype, layers, blocks: None })
     }
 
     /// What the layer was built from.
@@ -117,7 +125,8 @@ impl Recurrent {
     /// differentiated by them, and nothing is kept for a backward pass.
     pub fn detached(&self) -> Self {
         let layers = self.layers.iter().map(Layer::detached).collect();
-        Self { layers, ..self.clone() }
+        let blocks = self.blocks.as_ref().map(Blocks::detached);
+        Self { layers, blocks, ..self.clone() }
     }
 
     /// The same layer with a copy of its present parameters, which its first forward pass packs for the
@@ -130,7 +139,9 @@ impl Recurrent {
     pub fn frozen(&self) -> Result<Self> {
         let options = self.config.kernel_options();
         let layers = self.layers.iter().map(|layer| layer.packed(&options));
-        Ok(Self { layers: layers.collect::<Result<_>>()?, ..self.clone() })
+        let layers = layers.collect::<Result<_>>()?;
+        let blocks = self.blocks.as_ref().map(Blocks::frozen).transpose()?;
+        Ok(Self { layers, blocks, ..self.clone() })
     }
 
     /// The state of `batch` sequences before their first step.
@@ -138,7 +149,8 @@ impl Recurrent {
     /// # Errors
     /// [`Error::Candle`](crate::Error::Candle) if there is not enough memory.
     pub fn zero_state(&self, batch: usize) -> Result<State> {
-        let zero = |layer: &Layer| layer.zero_state(batch);
+        let rows = self.config.state_rows();
+        let zero = |layer: &Layer| layer.zero_state(rows, batch);
         let tensors = self.layers.iter().map(zero).collect::<Result<_>>()?;
         Ok(State { bidirectional: self.config.bidirectional, tensors })
     }
@@ -149,155 +161,5 @@ impl Recurrent {
             Mode::Train(generator) if self.config.is_random() => Some(generator.next_u64()),
             _ => None,
         }
-    }
-
-    /// Computes the outputs and states for a tensor `[T, B, I]`, or `[B, T, I]` if the batch comes first; or for
-    /// the [`Sequences`](crate::Sequences) of an input layer, whose steps come first also in the outputs.
-    ///
-    /// An input layer's sequences are best given whole, as `&Sequences`. Their bare tensor has steps first, and
-    /// a layer with [`batch_first`](RecurrentConfig::batch_first) would take steps for sequences: no check
-    /// can notice it where `T = B`.
-    ///
-    /// # Errors
-    /// [`Shape`](crate::Error::Shape) or [`DType`](crate::Error::DType) for an input, state or resets that
-    /// do not fit, [`Config`](crate::Error::Config) for lengths beside those of sequences,
-    /// [`Candle`](crate::Error::Candle) for lengths that do not fit or a size of zero,
-    /// [`NanState`](crate::Error::NanState) with [`RecurrentOptions::find_nan`].
-    pub fn forward<'a>(
-        &self,
-        input: impl Into<RecurrentInput<'a>>,
-        options: &RecurrentOptions<'a>,
-    ) -> Result<RecurrentOutput> {
-        let (x, checked) = self.checked(input.into(), options)?;
-        let masks = options.seed.map(Masks::new);
-        let mut results = Results::default();
-        let mut x = self.forward_layers(x, masks, |layer, input| {
-            let mut kernel = self.kernel_options(&checked, layer.at);
-            kernel.emit = self.kernel_emit(options, layer.at);
-            kernel.telemetry = options.telemetry;
-            kernel.seed = masks.map(|masks| masks.kernel_seed(layer.at));
-            let initial = &checked.initial.tensors[results.states.len()];
-            let output =
-                layer.forward(input, initial, &kernel, (self.config.weight_drop, masks))?;
-            results.add(output, &kernel, self.config.hidden_output_size())
-        })?;
-        if options.find_nan {
-            self.find_nan(&checked.initial, &results.all, checked.lengths)?;
-        }
-        if options.emit == Emit::Last && x.rank() == 3 {
-            x = self.last_outputs(&x, checked.lengths)?;
-        }
-        Ok(RecurrentOutput {
-            output: if options.emit == Emit::Last { x } else { checked.in_callers_order(&x)? },
-            state: State { bidirectional: self.config.bidirectional, tensors: results.states },
-            states: match options.emit {
-                Emit::States => {
-                    let all = results.all.iter().map(|all| checked.in_callers_order(all));
-                    all.collect::<Result<_>>()?
-                }
-                _ => Vec::new(),
-            },
-            gates: results.gates,
-        })
-    }
-
-    /// Passes `x: [T, B, I]` through all layers, each direction by `forward`, which takes a layer and its
-    /// input; returns the outputs of the last layer.
-    pub(super) fn forward_layers(
-        &self,
-        mut x: Tensor,
-        masks: Option<Masks>,
-        mut forward: impl FnMut(&Layer, &Tensor) -> Result<Tensor>,
-    ) -> Result<Tensor> {
-        for directions in self.layers.chunks(self.config.directions()) {
-            let index = directions[0].at.layer;
-            let input = match masks {
-                Some(masks) => masks.inputs(self.dropout_before(index), &x, index)?,
-                None => x.clone(),
-            };
-            let outputs = directions.iter().map(|layer| forward(layer, &input));
-            let output = Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, D::Minus1)?;
-            let residual = self.config.residual && index > 0;
-            x = if residual { (x + output)? } else { output };
-        }
-        Ok(x)
-    }
-
-    /// The kernels' options for that layer and direction, in any pass.
-    pub(super) fn kernel_options(
-        &self,
-        checked: &Checked<'_>,
-        at: LayerDirection,
-    ) -> SequenceOptions {
-        self.config
-            .kernel_options()
-            .with_reverse(at.reverse)
-            .with_lengths(checked.lengths.map(<[_]>::to_vec))
-            .with_resets(checked.resets.clone())
-    }
-
-    /// What the kernels return: where only the last output is asked for, they keep no other, unless it is
-    /// needed.
-    fn kernel_emit(&self, options: &RecurrentOptions<'_>, at: LayerDirection) -> Emit {
-        let last = at.layer + 1 == self.config.layers && !self.config.residual;
-        match options.emit {
-            _ if options.find_nan => Emit::States,
-            Emit::Last if !last => Emit::All,
-            emit => emit,
-        }
-    }
-
-    fn dropout_before(&self, layer: usize) -> SequenceDropout {
-        if layer == 0 { self.config.input_dropout } else { self.config.dropout }
-    }
-
-    /// Of outputs `[T, B, D·P]`, those of each direction at its last step of each sequence: `[B, D·P]`.
-    pub(super) fn last_outputs(
-        &self,
-        output: &Tensor,
-        lengths: Option<&[usize]>,
-    ) -> Result<Tensor> {
-        let (steps, batch, _) = output.dims3()?;
-        let end = |b: usize| lengths.map_or(steps, |lengths| lengths[b]) - 1;
-        let ends: Vec<_> = (0..batch).map(|b| (end(b) * batch + b) as u32).collect();
-        let ends = Tensor::from_vec(ends, batch, output.device())?;
-        let size = self.config.hidden_output_size();
-        let forward = output.narrow(2, 0, size)?.flatten(0, 1)?.index_select(&ends, 0)?;
-        if !self.config.bidirectional {
-            return Ok(forward);
-        }
-        let reverse = output.narrow(0, 0, 1)?.squeeze(0)?.narrow(1, size, size)?;
-        Ok(Tensor::cat(&[forward, reverse], 1)?)
-    }
-}
-
-/// Results of the layers so far.
-#[derive(Default)]
-struct Results {
-    /// The final states.
-    states: Vec<Tensor>,
-    /// The states after every step, `[T, B, S, H]`, if asked for.
-    all: Vec<Tensor>,
-    gates: Vec<Vec<GateStatistics>>,
-}
-
-impl Results {
-    /// Keeps the states and statistics of a layer, and returns its outputs.
-    fn add(
-        &mut self,
-        found: SequenceOutput,
-        options: &SequenceOptions,
-        output_size: usize,
-    ) -> Result<Tensor> {
-        self.states.push(found.states);
-        if options.telemetry {
-            self.gates.push(found.gates);
-        }
-        if options.emit != Emit::States {
-            return Ok(found.output);
-        }
-        let (_, _, rows, _) = found.output.dims4()?;
-        self.all.push(found.output.narrow(2, 1, rows - 1)?);
-        Ok(found.output.narrow(2, 0, 1)?.squeeze(2)?.narrow(2, 0, output_size)?)
     }
 }

@@ -11,7 +11,9 @@ use crate::files;
 use crate::layer_direction::LayerDirection;
 
 /// The states of a recurrent layer between two passes: for each layer of the stack and each direction
-/// a tensor `[S, B, H]`, where `S` counts the cell's states, `[h, c]` for an LSTM.
+/// a tensor `[S, B, H]`, where `S` counts the cell's states, `[h, c]` for an LSTM. Where a
+/// [block](crate::BlockConfig) has a convolution of width `K`, its `K − 1` last inputs follow the cell's states, so that
+/// there are `S + K − 1` rows.
 ///
 /// A pass returns the state after its last step, and takes an initial state: so a stream of any length
 /// can be cut into pieces. For truncated back-propagation through time, [`detach`](Self::detach) stops the

@@ -1,8 +1,12 @@
 //! Stacks of recurrent layers step by step.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 use fgn_kernels::Precision;
 
+use super::block::blocks::{Blocks, BlocksRows};
+use super::block::stream::BlocksStream;
 use super::config::RecurrentConfig;
 use super::stack::Recurrent;
 use super::state::State;
@@ -14,11 +18,13 @@ use crate::error::{Error, Result};
 pub struct StreamWeights {
     config: RecurrentConfig,
     layers: Vec<fgn_kernels::LayerStreamWeights>,
+    blocks: Option<Arc<BlocksRows>>,
 }
 
 /// A few sequences that pass through a whole stack of layers step by step, as their inputs come in. The
 /// stream holds their states. A step has no computation graph, no tensors and no allocation. Its kernels
-/// are those of [`fgn_kernels::LayerStream`], where threads and [`Precision`] are explained.
+/// are those of [`fgn_kernels::LayerStream`], where threads and [`Precision`] are explained. What is around the layers of a
+/// stack of [blocks](crate::BlockConfig) is computed in `f32`, on the caller's thread.
 ///
 /// Made by [`Recurrent::stream_weights`]. A step computes what [`Recurrent::forward`] does in inference, up
 /// to the order of sums: about 1e-6 in `f32` for numbers about 1.
@@ -26,6 +32,7 @@ pub struct Stream {
     weights: StreamWeights,
     batch: usize,
     layers: Vec<fgn_kernels::LayerStream>,
+    blocks: Option<BlocksStream>,
     /// `[B, P]` or `[B, H]` each: the outputs of the layer below, and those of the present one.
     below: Vec<f32>,
     here: Vec<f32>,
@@ -61,7 +68,9 @@ impl Recurrent {
             let cell = layer.cell;
             Ok(fgn_kernels::LayerStreamWeights::new(cell, &weights, sizes, precision, &options)?)
         });
-        Ok(StreamWeights { config: self.config.clone(), layers: layers.collect::<Result<_>>()? })
+        let layers = layers.collect::<Result<_>>()?;
+        let blocks = self.blocks.as_ref().map(Blocks::rows).transpose()?.map(Arc::new);
+        Ok(StreamWeights { config: self.config.clone(), layers, blocks })
     }
 }
 
@@ -81,14 +90,18 @@ impl StreamWeights {
     pub fn stream(&self, batch: usize, threads: usize) -> Result<Stream> {
         let layers = self.layers.iter().map(|layer| Ok(layer.stream(batch, threads)?));
         let layers = layers.collect::<Result<_>>()?;
-        let between = if self.layers.len() > 1 { batch * self.config.output_size() } else { 0 };
+        let blocks = self.blocks.as_ref().map(|blocks| BlocksStream::new(blocks, batch));
+        let is_plain = blocks.is_none();
+        let between =
+            if is_plain && self.layers.len() > 1 { batch * self.config.output_size() } else { 0 };
         let (below, here) = (vec![0.0; between], vec![0.0; between]);
-        Ok(Stream { weights: self.clone(), batch, layers, below, here })
+        Ok(Stream { weights: self.clone(), batch, layers, blocks, below, here })
     }
 
     /// How many bytes of parameters a step reads.
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(fgn_kernels::LayerStreamWeights::bytes).sum()
+        let layers = self.layers.iter().map(fgn_kernels::LayerStreamWeights::bytes);
+        layers.sum::<usize>() + self.blocks.as_ref().map_or(0, |blocks| blocks.bytes())
     }
 }
 
@@ -106,6 +119,18 @@ impl Stream {
                 found: vec![output.len()],
                 expected: format!("[{expected}]: {} for each sequence", expected / self.batch),
             });
+        }
+        if let Some(blocks) = &mut self.blocks {
+            let expected = self.batch * blocks.inputs();
+            if x.len() != expected {
+                return Err(Error::Shape {
+                    what: "inputs of a stream",
+                    found: vec![x.len()],
+                    expected: format!("[{expected}]: {} for each sequence", blocks.inputs()),
+                });
+            }
+            let layers = &mut self.layers;
+            return blocks.step(x, output, |layer, x, y| Ok(layers[layer].step(x, y)?));
         }
         let Some((last, lower)) = self.layers.split_last_mut() else { return Ok(()) };
         let residual = self.weights.config.residual;
@@ -142,11 +167,13 @@ impl Stream {
     /// [`Error::Candle`] if there is not enough memory.
     pub fn state(&self) -> Result<State> {
         let config = &self.weights.config;
-        let shape = [config.cell.spec().states.len(), self.batch, config.hidden_size];
-        let tensor = |layer: &fgn_kernels::LayerStream| {
-            Ok(Tensor::from_vec(layer.states(..)?, &shape, &Device::Cpu)?)
+        let shape = [config.state_rows(), self.batch, config.hidden_size];
+        let tensor = |layer| {
+            let mut numbers = Vec::with_capacity(shape.iter().product());
+            self.add_numbers(layer, &mut numbers)?;
+            Ok(Tensor::from_vec(numbers, &shape, &Device::Cpu)?)
         };
-        Ok(State::new(self.layers.iter().map(tensor).collect::<Result<_>>()?, false))
+        Ok(State::new((0..self.layers.len()).map(tensor).collect::<Result<_>>()?, false))
     }
 
     /// Continues from states: those of another stream, or of a forward pass.
@@ -155,7 +182,7 @@ impl Stream {
     /// [`Error::Shape`] if they do not fit; then nothing has changed.
     pub fn set_state(&mut self, state: &State) -> Result<()> {
         let config = &self.weights.config;
-        let shape = [config.cell.spec().states.len(), self.batch, config.hidden_size];
+        let shape = [config.state_rows(), self.batch, config.hidden_size];
         let tensors = state.tensors();
         if let Some(wrong) = tensors.iter().find(|tensor| tensor.dims() != shape) {
             let found = wrong.dims().to_vec();
@@ -170,17 +197,30 @@ impl Stream {
             .iter()
             .map(|tensor| tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>())
             .collect::<candle_core::Result<Vec<_>>>()?;
-        for (layer, numbers) in self.layers.iter_mut().zip(&numbers) {
-            layer.set_states(.., numbers)?;
-        }
-        Ok(())
+        numbers.iter().enumerate().try_for_each(|(layer, numbers)| self.set_layer(layer, numbers))
     }
 
     /// Writes the states of all sequences, one layer after the other, in place of what `numbers` holds.
     pub(crate) fn numbers(&self, numbers: &mut Vec<f32>) -> Result<()> {
         numbers.clear();
-        for layer in &self.layers {
-            numbers.extend(layer.states(..)?);
+        (0..self.layers.len()).try_for_each(|layer| self.add_numbers(layer, numbers))
+    }
+
+    /// Appends the state of a layer: `[S, B, H]`, and the window of its convolution.
+    fn add_numbers(&self, layer: usize, numbers: &mut Vec<f32>) -> Result<()> {
+        numbers.extend(self.layers[layer].states(..)?);
+        numbers.extend(self.blocks.iter().flat_map(|blocks| blocks.window(layer)));
+        Ok(())
+    }
+
+    /// Sets the state of a layer to the numbers that [`add_numbers`](Self::add_numbers) appends.
+    fn set_layer(&mut self, layer: usize, numbers: &[f32]) -> Result<()> {
+        let config = &self.weights.config;
+        let own = config.cell.spec().states.len() * self.batch * config.hidden_size;
+        let (states, window) = numbers.split_at(own);
+        self.layers[layer].set_states(.., states)?;
+        if let Some(blocks) = &mut self.blocks {
+            blocks.set_window(layer, window);
         }
         Ok(())
     }
@@ -191,16 +231,14 @@ impl Stream {
     /// [`Error::Shape`] if there are more or fewer of them; then nothing has changed.
     pub(crate) fn set_numbers(&mut self, numbers: &[f32]) -> Result<()> {
         let config = &self.weights.config;
-        let size = config.cell.spec().states.len() * self.batch * config.hidden_size;
+        let size = config.state_rows() * self.batch * config.hidden_size;
         if numbers.len() != size * self.layers.len() {
             let (found, expected) =
                 (vec![numbers.len()], format!("[{}]", size * self.layers.len()));
             return Err(Error::Shape { what: "states of a stream", found, expected });
         }
-        for (layer, numbers) in self.layers.iter_mut().zip(numbers.chunks_exact(size)) {
-            layer.set_states(.., numbers)?;
-        }
-        Ok(())
+        let mut numbers = numbers.chunks_exact(size).enumerate();
+        numbers.try_for_each(|(layer, numbers)| self.set_layer(layer, numbers))
     }
 
     /// Starts a new sequence in place of one: sets its states to zero in all layers.
@@ -210,6 +248,9 @@ impl Stream {
     pub fn reset(&mut self, sequence: usize) -> Result<()> {
         for layer in &mut self.layers {
             layer.reset(sequence..=sequence)?;
+        }
+        if let Some(blocks) = &mut self.blocks {
+            blocks.reset(sequence);
         }
         Ok(())
     }

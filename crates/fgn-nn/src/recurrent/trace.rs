@@ -1,7 +1,7 @@
 //! The gates of a whole stack, step by step.
 
 use candle_core::Tensor;
-use fgn_kernels::{Emit, Trace, trace};
+use fgn_kernels::{Trace, trace};
 
 use super::options::{RecurrentInput, RecurrentOptions};
 use super::stack::Recurrent;
@@ -60,20 +60,17 @@ impl Recurrent {
         options: &RecurrentOptions<'a>,
     ) -> Result<(Tensor, Vec<LayerTrace>)> {
         let (x, checked) = self.checked(input.into(), options)?;
+        let detached = self.detached();
         let mut traces = Vec::new();
-        let output = self.forward_layers(x.detach(), None, |layer, input| {
+        let (x, _) = detached.forward_layers(x.detach(), &checked, None, &mut |layer, input| {
             let kernel = self.kernel_options(&checked, layer.at);
             let weights = layer.flat(0.0, None)?;
-            let initial = &checked.initial.tensors[traces.len()];
-            let (output, trace) = trace(self.config.cell, input, &weights, initial, &kernel)?;
+            let initial = self.cell_state(&checked.initial.tensors[traces.len()])?;
+            let (output, trace) = trace(self.config.cell, input, &weights, &initial, &kernel)?;
             let LayerDirection { layer, reverse } = layer.at;
             traces.push(LayerTrace { layer, reverse, trace });
             Ok(output)
         })?;
-        let output = match options.emit {
-            Emit::Last => self.last_outputs(&output, checked.lengths)?,
-            Emit::All | Emit::States => checked.in_callers_order(&output)?,
-        };
-        Ok((output, traces))
+        Ok((detached.output(&x, options.emit, &checked)?, traces))
     }
 }

@@ -14,6 +14,7 @@ mod loss;
 mod model_file;
 mod next_item;
 mod parameters;
+mod pool;
 mod recurrent;
 mod sequences;
 mod text;

@@ -19,7 +19,7 @@ use crate::recurrent::RecurrentConfig;
 ///
 /// Its recurrent layers begin with the encoder's state after each sequence's last step. So both have the same number
 /// of layers, the same size, and cells with the same states. Of a bidirectional encoder, the states of both
-/// directions of a layer are added.
+/// directions of a layer are added. With [blocks](crate::BlockConfig), convolutions have the same width in both.
 ///
 /// With attention, what predicts the next token is not the output `h: [A]` of the recurrent layers, but the
 /// attentional vector `tanh(W_c [c; h])`, where the context `c` is the mean of the encoder's outputs `s: [D]`, weighted
@@ -135,6 +135,9 @@ impl Decoder {
         let expected = as_encoder(&size(encoder.projection));
         let fits = own.projection == encoder.projection;
         check(fits, "head.recurrent.projection", size(own.projection), expected)?;
+        let conv = |config: &RecurrentConfig| config.block.map_or(0, |block| block.conv);
+        let expected = as_encoder(&conv(encoder).to_string());
+        check(conv(own) == conv(encoder), "head.recurrent.block.conv", conv(own), expected)?;
         let states = |config: &RecurrentConfig| config.cell.spec().states;
         let named = |config| states(config).join(", ");
         let found = format!("{} with the states {}", own.cell, named(own));
@@ -149,7 +152,9 @@ impl Decoder {
         check(!recurrent.bidirectional, "head.recurrent.bidirectional", true, expected)?;
         let expected = "false: in a model the steps come first";
         check(!recurrent.batch_first, "head.recurrent.batch_first", true, expected)?;
-        let dropouts = [recurrent.input_dropout, recurrent.dropout, recurrent.hidden_dropout];
+        let of_block = recurrent.block.map(|block| block.dropout).unwrap_or_default();
+        let dropouts =
+            [recurrent.input_dropout, recurrent.dropout, recurrent.hidden_dropout, of_block];
         let by_step = dropouts.iter().any(|dropout| dropout.per_step && dropout.rate > 0.0)
             || recurrent.zoneout.iter().any(|&rate| rate > 0.0);
         let expected = "false beside zoneout, or dropout per step, in head.recurrent";

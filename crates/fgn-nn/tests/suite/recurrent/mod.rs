@@ -1,6 +1,7 @@
 //! Stacks of recurrent layers.
 
 mod bad_input;
+mod blocks;
 mod layout;
 mod stack;
 mod state;

@@ -68,6 +68,9 @@ fn it_goes_on_bit_for_bit_with_all_that_is_remembered() {
 fn it_goes_on_bit_for_bit_with_carried_states() {
     let streams = ["training.carry_state=true", "data.validation=0", "training.epochs=2"];
     goes_on_bit_for_bit(&[&streams[..], &["checkpoint.every_steps=4"]].concat());
+    // The windows of convolutions are carried, too.
+    let blocks = "model.recurrent.block={ conv = 3, dropout = { rate = 0.2 } }";
+    goes_on_bit_for_bit(&[&streams[..], &["checkpoint.every_steps=4", blocks]].concat());
     let trained = |settings: &[&str]| {
         let (config, mut saved) = (testing::load(settings).unwrap(), Saved::default());
         let every = crate::config::CheckpointConfig { every_steps: Some(4), ..Default::default() };
