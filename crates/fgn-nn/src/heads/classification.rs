@@ -273,6 +273,7 @@ mod tests {
     fn steps_without_a_target_do_not_count() {
         let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu).unwrap();
         let head = ClassificationHead {
+            pooled: Pooled::new(Pool::Last, &mut parameters, "head", 2).unwrap(),
             linear: Linear::new(&mut parameters, "head", 2, 3).unwrap(),
             names: outputs::names(&[], 3),
             per_step: true,

@@ -45,8 +45,6 @@ macro_rules! registry {
         #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
         #[serde(tag = "kind")]
         #[non_exhaustive]
-        // A configuration is read once, and there are few of them.
-        #[allow(clippy::large_enum_variant)]
         pub enum HeadConfig {
             $(
                 #[doc = concat!("See [`", stringify!($kind), "`].")]

@@ -103,7 +103,7 @@ fn an_encoder_and_a_decoder_of_blocks() {
     assert!(model.forward(&sources, Mode::Eval).is_ok());
 
     let narrow = BlockConfig { conv: 2, ..everything() };
-    let head = Decoder { recurrent: stack(AnyCell::GRU, narrow), ..head };
+    let head = Decoder { recurrent: Box::new(stack(AnyCell::GRU, narrow)), ..head };
     let error = ModelConfig { head: head.into(), ..config }.validate().unwrap_err().to_string();
     assert!(error.starts_with("`head.recurrent.block.conv` is 2, expected 4, as in"), "{error}");
 }
