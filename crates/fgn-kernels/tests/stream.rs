@@ -89,16 +89,17 @@ fn steps_compute_what_a_sequence_does() {
 fn options(cell: AnyCell) -> Vec<SequenceOptions> {
     let spec = cell.spec();
     let memory = spec.memory.is_some();
+    let pre = spec.blocks.iter().any(|block| block.is_normalized());
     let projection = (memory && spec.output_is_state).then_some(45);
     let norm = |pre, memory| Norm { pre, memory };
     let all = SequenceOptions::default()
         .with_projection(projection)
-        .with_norm(norm(true, memory))
+        .with_norm(norm(pre, memory))
         .with_zoneout(vec![0.3; spec.states.len()])
         .with_clip(0.4);
     vec![
         SequenceOptions::default().with_projection(projection),
-        SequenceOptions::default().with_norm(norm(true, false)),
+        SequenceOptions::default().with_norm(norm(pre, false)),
         SequenceOptions::default().with_norm(norm(false, memory)),
         SequenceOptions::default().with_zoneout(all.zoneout.clone()),
         SequenceOptions::default().with_clip(all.clip),

@@ -33,7 +33,10 @@ impl CellVisitor for Check {
         let SequenceShape { steps, batch, input, hidden } = SHAPE;
         let (spec, mut rng) = (C::SPEC, ChaCha8Rng::seed_from_u64(1));
         let projects = choice.projection && spec.output_is_state && spec.memory.is_some();
-        let norm = Norm { memory: choice.norm.memory && spec.memory.is_some(), ..choice.norm };
+        let norm = Norm {
+            pre: choice.norm.pre && spec.blocks.iter().any(|block| block.is_normalized()),
+            memory: choice.norm.memory && spec.memory.is_some(),
+        };
         let layer = LayerShape {
             projection: projects.then_some(4),
             norm,

@@ -360,7 +360,7 @@ fn shells_complete() {
     }
     fs::write(place.path("fgn.bash"), place.fgn(&["completions", "bash"]).succeeds().out).unwrap();
     fs::write(place.path("mnist-mine.toml"), "").unwrap();
-    let expected = ["mnist", "mnist-rows", "mnist-pixels", "mnist-permuted", "mnist-mine.toml"];
+    let expected = ["mnist", "mnist-rows", "mnist-pixels", "mnist-permuted", "mnist-binary", "mnist-mine.toml"];
     let mut found = offered(&place, "fgn train mnist");
     found.sort();
     let mut sorted = expected;

@@ -17,7 +17,7 @@ fn items_are_those_of_the_model() {
     assert_eq!(found.schema(), &like.schema);
     like.check(&*found).unwrap();
     // Of d one known item is left, and e and f are short.
-    assert_eq!(texts(&*found), ["session c: z y"]);
+    assert_eq!(texts(&*found), ["c: z y"]);
     let name = folder.0.path().join("a.csv");
     let name = name.display();
     assert_eq!(
@@ -60,7 +60,7 @@ fn what_follows_a_session_is_to_be_predicted() {
     assert_eq!(batch.input().lengths(), Some(&[2, 1, 3][..]));
     assert_eq!(batch.target().tensor().to_vec1::<u32>().unwrap(), [0, 0, 0]);
     assert!(batch.resets().is_none());
-    assert_eq!([0, 1, 2].map(|at| found.title(at)), ["session c", "session d", "session f"]);
+    assert_eq!([0, 1, 2].map(|at| found.title(at)), ["c", "d", "f"]);
     let error = folder.read(("a.csv", "s,i,t\ne,newer,6\n"), &options, Some(&like));
     let error = error.unwrap_err().to_string();
     assert!(error.ends_with("found no event of a known item, expected at least one"), "{error}");

@@ -63,7 +63,7 @@ fn sessions_are_drawn_by_the_seed() {
         assert!(train.is_sorted() && test.is_sorted());
         let mut all = [train, test.clone()].concat();
         all.sort();
-        assert!(all.into_iter().eq((0..10).map(|n| format!("session {n}"))));
+        assert!(all.into_iter().eq((0..10).map(|n| n.to_string())));
         assert!(catalogue(&*data.train).counts().iter().sum::<u64>() == 21);
         test
     };
@@ -89,7 +89,7 @@ fn the_last_events_are_left_out_one_by_one() {
         let [x, y, z, w] = [0, 1, 2, 3];
         let valid = data.valid.as_ref().unwrap();
         let of = |title: &str, input: &[u32], target: &[u32]| {
-            (format!("session {title}"), input.to_vec(), target.to_vec())
+            (title.to_string(), input.to_vec(), target.to_vec())
         };
         // Two events are read at most, and the last target counts.
         assert_eq!(rows(&**valid), [of("a", &[y, x], &[IGNORED, z]), of("c", &[x], &[y])]);

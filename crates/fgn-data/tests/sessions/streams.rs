@@ -147,7 +147,7 @@ fn a_window_is_called_by_where_it_begins() {
     let folder = Folder::new();
     let streams = folder.read(("a.csv", log(&[5, 2, 4])), &parallel(3), None).unwrap();
     let titles: Vec<String> = all(&*streams).into_iter().map(|at| streams.title(at)).collect();
-    assert_eq!(titles, ["session 0", "session 0, from event 4", "session 2, from event 2"]);
+    assert_eq!(titles, ["0", "0, from event 4", "2, from event 2"]);
     assert_eq!((streams.group(0), streams.group(2)), (0, 0));
     assert!(streams.batch(&[3], &Device::Cpu).is_err());
 }
@@ -160,7 +160,7 @@ fn a_cut_holds_out_what_is_whole() {
     let cut = |end| streams.windows().unwrap().cut(0..end, 2).unwrap();
     let (left, held_out) = cut(10).hold_out(3, 1).unwrap().unwrap();
     assert_eq!((left.windows().unwrap().steps(), rows(&*held_out).len()), (4, 1));
-    assert_eq!(held_out.title(0), "session 2");
+    assert_eq!(held_out.title(0), "2");
     // Only a part of a session would be held out.
     assert!(cut(10).hold_out(1, 1).is_err());
 }

@@ -86,7 +86,8 @@ fn biases(cell: AnyCell, hidden: usize, forget_bias: ForgetBias) -> Vec<(Role, V
     let init = InitConfig { forget_bias, recurrent, ..InitConfig::default() };
     let spec = cell.spec();
     let others = spec.vectors.iter().copied().filter(|name| !["u", "nu", "tau"].contains(name));
-    for name in others.chain(spec.is_recurrent().then_some("bias_hh")) {
+    let has_hidden_bias = spec.blocks.iter().any(|block| block.has_hidden_bias());
+    for name in others.chain(has_hidden_bias.then_some("bias_hh")) {
         assert!(drawn(cell, hidden, init.clone(), name).iter().all(|&x| x == 0.0));
     }
     if !spec.blocks.iter().any(|block| block.has_input_bias()) {

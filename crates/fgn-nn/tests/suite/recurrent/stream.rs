@@ -119,10 +119,11 @@ fn a_sequence_of_a_stream_is_reset() {
 fn a_stream_takes_all_options_that_make_sense_step_by_step() {
     for cell in AnyCell::all() {
         let memory = cell.spec().memory.is_some();
+        let pre = cell.spec().blocks.iter().any(|block| block.is_normalized());
         let projection = (memory && cell.spec().output_is_state).then_some(3);
         let config = RecurrentConfig {
             projection,
-            norm: Norm { pre: true, memory },
+            norm: Norm { pre, memory },
             zoneout: vec![0.2; cell.spec().states.len()],
             clip: Some(0.5),
             ..stack(cell, 3)

@@ -22,7 +22,8 @@ fn stack(cell: AnyCell) -> RecurrentConfig {
 fn stacks(cell: AnyCell) -> Vec<RecurrentConfig> {
     let spec = cell.spec();
     let projection = (spec.output_is_state && spec.memory.is_some()).then_some(3);
-    let norm = Norm { pre: true, memory: spec.memory.is_some() };
+    let pre = spec.blocks.iter().any(|block| block.is_normalized());
+    let norm = Norm { pre, memory: spec.memory.is_some() };
     let plain = stack(cell);
     vec![
         RecurrentConfig { projection, ..plain.clone() },

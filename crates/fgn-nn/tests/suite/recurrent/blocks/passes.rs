@@ -91,8 +91,10 @@ fn sequences_have_their_own_lengths() {
                 let alone = layer.forward(&own, &RecurrentOptions::default()).unwrap();
                 let output = of(&found.output);
                 assert_close(&output.narrow(0, 0, length).unwrap(), &alone.output);
-                let past = flat(&output.narrow(0, length, STEPS - length).unwrap());
-                assert!(past.iter().all(|&x| x == 0.0));
+                for step in length..STEPS {
+                    let past = flat(&output.narrow(0, step, 1).unwrap());
+                    assert!(past.iter().all(|&x| x == 0.0));
+                }
                 for (found, alone) in found.state.tensors().iter().zip(alone.state.tensors()) {
                     assert_close(&of(found), alone);
                 }
