@@ -70,6 +70,16 @@ pub enum Error {
         /// What it compares.
         expected: &'static str,
     },
+    /// Data of which a metric cannot be computed.
+    #[error("the metric {metric} needs {expected}: {found}")]
+    MetricData {
+        /// The metric's name.
+        metric: String,
+        /// What it needs.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
     /// A ranking of items that a metric cannot read.
     #[error("{metric} needs {expected}, the ranking has {found}")]
     Ranking {

@@ -201,5 +201,7 @@ fn prepare(
     config.check_with(&dataset)?;
     let dataset = config.data.divide(dataset, config.training.seed)?;
     let model = Model::new(&config.model, config.training.seed, DType::F32, device)?;
-    Ok((dataset, Trainer::new(config, model)?))
+    let mut trainer = Trainer::new(config, model)?;
+    trainer.prepare_metrics(&dataset.train)?;
+    Ok((dataset, trainer))
 }

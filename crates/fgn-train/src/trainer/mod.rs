@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +9,8 @@ use fgn_data::{Batches, Dataset, Order, Samples};
 use fgn_nn::{Isa, Mode};
 use fgn_schema::Batch;
 use serde::Serialize;
-use tracing::info;
+use serde_json::Value;
+use tracing::{info, warn};
 
 use crate::config::{Config, NonFinite, Settings, TrainingConfig};
 use crate::epoch_metrics::EpochMetrics;
@@ -49,6 +51,8 @@ pub struct Trainer<M> {
     average: Option<Average>,
     /// Over the steps of the epoch.
     metrics: Metrics,
+    /// The states of metrics that were given the training part, before the first batch; empty if none needs it.
+    prepared: BTreeMap<String, Value>,
     /// Whether larger values of what is monitored are better, or smaller ones.
     direction: Direction,
     /// The weights of the best epoch, where that one is kept.
@@ -105,6 +109,7 @@ impl<M: Learner> Trainer<M> {
             optimizer,
             average: average.transpose()?,
             metrics,
+            prepared: BTreeMap::new(),
             direction,
             best: None,
             carried: Vec::new(),
@@ -144,6 +149,7 @@ impl<M: Learner> Trainer<M> {
     /// Data that the model or the training cannot use, or that has changed since the checkpoint; a loss or
     /// gradient that is not finite; a training that has diverged; whatever `observer` returns.
     pub fn run(&mut self, dataset: &Dataset, observer: &mut dyn Observer<M>) -> Result<End> {
+        self.prepare_metrics(&dataset.train)?;
         observer.start(&self.plan(dataset)?)?;
         if self.state.step == 0 {
             self.state.untrained_loss = self.probe(&dataset.train)?;
@@ -243,6 +249,12 @@ impl<M: Learner> Trainer<M> {
         self.warn_of_unreached();
         observer.epoch(&metrics, &self.model)?;
         let (score, is_validated) = (self.score(&metrics), metrics.valid.is_some());
+        if score.is_nan() {
+            warn!(
+                "epoch {epoch} cannot be the best: its {} has no value (are all targets of one class, or the same?)",
+                self.settings.monitor
+            );
+        }
         self.state.close(metrics, score);
         if is_validated {
             self.keep_best()?;
@@ -256,8 +268,31 @@ impl<M: Learner> Trainer<M> {
         Ok(())
     }
 
+    /// Gives metrics that need it the training part, once.
+    ///
+    /// # Errors
+    /// Data of which a metric cannot be computed.
+    pub(crate) fn prepare_metrics(&mut self, train: &dyn Samples) -> Result<()> {
+        if !self.metrics.need_training_part() || !self.prepared.is_empty() {
+            return Ok(());
+        }
+        let mut metrics = self.model.metrics(&self.settings.metrics)?;
+        metrics.prepare(train)?;
+        self.prepared = metrics.save();
+        // Within an epoch, what a checkpoint restored stays.
+        if self.state.epoch_step == 0 {
+            self.metrics = metrics;
+        }
+        Ok(())
+    }
+
+    /// The metrics before the first batch.
     pub(crate) fn new_metrics(&self) -> Result<Metrics> {
-        self.model.metrics(&self.settings.metrics)
+        let mut metrics = self.model.metrics(&self.settings.metrics)?;
+        if !self.prepared.is_empty() {
+            metrics.restore(&self.prepared)?;
+        }
+        Ok(metrics)
     }
 
     /// What is monitored of an epoch: the better the lower.

@@ -63,6 +63,17 @@ fn it_goes_on_bit_for_bit_with_all_that_is_remembered() {
     ]);
 }
 
+/// The sums, counts and scores of an epoch are in the checkpoint.
+#[test]
+fn it_goes_on_bit_for_bit_with_every_metric_of_classes() {
+    goes_on_bit_for_bit(&[
+        "metrics=[\"f1\", \"f1_weighted\", \"balanced_accuracy\", \"roc_auc\", \"log_loss\", \"accuracy@2\"]",
+        "monitor=roc_auc",
+        "checkpoint.every_steps=4",
+        "training.epochs=2",
+    ]);
+}
+
 /// Each batch begins with the states that the one before left, and those are in the checkpoint.
 #[test]
 fn it_goes_on_bit_for_bit_with_carried_states() {
