@@ -32,6 +32,7 @@ pub struct Model {
     head: Box<dyn Head>,
     parameters: Vec<(String, Var)>,
     touched: Touched,
+    loss_options: LossOptions,
 }
 
 /// The input of a [`Model`]: samples, and, if needed, an initial state, resets and the target. Samples alone can
@@ -269,6 +270,23 @@ impl Model {
         self.head.loss(prediction, target, options)
     }
 
+    /// The options of the loss that it is trained with and evaluated by: see
+    /// [`set_loss_options`](Self::set_loss_options). By default none.
+    pub fn loss_options(&self) -> &LossOptions {
+        &self.loss_options
+    }
+
+    /// Sets the options of its loss, for those who train and evaluate it: [`loss`](Self::loss) itself takes them as an
+    /// argument. They are not part of a saved model.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for options that the head does not have.
+    pub fn set_loss_options(&mut self, options: LossOptions) -> Result<()> {
+        self.config.head.check_loss_options(&options)?;
+        self.loss_options = options;
+        Ok(())
+    }
+
     /// The answers to read of a prediction, one for each sample.
     ///
     /// ```
@@ -439,6 +457,7 @@ impl Model {
         let parameters = Parameters::stored(stored, self.dtype, self.device())?;
         let mut frozen = Self::build(&self.config, parameters)?;
         frozen.recurrent = frozen.recurrent.frozen()?;
+        frozen.loss_options = self.loss_options.clone();
         Ok(frozen)
     }
 
@@ -465,6 +484,7 @@ impl Model {
             head,
             parameters,
             touched,
+            loss_options: LossOptions::default(),
         })
     }
 }

@@ -4,6 +4,7 @@ use fgn_data::{DataConfig, Dataset, Samples as _};
 use fgn_nn::{Isa, LossOptions, ModelConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::class_weights::ClassWeights;
 use crate::data::check_dataset;
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
@@ -72,7 +73,7 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
 }
 
 /// How long to learn, and in what steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
     /// Passes over the training samples, at least 1.
@@ -94,6 +95,13 @@ pub struct TrainingConfig {
     /// 0 if left out.
     #[serde(default)]
     pub label_smoothing: f64,
+    /// How much the targets of each class count, in training and in evaluation; all alike if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
+    /// How much less the targets count that are predicted well already, at least 0 (Lin et al., 2017, "focal loss"): in
+    /// training and in evaluation; 0 if left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub focal_gamma: f64,
     /// Keep an exponential moving average of the weights with this decay, in `[0, 1)`: 0.999, say. It is
     /// what is measured, and the model in the end. None if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -197,6 +205,8 @@ impl TrainingConfig {
             accumulate: one(),
             warmup_steps: 0,
             label_smoothing: 0.0,
+            class_weights: None,
+            focal_gamma: 0.0,
             average: None,
             carry_state: false,
             reset_state: 0.0,
@@ -241,7 +251,7 @@ impl<M, D> Config<M, D> {
         Settings {
             metrics: self.metrics.clone(),
             monitor: self.monitor.clone(),
-            training: self.training,
+            training: self.training.clone(),
             optimizer: self.optimizer,
             schedule: self.schedule,
             clip: self.clip,
@@ -289,6 +299,19 @@ impl<M: Serialize, D: Serialize> Config<M, D> {
 }
 
 impl TrainingConfig {
+    /// The options of the loss in training and in evaluation: weights of classes, and focus.
+    ///
+    /// # Errors
+    /// Weights that are yet to be taken from the data: see [`Config::settle`].
+    pub(crate) fn loss_options(&self) -> Result<LossOptions> {
+        let weights = match &self.class_weights {
+            Some(weights) => weights.given()?.to_vec(),
+            None => Vec::new(),
+        };
+        let options = LossOptions::default().with_class_weights(weights);
+        Ok(options.with_focal_gamma(self.focal_gamma))
+    }
+
     fn check(&self) -> Result<()> {
         let at_least_1 = |key, value: usize| expect(value >= 1, key, value, "at least 1");
         at_least_1("training.epochs", self.epochs)?;
@@ -297,6 +320,10 @@ impl TrainingConfig {
         let seed = self.seed;
         expect(i64::try_from(seed).is_ok(), "training.seed", seed, "at most 2^63 - 1")?;
         decay("training.label_smoothing", self.label_smoothing)?;
+        let gamma = self.focal_gamma;
+        let fits = gamma >= 0.0 && gamma.is_finite();
+        expect(fits, "training.focal_gamma", gamma, "0, or a number above it")?;
+        self.class_weights.as_ref().map_or(Ok(()), ClassWeights::check)?;
         decay("training.reset_state", self.reset_state)?;
         let expected = "0 without training.carry_state: every batch begins with states of zeros";
         let fits = self.carry_state || self.reset_state == 0.0;
@@ -316,7 +343,18 @@ impl Config {
         self.model.validate()?;
         self.check_measures()?;
         self.check_prompt()?;
-        let options = LossOptions::default().with_label_smoothing(self.training.label_smoothing);
+        let weights = match &self.training.class_weights {
+            // Whatever they are, there is one for each class.
+            Some(ClassWeights::Balanced) => {
+                vec![1.0; self.model.head.target().names().len().max(1)]
+            }
+            Some(ClassWeights::Given(weights)) => weights.clone(),
+            None => Vec::new(),
+        };
+        let options = LossOptions::default()
+            .with_label_smoothing(self.training.label_smoothing)
+            .with_class_weights(weights)
+            .with_focal_gamma(self.training.focal_gamma);
         Ok(self.model.head.check_loss_options(&options)?)
     }
 

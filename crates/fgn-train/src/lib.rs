@@ -42,6 +42,7 @@
 
 mod baselines;
 mod checkpoint;
+mod class_weights;
 mod completion;
 mod config;
 mod data;
@@ -75,6 +76,7 @@ mod run_folder;
 mod schedule;
 mod section;
 mod session;
+mod settle;
 mod state;
 mod step_metrics;
 mod sweep;
@@ -95,6 +97,7 @@ pub use baselines::standard::{
 pub use candle_core;
 pub use checkpoint::files::Checkpoint;
 pub use checkpoint::store::CheckpointStore;
+pub use class_weights::ClassWeights;
 pub use config::{CheckpointConfig, Config, KeptModel, NonFinite, ReportConfig, TrainingConfig};
 pub use data::{check_dataset, check_samples, log_progress, open_data, override_data};
 pub use device::DeviceChoice;

@@ -14,6 +14,8 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("training.accumulate", &["gradient_accumulation_steps", "accumulate_grad_batches"]),
     ("training.warmup_steps", &["warmup_steps", "warmup"]),
     ("training.label_smoothing", &["label_smoothing"]),
+    ("training.class_weights", &["class_weights", "class_weight"]),
+    ("training.focal_gamma", &["focal_gamma", "gamma"]),
     ("training.average", &["ema", "ema_decay"]),
     ("optimizer.learning_rate", &["learning_rate", "lr", "step_size"]),
     ("optimizer.weight_decay", &["weight_decay", "l2"]),

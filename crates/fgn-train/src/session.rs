@@ -73,7 +73,7 @@ impl Session {
         folder: Option<&Path>,
         device: &Device,
     ) -> Result<Session> {
-        config.data.settle(&dataset)?;
+        config.settle(&dataset)?;
         let (dataset, trainer) = prepare(dataset, &config, device)?;
         let recorder = Recorder::create(folder, &config)?;
         Ok(Session { config, dataset, trainer, recorder })
@@ -108,12 +108,16 @@ impl Session {
         if run_folder::run_in(folder).is_none() {
             return Session::begin_on(dataset, config, Some(folder), device).map(Some);
         }
-        config.data.settle(&dataset)?;
+        config.settle(&dataset)?;
         let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
         resumed.config.data.source.clone_from(&config.data.source);
         let session = Session::resume_on(dataset, resumed, options, device)?;
         // What a recipe leaves out of the model follows from the data.
-        let changed = if options.accept_changed_data { &["model"][..] } else { &[] };
+        let changed = if options.accept_changed_data {
+            &["model", "training.class_weights"][..]
+        } else {
+            &[]
+        };
         let aside = [&[DATA_SOURCE], changed].concat();
         let [one, other] = [config.to_toml()?, session.config.to_toml()?];
         if let Some(difference) = first_difference(&one, &other, &aside) {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
 use fgn_data::{Batches, Dataset, Order, Samples};
-use fgn_nn::{Isa, Mode};
+use fgn_nn::{Isa, LossOptions, Mode};
 use fgn_schema::Batch;
 use serde::Serialize;
 use serde_json::Value;
@@ -83,7 +83,11 @@ impl<M: Learner> Trainer<M> {
     /// A value that no training can have, or a model that cannot be trained: one without parameters, say.
     pub fn new<C: Serialize, D: Serialize>(config: &Config<C, D>, model: M) -> Result<Trainer<M>> {
         config.check_settings()?;
-        let settings = config.settings();
+        let (settings, mut model) = (config.settings(), model);
+        let options = settings.training.loss_options()?;
+        if options != LossOptions::default() {
+            model.set_loss_options(&options)?;
+        }
         if settings.training.carry_state && !model.carries_state() {
             return Err(Error::Value {
                 key: "training.carry_state",
@@ -201,15 +205,15 @@ impl<M: Learner> Trainer<M> {
     }
 
     fn forward(&mut self, batch: &Batch, mode: Mode<'_>) -> Result<Scored> {
-        let training = self.settings.training;
+        let TrainingConfig { label_smoothing, reset_state, carry_state, .. } =
+            self.settings.training;
         let label_smoothing = match mode {
-            Mode::Train(_) => training.label_smoothing,
+            Mode::Train(_) => label_smoothing,
             Mode::Eval => 0.0,
         };
-        let reset_state = training.reset_state;
         let pass = Pass { mode, carried: &mut self.carried, reset_state, label_smoothing };
         let scored = self.model.forward(batch, pass)?;
-        if !training.carry_state {
+        if !carry_state {
             self.carried.clear();
         }
         Ok(scored)
@@ -367,7 +371,7 @@ impl<M: Learner> Trainer<M> {
 
     /// The epoch's batches from where it is.
     fn batches<'a>(&self, samples: &'a dyn Samples) -> Result<Batches<'a>> {
-        let training = self.settings.training;
+        let training = &self.settings.training;
         let order = match training.carry_state {
             true => Order::Streams,
             false => Order::Shuffled { seed: training.seed, epoch: self.state.epoch as u64 },
@@ -378,7 +382,7 @@ impl<M: Learner> Trainer<M> {
 
     /// An epoch's batches leave a smaller one at its end, or none where they are streams.
     fn steps_of_epoch(&self, samples: usize) -> usize {
-        let training = self.settings.training;
+        let training = &self.settings.training;
         let batches = match training.carry_state {
             true => samples / training.batch_size,
             false => samples.div_ceil(training.batch_size),
@@ -398,7 +402,7 @@ impl<M: Learner> Trainer<M> {
     }
 
     fn position(&self, epoch: usize) -> SchedulePosition {
-        let training = self.settings.training;
+        let training = &self.settings.training;
         let steps = epoch * training.epochs;
         SchedulePosition { step: self.state.step, steps, epoch, warmup: training.warmup_steps }
     }

@@ -5,6 +5,7 @@ mod going_on;
 mod outcome;
 mod sessions;
 mod text;
+mod weighted;
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_nn::Model;
@@ -125,7 +126,7 @@ fn steps_by_hand_are_those_of_a_run() {
         let accumulate = format!("training.accumulate={accumulate}");
         let settings = ["schedule.name=constant", "training.epochs=1", &accumulate];
         let config = testing::load(&settings).unwrap();
-        let (dataset, training) = (held_out(&config), config.training);
+        let (dataset, training) = (held_out(&config), config.training.clone());
         let mut whole = trainer(&config);
         let mut notes = Notes::default();
         whole.run(&dataset, &mut notes).unwrap();
