@@ -102,6 +102,13 @@ pub struct TrainingConfig {
     /// training and in evaluation; 0 if left out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub focal_gamma: f64,
+    /// A run folder, or a safetensors file, whose weights the training begins with, where they fit by name and shape;
+    /// drawn from the seed if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// Parameters that stay as they are: patterns of their names, in which `*` stands for any text; none if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// Keep an exponential moving average of the weights with this decay, in `[0, 1)`: 0.999, say. It is
     /// what is measured, and the model in the end. None if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -207,6 +214,8 @@ impl TrainingConfig {
             label_smoothing: 0.0,
             class_weights: None,
             focal_gamma: 0.0,
+            init: None,
+            freeze: Vec::new(),
             average: None,
             carry_state: false,
             reset_state: 0.0,

@@ -16,6 +16,8 @@ const OTHER_NAMES: &[(&str, &[&str])] = &[
     ("training.label_smoothing", &["label_smoothing"]),
     ("training.class_weights", &["class_weights", "class_weight"]),
     ("training.focal_gamma", &["focal_gamma", "gamma"]),
+    ("training.init", &["init", "pretrained", "weights"]),
+    ("training.freeze", &["freeze", "frozen"]),
     ("training.average", &["ema", "ema_decay"]),
     ("optimizer.learning_rate", &["learning_rate", "lr", "step_size"]),
     ("optimizer.weight_decay", &["weight_decay", "l2"]),

@@ -169,6 +169,11 @@ impl Patience {
         self.waited
     }
 
+    /// Forgets the epochs that it has waited, but not the lowest score.
+    pub(crate) fn wait_anew(&mut self) {
+        self.waited = 0;
+    }
+
     /// Whether more than `patience` epochs, this one included, have passed without a lower score; it
     /// begins to count anew then. NaN is no lower score.
     pub(crate) fn is_lost(&mut self, score: f64, patience: usize, min_delta: f64) -> bool {

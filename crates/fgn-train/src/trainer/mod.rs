@@ -16,6 +16,7 @@ use crate::config::{Config, NonFinite, Settings, TrainingConfig};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::evaluation::{EVALUATION_BATCH, Evaluation, device_of};
+use crate::initial_weights::InitialWeights;
 use crate::learner::{Learner, Pass, Scored};
 use crate::loss_sum::LossSum;
 use crate::metrics::{Direction, Measures, Metrics};
@@ -27,6 +28,8 @@ use crate::state::TrainerState;
 
 mod data;
 pub(crate) mod finite;
+mod frozen;
+mod initial;
 mod outcome;
 mod randomness;
 mod saving;
@@ -61,6 +64,10 @@ pub struct Trainer<M> {
     state: TrainerState,
     interrupt: Arc<AtomicBool>,
     accepts_changed_data: bool,
+    /// Of each parameter, whether it stays as it is.
+    frozen: Vec<bool>,
+    /// What was taken over from another model.
+    initial: Option<InitialWeights>,
     /// Of each parameter, whether it has had a gradient since the trainer was made.
     is_reached: Vec<bool>,
 }
@@ -104,6 +111,7 @@ impl<M: Learner> Trainer<M> {
         let average = settings.training.average.map(|decay| Average::new(decay, parameters));
         let metrics = model.metrics(&settings.metrics)?;
         let direction = metrics.direction_of(&settings.monitor)?;
+        let frozen = frozen::frozen(&settings.training.freeze, parameters)?;
         let is_reached = vec![false; parameters.len()];
         let device = device_of(&model);
         Ok(Trainer {
@@ -120,6 +128,8 @@ impl<M: Learner> Trainer<M> {
             state: TrainerState::new(Isa::active()?.name()),
             interrupt: Arc::default(),
             accepts_changed_data: false,
+            frozen,
+            initial: None,
             is_reached,
             settings,
             model,
@@ -153,6 +163,7 @@ impl<M: Learner> Trainer<M> {
     /// Data that the model or the training cannot use, or that has changed since the checkpoint; a loss or
     /// gradient that is not finite; a training that has diverged; whatever `observer` returns.
     pub fn run(&mut self, dataset: &Dataset, observer: &mut dyn Observer<M>) -> Result<End> {
+        self.initialise()?;
         self.prepare_metrics(&dataset.train)?;
         observer.start(&self.plan(dataset)?)?;
         if self.state.step == 0 {

@@ -69,6 +69,7 @@ impl<M: Learner> Trainer<M> {
         count: usize,
         next: &mut dyn FnMut() -> Result<Option<(Batch, Vec<u32>)>>,
     ) -> Result<StepMetrics> {
+        self.initialise()?;
         let start = Instant::now();
         let TrainingConfig { accumulate, seed, non_finite, .. } = self.settings.training;
         let is_sum = count.max(accumulate) > 1;
@@ -108,8 +109,9 @@ impl<M: Learner> Trainer<M> {
             // Of several batches the sum is taken, and divided by the weight of all their targets at the end.
             let loss = if is_sum { (loss * scored.weight)? } else { loss };
             let (parameters, store) = (self.model.parameters(), loss.backward()?);
-            let gradients = Gradients::with_rows(parameters, &store, &scored.touched)?;
+            let mut gradients = Gradients::with_rows(parameters, &store, &scored.touched)?;
             self.reach(&gradients)?;
+            gradients.leave_out(&self.frozen);
             match &mut sum {
                 None => sum = Some(gradients),
                 Some(sum) => sum.add(gradients)?,
@@ -125,7 +127,11 @@ impl<M: Learner> Trainer<M> {
             if trouble.is_none() {
                 gradient_norm = self.optimizer.step(&gradients, self.settings.clip, factor)?;
                 if let Some(average) = &self.average {
-                    average.follow(self.model.parameters(), self.optimizer.steps())?;
+                    average.follow(
+                        self.model.parameters(),
+                        &self.frozen,
+                        self.optimizer.steps(),
+                    )?;
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod ctc;
 mod going_on;
+mod initial;
 mod outcome;
 mod sessions;
 mod text;
