@@ -44,7 +44,7 @@ pub struct Model {
 /// use fgn_nn::fgn_schema::Padded;
 /// use fgn_nn::{Classification, Mode, Model, ModelConfig, ModelInput, RecurrentConfig, Series};
 ///
-/// let series = Series { features: 2, scale: None };
+/// let series = Series::new(2);
 /// let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 8), Classification::new(3));
 /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
 ///
@@ -390,7 +390,7 @@ impl Model {
     /// use fgn_nn::{Classification, Model, ModelConfig, RecurrentConfig, Series};
     /// use serde_json::json;
     ///
-    /// let series = Series { features: 2, scale: None };
+    /// let series = Series::new(2);
     /// let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 8), Classification::new(3));
     /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
     /// let folder = tempfile::tempdir()?;

@@ -119,8 +119,8 @@ pub(crate) fn balanced(train: &dyn Samples, names: &[String]) -> Result<Vec<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TrainingConfig;
     use crate::testing;
+    use crate::training_config::TrainingConfig;
 
     #[test]
     fn they_are_a_list_or_balanced() {

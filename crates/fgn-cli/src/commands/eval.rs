@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn steps_are_written_one_a_row_without_padding() {
-        let series = Series { features: 1, scale: None };
+        let series = Series::new(1);
         let head = Regression { per_step: true, ..Regression::new(1) };
         let model = zero(series, head);
         let mut table = Vec::new();
@@ -303,7 +303,7 @@ mod tests {
         std::fs::write(&file, "who,x,level,drift\na,1,2,3\nb,1,-4,3\n").unwrap();
         let names = vec!["level".to_owned(), "drift".to_owned()];
         let head = Regression { names, ..Regression::new(2) };
-        let model = zero(Series { features: 1, scale: None }, head);
+        let model = zero(Series::new(1), head);
         let mut data = DataConfig::new("");
         data.series.task = fgn_data::Task::Regression;
         data.series.id = Some("who".into());

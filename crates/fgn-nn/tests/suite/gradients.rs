@@ -63,7 +63,7 @@ fn image_pixels() {
 fn series() {
     let scale = Moments { mean: vec![0.3, -0.2], std: vec![0.5, 2.0] };
     for scale in [None, Some(scale)] {
-        input_layer(Series { features: 2, scale });
+        input_layer(Series { scale, ..Series::new(2) });
     }
 }
 

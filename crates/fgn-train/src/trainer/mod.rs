@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing::{info, warn};
 
-use crate::config::{Config, NonFinite, Settings, TrainingConfig};
+use crate::config::{Config, Settings};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::evaluation::{EVALUATION_BATCH, Evaluation, device_of};
@@ -25,6 +25,7 @@ use crate::optimizer::Optimizer;
 use crate::optimizer::average::Average;
 use crate::schedule::{Schedule, SchedulePosition};
 use crate::state::TrainerState;
+use crate::training_config::{NonFinite, TrainingConfig};
 
 mod data;
 pub(crate) mod finite;

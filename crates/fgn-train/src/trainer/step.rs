@@ -8,11 +8,11 @@ use fgn_schema::Batch;
 
 use super::finite::Trouble;
 use super::{Trainer, randomness};
-use crate::config::TrainingConfig;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::optimizer::gradients::Gradients;
 use crate::step_metrics::StepMetrics;
+use crate::training_config::TrainingConfig;
 
 impl<M: Learner> Trainer<M> {
     /// Makes one step of the optimizer on `batches`, for a loop of your own in place of [`run`](Self::run). Of

@@ -14,13 +14,13 @@ use fgn_schema::{InputSchema, Schema, TargetSchema};
 
 use super::*;
 use crate::checkpoint::files::Checkpoint;
-use crate::config::{NonFinite, TrainingConfig};
 use crate::evaluation::evaluate;
 use crate::observer::TrainingPlan;
 use crate::optimizer::rules::OptimizerConfig;
 use crate::step_metrics::StepMetrics;
 use crate::testing::{self, Saved};
 use crate::train::train;
+use crate::training_config::{NonFinite, TrainingConfig};
 
 /// Keeps what it gets.
 #[derive(Default)]
