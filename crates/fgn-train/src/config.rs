@@ -89,9 +89,14 @@ pub struct CheckpointConfig {
 }
 
 impl CheckpointConfig {
-    /// Whether the model of the best of these epochs is saved, rather than that of the last one.
-    pub fn keeps_best(&self, history: &[EpochMetrics]) -> bool {
-        self.model == KeptModel::Best && history.iter().any(|epoch| epoch.valid.is_some())
+    /// Whether the model of the best of these epochs is saved, rather than that of the last one: where there is a
+    /// validation part, and `monitor` has a value there.
+    pub fn keeps_best(&self, history: &[EpochMetrics], monitor: &str) -> bool {
+        let is_scored = |epoch: &EpochMetrics| {
+            let value = epoch.valid.as_ref().and_then(|valid| valid.get(monitor));
+            value.is_some_and(f64::is_finite)
+        };
+        self.model == KeptModel::Best && history.iter().any(is_scored)
     }
 }
 

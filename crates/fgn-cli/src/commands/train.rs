@@ -258,11 +258,7 @@ fn summary(
         _ => String::new(),
     };
     let (epoch, epochs) = (trained.epoch, trained.history.len());
-    let has_value = trained
-        .history
-        .iter()
-        .any(|epoch| epoch.measured().get(monitor).is_some_and(f64::is_finite));
-    let kept = match has_value && config.checkpoint.keeps_best(&trained.history) {
+    let kept = match config.checkpoint.keeps_best(&trained.history, monitor) {
         true => format!("the best by validation {monitor}"),
         false => "the last".into(),
     };
