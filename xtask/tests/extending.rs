@@ -215,14 +215,13 @@ impl Place {
         let trained = self.trains_and_resumes(recipe, "patches");
         assert!(trained.contains("ugrnn"), "{trained}");
         let config = fs::read_to_string(self.path("patches/config.toml")).unwrap();
-        for part in ["kind = \"image-patches\"", "name = \"signum\"", "\"balanced_accuracy\""] {
+        for part in ["kind = \"image-patches\"", "name = \"signum\"", "\"kappa\""] {
             assert!(config.contains(part), "no {part} in {config}");
         }
         let found = self.fgn("eval patches");
-        assert!(found.contains("balanced accuracy"), "{found}");
+        assert!(found.contains("kappa"), "{found}");
         let metrics = fs::read_to_string(self.path("patches/metrics.jsonl")).unwrap();
-        for key in ["train_balanced_accuracy", "valid_balanced_accuracy", "test_balanced_accuracy"]
-        {
+        for key in ["train_kappa", "valid_kappa", "test_kappa"] {
             assert!(metrics.contains(key), "no {key} in {metrics}");
         }
         let mut image = String::from("P2 28 28 255\n");
@@ -231,7 +230,7 @@ impl Place {
         let found = self.fgn("predict patches image.pgm --json");
         assert!(found.contains("\"probabilities\""), "{found}");
         let report = fs::read_to_string(self.path("patches/report.html")).unwrap();
-        assert!(report.contains("Balanced accuracy"), "the report has no word of the metric");
+        assert!(report.contains("Kappa"), "the report has no word of the metric");
     }
 
     /// The reader.

@@ -35,6 +35,16 @@ pub enum Error {
         /// The model file.
         file: PathBuf,
     },
+    /// An exported model, whose metrics need the training part.
+    #[error(
+        "{}: an exported model does not say where its training data is, which a metric of the run needs: give the \
+         run folder",
+        file.display()
+    )]
+    NoTrainingPart {
+        /// The model file.
+        file: PathBuf,
+    },
     /// What went wrong with standard input in place of a file.
     #[error("{0}")]
     Stdin(String),

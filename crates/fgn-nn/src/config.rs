@@ -129,6 +129,9 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<()> {
         self.head.validate()?;
         self.input.validate()?;
+        let fits = !(self.input.changes_steps() && self.head.target().is_per_step());
+        let expected = "0 where each step has a target";
+        check(fits, "input.augment.crop", "above 0", expected)?;
         if let Some(dense) = &self.dense {
             dense.validate()?;
         }

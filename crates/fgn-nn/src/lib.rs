@@ -62,6 +62,7 @@
 mod check;
 mod completion;
 mod config;
+mod cross_entropy;
 mod ctc;
 mod dense;
 mod dropout;
@@ -95,6 +96,7 @@ mod top;
 
 pub use candle_core;
 pub use config::ModelConfig;
+pub use cross_entropy::{CrossEntropy, cross_entropy, smoothed_cross_entropy};
 pub use ctc::{
     CtcBeamSearch, CtcDecoder, CtcHypothesis, CtcLabel, CtcOptions, NGram, ctc_greedy, ctc_loss,
 };
@@ -112,7 +114,7 @@ pub use init::{ForgetBias, InitConfig, InitRule, RecurrentInit, Ring, WeightInit
 pub use inputs::*;
 pub use keras::{Keras, KerasOptions};
 pub use logits::{argmax, softmax};
-pub use loss::{Loss, LossOptions, cross_entropy, mean_squared_error, smoothed_cross_entropy};
+pub use loss::{Loss, LossOptions, mean_squared_error};
 pub use model::{Model, ModelInput, ModelOutput};
 pub use parameters::Parameters;
 pub use random::Generator;

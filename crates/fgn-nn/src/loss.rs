@@ -1,10 +1,9 @@
 //! Losses: what training minimises.
 
-use candle_core::{D, DType, Tensor};
-use candle_nn::ops::log_softmax;
+use candle_core::{DType, Tensor};
 
-use crate::check::{check, probability, wrong_shape};
-use crate::error::{Error, Result};
+use crate::check::{check, wrong_shape};
+use crate::error::Result;
 
 /// The loss of a batch.
 #[derive(Clone, Debug)]
@@ -14,12 +13,20 @@ pub struct Loss {
     pub mean: Tensor,
     /// The number of targets: of samples, or, where each step has a target, of steps that are not padding.
     pub targets: usize,
+    /// By what the mean of several batches weights this one: the number of targets, or, where targets have weights, the
+    /// sum of these.
+    pub weight: f64,
 }
 
 impl Loss {
-    /// The mean loss, a scalar, of that many targets.
+    /// The mean loss, a scalar, of that many targets of the same weight.
     pub fn new(mean: Tensor, targets: usize) -> Self {
-        Self { mean, targets }
+        Self { mean, targets, weight: targets as f64 }
+    }
+
+    /// With the sum of the targets' weights, of which it is the weighted mean.
+    pub fn with_weight(self, weight: f64) -> Self {
+        Self { weight, ..self }
     }
 }
 
@@ -29,68 +36,65 @@ impl Loss {
 /// let options = fgn_nn::LossOptions::default().with_label_smoothing(0.1);
 /// assert_eq!(options.label_smoothing, 0.1);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LossOptions {
     /// The share of each target's weight that is spread over all classes, in `[0, 1)`: see
-    /// [`smoothed_cross_entropy`]. Only for heads that predict classes.
+    /// [`CrossEntropy`](crate::CrossEntropy). Only for heads that predict classes.
     pub label_smoothing: f64,
+    /// The weight of each class, above 0; empty if all are 1. The mean is the weighted one, as with PyTorch's `weight`.
+    /// Only for the head `classification`.
+    pub class_weights: Vec<f64>,
+    /// The focus on targets that are predicted badly, at least 0: see [`CrossEntropy`](crate::CrossEntropy). Only for the
+    /// head `classification`.
+    pub focal_gamma: f64,
 }
 
 impl LossOptions {
     /// With that label smoothing.
     pub fn with_label_smoothing(self, label_smoothing: f64) -> Self {
-        Self { label_smoothing }
+        Self { label_smoothing, ..self }
+    }
+
+    /// With a weight for each class.
+    pub fn with_class_weights(self, class_weights: Vec<f64>) -> Self {
+        Self { class_weights, ..self }
+    }
+
+    /// With that focus.
+    pub fn with_focal_gamma(self, focal_gamma: f64) -> Self {
+        Self { focal_gamma, ..self }
+    }
+
+    /// Refuses all options, for a head whose loss has none.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for the first that is given.
+    pub fn are_none(&self) -> Result<()> {
+        self.without_label_smoothing()?;
+        self.without_class_weights()
     }
 
     /// Refuses label smoothing, for a head without classes.
     ///
     /// # Errors
-    /// [`Error::Config`] unless it is 0.
+    /// [`Error::Config`](crate::Error::Config) unless it is 0.
     pub fn without_label_smoothing(&self) -> Result<()> {
         let expected = "0: only a head that predicts classes has label smoothing";
         check(self.label_smoothing == 0.0, "label_smoothing", self.label_smoothing, expected)
     }
-}
 
-/// The mean cross entropy of `logits: [B, C]` against the classes `target: [B]` (`U32`), a scalar.
-/// Its gradient with respect to the logits is `(softmax − one-hot) / B`.
-///
-/// # Errors
-/// [`Error::Shape`] for other shapes, [`Error::DType`] for a target of another type,
-/// [`Error::Target`] for a class out of range.
-pub fn cross_entropy(logits: &Tensor, target: &Tensor) -> Result<Tensor> {
-    smoothed_cross_entropy(logits, target, 0.0)
-}
-
-/// As [`cross_entropy`], with a share `smoothing` of each target's weight, in `[0, 1)`, spread evenly over
-/// all classes (Szegedy et al. 2016; PyTorch's `label_smoothing`).
-///
-/// # Errors
-/// As [`cross_entropy`], and [`Error::Config`] for a share out of range.
-pub fn smoothed_cross_entropy(logits: &Tensor, target: &Tensor, smoothing: f64) -> Result<Tensor> {
-    let (batch, classes) = match *logits.dims() {
-        [batch, classes] if batch > 0 && classes > 0 => (batch, classes),
-        _ => return Err(wrong_shape("logits", logits, "[B, C], neither zero".into())),
-    };
-    if target.dims() != [batch] {
-        return Err(wrong_shape("targets", target, format!("[{batch}]")));
+    /// Refuses weights of classes and a focus, for any head but `classification`.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for the first that is given.
+    pub fn without_class_weights(&self) -> Result<()> {
+        let found = format!("a list of {}", self.class_weights.len());
+        let expected = "none: only the head classification has class weights";
+        check(self.class_weights.is_empty(), "class_weights", found, expected)?;
+        let expected = "0: only the head classification has it";
+        check(self.focal_gamma == 0.0, "focal_gamma", self.focal_gamma, expected)
     }
-    if target.dtype() != DType::U32 {
-        return Err(Error::DType { what: "targets", found: target.dtype(), expected: "U32" });
-    }
-    probability("label_smoothing", smoothing)?;
-    // Candle's `gather` takes u32::MAX for "no index": look before.
-    let found = target.to_vec1::<u32>()?;
-    if let Some(index) = found.iter().position(|&class| class as usize >= classes) {
-        return Err(Error::Target { index, found: found[index], last: classes - 1 });
-    }
-    if smoothing == 0.0 {
-        return Ok(candle_nn::loss::cross_entropy(logits, target)?);
-    }
-    let logarithms = log_softmax(logits, D::Minus1)?;
-    let right = candle_nn::loss::nll(&logarithms, target)?.affine(1.0 - smoothing, 0.0)?;
-    Ok((right - logarithms.mean_all()?.affine(smoothing, 0.0)?)?)
 }
 
 /// The mean squared error of `output` and `target`, both `[B, V]`, a scalar. It is computed in the wider of

@@ -32,6 +32,7 @@ pub struct Model {
     head: Box<dyn Head>,
     parameters: Vec<(String, Var)>,
     touched: Touched,
+    loss_options: LossOptions,
 }
 
 /// The input of a [`Model`]: samples, and, if needed, an initial state, resets and the target. Samples alone can
@@ -43,7 +44,7 @@ pub struct Model {
 /// use fgn_nn::fgn_schema::Padded;
 /// use fgn_nn::{Classification, Mode, Model, ModelConfig, ModelInput, RecurrentConfig, Series};
 ///
-/// let series = Series { features: 2, scale: None };
+/// let series = Series::new(2);
 /// let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 8), Classification::new(3));
 /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
 ///
@@ -269,6 +270,23 @@ impl Model {
         self.head.loss(prediction, target, options)
     }
 
+    /// The options of the loss that it is trained with and evaluated by: see
+    /// [`set_loss_options`](Self::set_loss_options). By default none.
+    pub fn loss_options(&self) -> &LossOptions {
+        &self.loss_options
+    }
+
+    /// Sets the options of its loss, for those who train and evaluate it: [`loss`](Self::loss) itself takes them as an
+    /// argument. They are not part of a saved model.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for options that the head does not have.
+    pub fn set_loss_options(&mut self, options: LossOptions) -> Result<()> {
+        self.config.head.check_loss_options(&options)?;
+        self.loss_options = options;
+        Ok(())
+    }
+
     /// The answers to read of a prediction, one for each sample.
     ///
     /// ```
@@ -372,7 +390,7 @@ impl Model {
     /// use fgn_nn::{Classification, Model, ModelConfig, RecurrentConfig, Series};
     /// use serde_json::json;
     ///
-    /// let series = Series { features: 2, scale: None };
+    /// let series = Series::new(2);
     /// let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 8), Classification::new(3));
     /// let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
     /// let folder = tempfile::tempdir()?;
@@ -439,6 +457,7 @@ impl Model {
         let parameters = Parameters::stored(stored, self.dtype, self.device())?;
         let mut frozen = Self::build(&self.config, parameters)?;
         frozen.recurrent = frozen.recurrent.frozen()?;
+        frozen.loss_options = self.loss_options.clone();
         Ok(frozen)
     }
 
@@ -465,6 +484,7 @@ impl Model {
             head,
             parameters,
             touched,
+            loss_options: LossOptions::default(),
         })
     }
 }

@@ -1,9 +1,10 @@
 //! The configuration of a training: what a recipe says, checked before any work.
 
-use fgn_data::{DataConfig, Dataset, Samples as _};
+use fgn_data::{DataConfig, Dataset, Samples as _, Task};
 use fgn_nn::{Isa, LossOptions, ModelConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::class_weights::ClassWeights;
 use crate::data::check_dataset;
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
@@ -12,9 +13,10 @@ use crate::model::head_metrics;
 use crate::optimizer::gradients::Clip;
 use crate::optimizer::groups::ParameterGroup;
 use crate::optimizer::rules::OptimizerConfig;
-use crate::ranges::{decay, expect};
+use crate::ranges::expect;
 use crate::schedule::{EarlyStopping, Schedule};
 use crate::section;
+use crate::training_config::TrainingConfig;
 
 /// A whole training: data, model, and how the one learns from the other.
 ///
@@ -71,57 +73,6 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
     pub model: M,
 }
 
-/// How long to learn, and in what steps.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingConfig {
-    /// Passes over the training samples, at least 1.
-    pub epochs: usize,
-    /// Samples a batch, from 1 to the number of training samples.
-    pub batch_size: usize,
-    /// Decides initial weights, validation part, order of samples and dropout: the same seed gives the
-    /// same model. From 0 to 2^63 - 1, as TOML has no larger numbers; 1 if left out.
-    #[serde(default = "one")]
-    pub seed: u64,
-    /// Batches a step: their gradients are taken one after the other and averaged, as of one batch that
-    /// is so many times as large; 1 if left out.
-    #[serde(default = "one")]
-    pub accumulate: usize,
-    /// Steps in which the learning rate rises to its full size at the beginning; 0 if left out.
-    #[serde(default)]
-    pub warmup_steps: usize,
-    /// The share of a target's weight that goes to all classes alike (Szegedy et al., 2016), in `[0, 1)`;
-    /// 0 if left out.
-    #[serde(default)]
-    pub label_smoothing: f64,
-    /// Keep an exponential moving average of the weights with this decay, in `[0, 1)`: 0.999, say. It is
-    /// what is measured, and the model in the end. None if left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub average: Option<f64>,
-    /// Samples are pieces of streams, each of which goes on in the next batch: so does the state
-    /// (truncated back-propagation through time). Off if left out.
-    #[serde(default)]
-    pub carry_state: bool,
-    /// The probability with which a stream's state is set to zero before a batch, in `[0, 1)`, so that a model learns
-    /// to begin, too; 0 if left out. Only with `carry_state`.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub reset_state: f64,
-    /// What to do about a loss or gradient that is not finite: `stop` if left out.
-    #[serde(default)]
-    pub non_finite: NonFinite,
-}
-
-/// What to do about a step whose loss or gradient is not finite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NonFinite {
-    /// Stop, and say which step, which samples and which tensors.
-    #[default]
-    Stop,
-    /// Warn, and skip the step. Weights that are not finite stop it all the same.
-    Skip,
-}
-
 /// How often to save a training, and what to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,9 +89,14 @@ pub struct CheckpointConfig {
 }
 
 impl CheckpointConfig {
-    /// Whether the model of the best of these epochs is saved, rather than that of the last one.
-    pub fn keeps_best(&self, history: &[EpochMetrics]) -> bool {
-        self.model == KeptModel::Best && history.iter().any(|epoch| epoch.valid.is_some())
+    /// Whether the model of the best of these epochs is saved, rather than that of the last one: where there is a
+    /// validation part, and `monitor` has a value there.
+    pub fn keeps_best(&self, history: &[EpochMetrics], monitor: &str) -> bool {
+        let is_scored = |epoch: &EpochMetrics| {
+            let value = epoch.valid.as_ref().and_then(|valid| valid.get(monitor));
+            value.is_some_and(f64::is_finite)
+        };
+        self.model == KeptModel::Best && history.iter().any(is_scored)
     }
 }
 
@@ -187,24 +143,6 @@ pub(crate) struct Settings {
     pub(crate) checkpoint: CheckpointConfig,
 }
 
-impl TrainingConfig {
-    /// So many passes in batches of that size, all else as if left out.
-    pub fn new(epochs: usize, batch_size: usize) -> TrainingConfig {
-        TrainingConfig {
-            epochs,
-            batch_size,
-            seed: one(),
-            accumulate: one(),
-            warmup_steps: 0,
-            label_smoothing: 0.0,
-            average: None,
-            carry_state: false,
-            reset_state: 0.0,
-            non_finite: NonFinite::Stop,
-        }
-    }
-}
-
 impl Default for CheckpointConfig {
     fn default() -> Self {
         CheckpointConfig { every_steps: None, keep: two(), model: KeptModel::Best }
@@ -241,7 +179,7 @@ impl<M, D> Config<M, D> {
         Settings {
             metrics: self.metrics.clone(),
             monitor: self.monitor.clone(),
-            training: self.training,
+            training: self.training.clone(),
             optimizer: self.optimizer,
             schedule: self.schedule,
             clip: self.clip,
@@ -288,23 +226,6 @@ impl<M: Serialize, D: Serialize> Config<M, D> {
     }
 }
 
-impl TrainingConfig {
-    fn check(&self) -> Result<()> {
-        let at_least_1 = |key, value: usize| expect(value >= 1, key, value, "at least 1");
-        at_least_1("training.epochs", self.epochs)?;
-        at_least_1("training.batch_size", self.batch_size)?;
-        at_least_1("training.accumulate", self.accumulate)?;
-        let seed = self.seed;
-        expect(i64::try_from(seed).is_ok(), "training.seed", seed, "at most 2^63 - 1")?;
-        decay("training.label_smoothing", self.label_smoothing)?;
-        decay("training.reset_state", self.reset_state)?;
-        let expected = "0 without training.carry_state: every batch begins with states of zeros";
-        let fits = self.carry_state || self.reset_state == 0.0;
-        expect(fits, "training.reset_state", self.reset_state, expected)?;
-        self.average.map_or(Ok(()), |average| decay("training.average", average))
-    }
-}
-
 impl Config {
     /// Checks every value that does not depend on the data.
     ///
@@ -316,7 +237,19 @@ impl Config {
         self.model.validate()?;
         self.check_measures()?;
         self.check_prompt()?;
-        let options = LossOptions::default().with_label_smoothing(self.training.label_smoothing);
+        self.check_steps()?;
+        let weights = match &self.training.class_weights {
+            // Whatever they are, there is one for each class.
+            Some(ClassWeights::Balanced) => {
+                vec![1.0; self.model.head.target().names().len().max(1)]
+            }
+            Some(ClassWeights::Given(weights)) => weights.clone(),
+            None => Vec::new(),
+        };
+        let options = LossOptions::default()
+            .with_label_smoothing(self.training.label_smoothing)
+            .with_class_weights(weights)
+            .with_focal_gamma(self.training.focal_gamma);
         Ok(self.model.head.check_loss_options(&options)?)
     }
 
@@ -327,6 +260,14 @@ impl Config {
     pub(crate) fn check_measures(&self) -> Result<()> {
         let metrics = head_metrics(&self.model.head, &self.metrics)?;
         metrics.direction_of(&self.monitor).map(drop)
+    }
+
+    /// Checks that steps that are cut off in training leave the targets as they are.
+    fn check_steps(&self) -> Result<()> {
+        let is_forecast = matches!(self.data.series.task, Task::Forecast { .. });
+        let fits = !self.model.input.changes_steps() || !(is_forecast || self.training.carry_state);
+        let expected = "0 for a forecast, and with training.carry_state: both are of the last step";
+        expect(fits, "model.input.augment.crop", "above 0", expected)
     }
 
     /// Checks that a language model can read the prompt.
@@ -370,14 +311,6 @@ impl Config {
     }
 }
 
-fn one<T: From<u8>>() -> T {
-    1.into()
-}
-
-fn is_zero(value: &f64) -> bool {
-    *value == 0.0
-}
-
 fn loss() -> String {
     LOSS.into()
 }
@@ -400,6 +333,9 @@ fn written() -> usize {
 
 #[cfg(test)]
 mod tests {
+    use fgn_nn::{Series, SeriesAugment};
+
+    use super::*;
     use crate::testing;
 
     #[test]
@@ -425,6 +361,22 @@ mod tests {
         let mut config = testing::config();
         config.training.seed = u64::MAX;
         assert!(config.check().is_err(), "TOML cannot hold it");
+    }
+
+    #[test]
+    fn steps_are_not_cut_off_where_the_last_one_matters() {
+        let mut config = testing::config();
+        let augment = SeriesAugment { crop: 0.2, ..SeriesAugment::default() };
+        config.model.input = Series { augment, ..Series::new(4) }.into();
+        config.check().unwrap();
+        config.training.carry_state = true;
+        let error = config.check().unwrap_err().to_string();
+        assert!(error.contains("model.input.augment.crop is above 0, expected 0 for"), "{error}");
+        config.training.carry_state = false;
+        config.data.series.task = Task::Forecast { window: 3, ahead: 1, stride: 1 };
+        assert!(config.check().is_err());
+        config.model.input = Series::new(4).into();
+        config.check().unwrap();
     }
 
     #[test]

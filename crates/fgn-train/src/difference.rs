@@ -5,6 +5,20 @@ use toml::{Table, Value};
 /// Where data is, which may be moved: that its content is the same is known by its fingerprint.
 pub(crate) const DATA_SOURCE: &str = "data.source";
 
+/// How long a training is: it may be given more epochs.
+pub(crate) const EPOCHS: &str = "training.epochs";
+
+/// The keys that may differ between the configuration of a training and that of a checkpoint that it resumes from:
+/// where the data is, and the number of epochs, if there are more now.
+pub(crate) fn resumable(now: &str, saved: &str) -> Vec<&'static str> {
+    let epochs =
+        |text: &str| text.parse::<Table>().ok()?.get("training")?.get("epochs")?.as_integer();
+    match (epochs(now), epochs(saved)) {
+        (Some(now), Some(saved)) if now > saved => vec![DATA_SOURCE, EPOCHS],
+        _ => vec![DATA_SOURCE],
+    }
+}
+
 /// The alphabetically first key whose values differ between two configurations in TOML: `training.epochs is 4, and
 /// 3`. The keys and tables in `aside`, such as [`DATA_SOURCE`], are not compared.
 pub(crate) fn first_difference(one: &str, other: &str, aside: &[&str]) -> Option<String> {
@@ -62,6 +76,10 @@ mod tests {
         ] {
             assert_eq!(of(text, &other).as_deref(), Some(expected));
         }
+        let [more, fewer] = [4, 3].map(|epochs| format!("[training]\nepochs = {epochs}\n"));
+        assert_eq!(resumable(&more, &fewer), [DATA_SOURCE, EPOCHS]);
+        assert_eq!(resumable(&fewer, &more), [DATA_SOURCE]);
+        assert_eq!(resumable(&more, &more), [DATA_SOURCE]);
         let long = format!("b = \"{}\"", "ö".repeat(100));
         assert!(of(&long, "").is_some_and(|found| found.ends_with("ö…, and not set")));
         assert!(of("b = ", text).is_some());

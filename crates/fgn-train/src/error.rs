@@ -70,6 +70,16 @@ pub enum Error {
         /// What it compares.
         expected: &'static str,
     },
+    /// Data of which a metric cannot be computed.
+    #[error("the metric {metric} needs {expected}: {found}")]
+    MetricData {
+        /// The metric's name.
+        metric: String,
+        /// What it needs.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
     /// A ranking of items that a metric cannot read.
     #[error("{metric} needs {expected}, the ranking has {found}")]
     Ranking {
@@ -180,6 +190,51 @@ pub enum Error {
         known: Vec<String>,
         /// The rows that have a name of their own.
         parts: Vec<String>,
+    },
+    /// A pattern of `training.freeze` that no parameter's name has the form of.
+    #[error(
+        "training.freeze has {pattern:?}, which no parameter is called: expected some of {}",
+        known.join(", ")
+    )]
+    NoFrozenParameters {
+        /// The pattern.
+        pattern: String,
+        /// The parameters.
+        known: Vec<String>,
+    },
+    /// A file that initial weights cannot be read from.
+    #[error("training.init: {} holds no weights: {what}", file.display())]
+    InitialFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A model of which no weights fit.
+    #[error(
+        "training.init: {} has no weights that fit: found {}, expected some of {}",
+        source_path.display(), found.join(", "), expected.join(", ")
+    )]
+    NoInitialWeights {
+        /// The run folder or file.
+        source_path: PathBuf,
+        /// Its tensors.
+        found: Vec<String>,
+        /// The parameters.
+        expected: Vec<String>,
+    },
+    /// A run that is to train for fewer epochs than it has already.
+    #[error(
+        "{} is a run of {has} epochs, expected more than that, found {asked}: a finished run is given more epochs",
+        folder.display()
+    )]
+    FewerEpochs {
+        /// The run folder.
+        folder: PathBuf,
+        /// The epochs that it has.
+        has: usize,
+        /// The epochs that were asked for.
+        asked: usize,
     },
     /// A checkpoint that is not as it was written.
     #[error("the checkpoint {} is damaged: {file}: {what}", folder.display())]

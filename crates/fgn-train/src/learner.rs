@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{GeneratedImage, LayerTrace, Mode, TouchedRows};
+use fgn_nn::{GeneratedImage, LayerTrace, LossOptions, Mode, TouchedRows};
 use fgn_schema::{Batch, Prediction};
 
 use crate::durable::replace_file;
@@ -41,6 +41,14 @@ pub trait Learner {
                 nearest: None,
             }),
         }
+    }
+
+    /// Sets the weights of classes and the focus of its loss, in training and in evaluation; by default it has none.
+    ///
+    /// # Errors
+    /// Options that its loss does not have.
+    fn set_loss_options(&mut self, options: &LossOptions) -> Result<()> {
+        Ok(options.are_none()?)
     }
 
     /// The same model, outside the computation graph and faster on many batches, where there is such a form.
@@ -162,6 +170,8 @@ pub struct Scored {
     pub penalty: Option<Tensor>,
     /// How many targets it is the mean of.
     pub targets: usize,
+    /// By what a mean over several batches weights this one: the number of targets, or the sum of their weights.
+    pub weight: f64,
     /// What metrics compare with the batch's first target; none for a model without such metrics.
     pub prediction: Option<Prediction>,
     /// In training, rows of parameters that the loss depends on in place of the parameters, where gradients are
@@ -172,6 +182,7 @@ pub struct Scored {
 impl Scored {
     /// That mean loss of so many targets, without a penalty.
     pub fn new(loss: Tensor, targets: usize, prediction: Option<Prediction>) -> Scored {
-        Scored { loss, penalty: None, targets, prediction, touched: Vec::new() }
+        let weight = targets as f64;
+        Scored { loss, penalty: None, targets, weight, prediction, touched: Vec::new() }
     }
 }

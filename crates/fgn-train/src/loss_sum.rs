@@ -12,6 +12,8 @@ use crate::learner::Scored;
 pub(crate) struct LossSum {
     loss: f64,
     targets: usize,
+    /// The sum of the targets' weights: their number, where they have none.
+    weight: f64,
 }
 
 impl LossSum {
@@ -25,15 +27,16 @@ impl LossSum {
         }
         let loss: f64 = scored.loss.to_dtype(DType::F64)?.to_scalar()?;
         if scored.targets > 0 {
-            self.loss += loss * scored.targets as f64;
+            self.loss += loss * scored.weight;
             self.targets += scored.targets;
+            self.weight += scored.weight;
         }
         Ok(loss)
     }
 
-    /// The mean over all targets; NaN of none.
+    /// The mean over all targets, each with its weight; NaN of none.
     pub(crate) fn mean(&self) -> f64 {
-        self.loss / self.targets as f64
+        self.loss / self.weight
     }
 
     /// How many targets were added.

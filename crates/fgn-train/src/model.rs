@@ -37,16 +37,25 @@ impl Learner for Model {
         let is_evaluation = matches!(pass.mode, Mode::Eval);
         let output = self.forward(input, pass.mode)?;
         *pass.carried = output.state.detach().tensors().to_vec();
-        let options = LossOptions::default().with_label_smoothing(pass.label_smoothing);
+        let options = self.loss_options().clone().with_label_smoothing(pass.label_smoothing);
         let loss = self.loss(&output.prediction, batch.target(), &options)?;
         let is_measured = is_evaluation || self.config().head.as_kind().measures_training();
         let prediction = is_measured.then(|| output.prediction.detach());
         let scored = Scored::new(loss.mean, loss.targets, prediction);
-        Ok(Scored { penalty: output.penalty, touched: self.take_touched_rows(), ..scored })
+        Ok(Scored {
+            penalty: output.penalty,
+            weight: loss.weight,
+            touched: self.take_touched_rows(),
+            ..scored
+        })
     }
 
     fn metrics(&self, names: &[String]) -> Result<Metrics> {
         head_metrics(&self.config().head, names)
+    }
+
+    fn set_loss_options(&mut self, options: &LossOptions) -> Result<()> {
+        Ok(self.set_loss_options(options.clone())?)
     }
 
     fn frozen(&self) -> Result<Option<Model>> {

@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::checkpoint::files::Checkpoint;
 use crate::checkpoint::store::CheckpointStore;
 use crate::config::Config;
-use crate::difference::{DATA_SOURCE, first_difference};
+use crate::difference::{first_difference, resumable};
 use crate::durable::replace_file;
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
@@ -83,7 +83,7 @@ impl Recorder {
     ///
     /// # Errors
     /// A folder without a run, or with one that another process is writing; a damaged checkpoint; a
-    /// `config.toml` that was changed, in another key than `data.source`.
+    /// `config.toml` that was changed, in another key than `data.source`, and `training.epochs` if there are more.
     pub fn resume<M: DeserializeOwned, D: DeserializeOwned>(
         folder: &Path,
         last_good: bool,
@@ -96,7 +96,7 @@ impl Recorder {
         let checkpoint = store.last(last_good)?;
         let text = match (fs::read_to_string(&file), &checkpoint) {
             (Ok(text), Some(saved)) => {
-                match first_difference(&text, &saved.config, &[DATA_SOURCE]) {
+                match first_difference(&text, &saved.config, &resumable(&text, &saved.config)) {
                     Some(difference) => return Err(Error::ConfigChanged { file, difference }),
                     None => text,
                 }

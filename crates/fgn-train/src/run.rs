@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use fgn_data::DataConfig;
-use fgn_nn::Model;
+use fgn_nn::{LossOptions, Model};
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
@@ -38,10 +38,11 @@ impl TrainedRun {
         check_version(&fs::read_to_string(&file).map_err(Error::io("read", &file))?, &file)?;
         let config = Config::load(&file.to_string_lossy(), &[])?;
         let file = folder.join(MODEL);
-        let model = Model::load(&file, device)?;
+        let mut model = Model::load(&file, device)?;
         if *model.config() != config.model {
             return Err(Error::OtherModel { file });
         }
+        model.set_loss_options(config.training.loss_options()?)?;
         Ok(TrainedRun { config, model })
     }
 
@@ -65,7 +66,12 @@ impl TrainedRun {
     /// A file that cannot be written.
     pub fn export(&self, file: &Path) -> Result<()> {
         let data = DataConfig { source: String::new(), ..self.config.data.clone() };
-        let usage = Usage { data, metrics: self.config.metrics.clone() };
+        let usage = Usage {
+            data,
+            metrics: self.config.metrics.clone(),
+            class_weights: self.model.loss_options().class_weights.clone(),
+            focal_gamma: self.model.loss_options().focal_gamma,
+        };
         let usage = serde_json::to_value(usage)
             .map_err(|source| Error::BadUsage { file: file.to_owned(), source })?;
         Ok(self.model.save_with(file, &usage)?)
@@ -90,6 +96,11 @@ pub struct TrainedModel {
 struct Usage {
     data: DataConfig,
     metrics: Vec<String>,
+    /// Of the loss that it was trained with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    class_weights: Vec<f64>,
+    #[serde(default)]
+    focal_gamma: f64,
 }
 
 impl TrainedModel {
@@ -103,10 +114,12 @@ impl TrainedModel {
             let Config { data, metrics, training, .. } = config;
             return Ok(TrainedModel { model, data, metrics, seed: Some(training.seed) });
         }
-        let (model, usage) = Model::load_with(path, device)?;
+        let (mut model, usage) = Model::load_with(path, device)?;
         let usage = usage.ok_or_else(|| Error::NoUsage { file: path.to_owned() })?;
-        let Usage { data, metrics } = serde_json::from_value(usage)
+        let Usage { data, metrics, class_weights, focal_gamma } = serde_json::from_value(usage)
             .map_err(|source| Error::BadUsage { file: path.to_owned(), source })?;
+        let options = LossOptions::default().with_class_weights(class_weights);
+        model.set_loss_options(options.with_focal_gamma(focal_gamma))?;
         Ok(TrainedModel { model, data, metrics, seed: None })
     }
 }
@@ -173,11 +186,14 @@ mod tests {
         let error = TrainedModel::open(&file, &Device::Cpu).err().unwrap();
         assert!(matches!(error, Error::NoUsage { .. }), "{error}");
 
-        let run = TrainedRun { config, model };
+        let mut run = TrainedRun { config, model };
+        let weighted = LossOptions::default().with_class_weights(vec![1.0, 0.5, 3.0]);
+        run.model.set_loss_options(weighted.clone()).unwrap();
         run.export(&file).unwrap();
         let bytes = fs::read(&file).unwrap();
         assert!(!String::from_utf8_lossy(&bytes).contains("somebody"), "the source is private");
         let opened = TrainedModel::open(&file, &Device::Cpu).unwrap();
+        assert_eq!(opened.model.loss_options(), &weighted);
         assert_eq!(opened.metrics, run.config.metrics);
         assert_eq!(opened.data, DataConfig { source: String::new(), ..run.config.data });
         assert_eq!(opened.model.config(), run.model.config());

@@ -169,10 +169,15 @@ impl Patience {
         self.waited
     }
 
+    /// Forgets the epochs that it has waited, but not the lowest score.
+    pub(crate) fn wait_anew(&mut self) {
+        self.waited = 0;
+    }
+
     /// Whether more than `patience` epochs, this one included, have passed without a lower score; it
-    /// begins to count anew then.
+    /// begins to count anew then. NaN is no lower score.
     pub(crate) fn is_lost(&mut self, score: f64, patience: usize, min_delta: f64) -> bool {
-        if self.lowest.is_none_or(|lowest| score < lowest - min_delta) {
+        if !score.is_nan() && self.lowest.is_none_or(|lowest| score < lowest - min_delta) {
             *self = Patience { lowest: Some(score), waited: 0 };
             return false;
         }
@@ -260,5 +265,9 @@ mod tests {
         let losses = [3.0, 2.0, 2.5, 1.95, 1.8, 1.9, 1.9, 1.9, 1.9];
         let lost: Vec<_> = losses.map(|loss| patience.is_lost(loss, 2, 0.1)).to_vec();
         assert_eq!(lost, [false, false, false, true, false, false, true, false, true]);
+        let mut patience = Patience::default();
+        let scores = [f64::NAN, 1.0, 2.0, f64::NAN, 0.5];
+        let lost = scores.map(|score| patience.is_lost(score, 2, 0.0));
+        assert_eq!(lost, [false, false, false, true, false], "NaN is no lower score");
     }
 }

@@ -97,7 +97,8 @@ mod tests {
     use serde::de::DeserializeOwned;
 
     use super::*;
-    use crate::config::{Config, TrainingConfig};
+    use crate::config::Config;
+    use crate::training_config::TrainingConfig;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Marker;

@@ -14,6 +14,7 @@ use crate::difference::{DATA_SOURCE, first_difference};
 use crate::error::{Error, Result};
 use crate::final_metrics::FinalMetrics;
 use crate::gates::recorder::GateRecorder;
+use crate::initial_weights::InitialWeights;
 use crate::observer::Observer;
 use crate::recorder::{Recorder, Resumed};
 use crate::run_folder;
@@ -38,6 +39,8 @@ pub struct ResumeOptions {
     pub data: Option<PathBuf>,
     /// Go on with data that has changed.
     pub accept_changed_data: bool,
+    /// Train for so many epochs in all, more than the run was to have. Only for [`Session::resume`].
+    pub epochs: Option<usize>,
 }
 
 /// How a session ended.
@@ -50,6 +53,8 @@ pub struct SessionOutcome {
     pub end: End,
     /// What it gave; none if it was interrupted.
     pub trained: Option<Trained>,
+    /// What it began with, where that was another model and this session made the first step.
+    pub initial: Option<InitialWeights>,
 }
 
 impl Session {
@@ -73,20 +78,33 @@ impl Session {
         folder: Option<&Path>,
         device: &Device,
     ) -> Result<Session> {
-        config.data.settle(&dataset)?;
-        let (dataset, trainer) = prepare(dataset, &config, device)?;
+        config.settle(&dataset)?;
+        let (dataset, mut trainer) = prepare(dataset, &config, device)?;
+        trainer.initialise()?;
         let recorder = Recorder::create(folder, &config)?;
         Ok(Session { config, dataset, trainer, recorder })
     }
 
     /// The run in `folder`, from its last checkpoint on.
     ///
+    /// With [`ResumeOptions::epochs`] it goes on to that epoch, whether it was finished, stopped early or interrupted. Its
+    /// learning rate is from now on that of a training of so many epochs: where the schedule depends on the end, as
+    /// `cosine` and `one-cycle` do, it jumps. With the other schedules, the result is that of a training of so many epochs
+    /// from the beginning, bit for bit. Early stopping begins to wait anew.
+    ///
     /// # Errors
-    /// Those of [`Recorder::resume`]; data that is not what it was.
+    /// Those of [`Recorder::resume`]; data that is not what it was; no more epochs than it was to have.
     pub fn resume(folder: &Path, options: &ResumeOptions, device: &Device) -> Result<Session> {
         let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
         if let Some(path) = &options.data {
             resumed.config.data.source = DataConfig::absolute(path)?;
+        }
+        if let Some(asked) = options.epochs {
+            let has = resumed.config.training.epochs;
+            if asked <= has {
+                return Err(Error::FewerEpochs { folder: folder.to_owned(), has, asked });
+            }
+            resumed.config.training.epochs = asked;
         }
         let dataset = open_data(&resumed.config.data)?;
         Session::resume_on(dataset, resumed, options, device)?.with_config_written()
@@ -108,12 +126,16 @@ impl Session {
         if run_folder::run_in(folder).is_none() {
             return Session::begin_on(dataset, config, Some(folder), device).map(Some);
         }
-        config.data.settle(&dataset)?;
+        config.settle(&dataset)?;
         let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
         resumed.config.data.source.clone_from(&config.data.source);
         let session = Session::resume_on(dataset, resumed, options, device)?;
         // What a recipe leaves out of the model follows from the data.
-        let changed = if options.accept_changed_data { &["model"][..] } else { &[] };
+        let changed = if options.accept_changed_data {
+            &["model", "training.class_weights"][..]
+        } else {
+            &[]
+        };
         let aside = [&[DATA_SOURCE], changed].concat();
         let [one, other] = [config.to_toml()?, session.config.to_toml()?];
         if let Some(difference) = first_difference(&one, &other, &aside) {
@@ -183,13 +205,14 @@ impl Session {
         let mut observers = (recorder, (gates, (samples, observer)));
         let end = trainer.run(&dataset, &mut observers)?;
         let step = trainer.state().step();
+        let initial = trainer.initial_weights().cloned();
         let trained = match end {
             End::Interrupted => None,
             End::Finished | End::StoppedEarly => {
                 Some(trainer.evaluate_and_finish(&dataset, &mut observers)?)
             }
         };
-        Ok(SessionOutcome { folder, step, end, trained })
+        Ok(SessionOutcome { folder, step, end, trained, initial })
     }
 }
 
@@ -201,5 +224,7 @@ fn prepare(
     config.check_with(&dataset)?;
     let dataset = config.data.divide(dataset, config.training.seed)?;
     let model = Model::new(&config.model, config.training.seed, DType::F32, device)?;
-    Ok((dataset, Trainer::new(config, model)?))
+    let mut trainer = Trainer::new(config, model)?;
+    trainer.prepare_metrics(&dataset.train)?;
+    Ok((dataset, trainer))
 }

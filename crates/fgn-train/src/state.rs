@@ -69,7 +69,7 @@ pub(crate) struct Best {
     pub(crate) score: f64,
 }
 
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 /// More steps or samples than any training has, and few enough to be multiplied.
 const MOST: usize = 1 << 40;

@@ -11,8 +11,8 @@ use fgn_data::{
 };
 use fgn_nn::fgn_audio::features::FeaturesConfig;
 use fgn_nn::{
-    AudioAugment, BlockConfig, DenseConfig, HeadConfig, InitConfig, InitRule, InputConfig,
-    ModelConfig, RecurrentConfig,
+    AudioAugment, BlockConfig, DenseConfig, HeadConfig, ImageAugment, InitConfig, InitRule,
+    InputConfig, ModelConfig, RecurrentConfig, SeriesAugment,
 };
 use fgn_train::{
     CheckpointConfig, Clip, Config, EarlyStopping, OptimizerConfig, ParameterGroup, ReportConfig,
@@ -96,7 +96,9 @@ fn every_key_is_on_the_page() {
         ("`[report]`", keys::<ReportConfig>("")),
         ("`[model]`", keys::<ModelConfig>("")),
         ("`[model.input.front_end]`", keys::<FeaturesConfig>("")),
-        ("`[model.input.augment]`", keys::<AudioAugment>("")),
+        ("`[model.input.augment]` of sounds", keys::<AudioAugment>("")),
+        ("`[model.input.augment]` of images", keys::<ImageAugment>("")),
+        ("`[model.input.augment]` of series", keys::<SeriesAugment>("")),
         ("`[model.dense]`", keys::<DenseConfig>("")),
         ("`[model.recurrent]`", keys::<RecurrentConfig>("")),
         ("`[model.recurrent.block]`", keys::<BlockConfig>("")),

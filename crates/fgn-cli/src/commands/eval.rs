@@ -9,7 +9,7 @@ use fgn_data::{Dataset, Samples};
 use fgn_nn::ModelConfig;
 use fgn_schema::decimals;
 use fgn_train::{
-    Breakdown, Evaluation, Learner as _, TrainedModel, check_samples, evaluate_with, like,
+    Breakdown, Evaluation, Learner as _, Metrics, TrainedModel, check_samples, evaluate_with, like,
     log_progress, open_data, replace_file,
 };
 
@@ -76,9 +76,10 @@ impl EvalArgs {
         }
         let trained = TrainedModel::open(&self.run, device)?;
         let (test, dataset) = self.samples(&trained)?;
-        let TrainedModel { model, metrics, data, seed } = trained;
-        check_samples(model.config(), &*test)?;
-        let found = evaluate_with(&model, &*test, model.metrics(&metrics)?)?;
+        check_samples(trained.model.config(), &*test)?;
+        let metrics = self.metrics(&trained, dataset.as_ref())?;
+        let TrainedModel { model, data, seed, .. } = trained;
+        let found = evaluate_with(&model, &*test, metrics)?;
         let trained = Trained { data: &data, seed, dataset };
         let baselines = baselines::measure(trained, &test, &found, quiet);
         if let Some(file) = &self.predictions {
@@ -99,6 +100,22 @@ impl EvalArgs {
             (false, false) => print(&text)?,
         }
         Ok(())
+    }
+
+    /// The metrics of the run. Those that need it are given the training part of its data, which is `dataset` if it is
+    /// open already.
+    fn metrics(&self, trained: &TrainedModel, dataset: Option<&Dataset>) -> Result<Metrics> {
+        let mut metrics = trained.model.metrics(&trained.metrics)?;
+        if metrics.need_training_part() {
+            let seed = trained.seed.filter(|_| !trained.data.source.is_empty());
+            let Some(seed) = seed else {
+                return Err(Error::NoTrainingPart { file: self.run.clone() });
+            };
+            let dataset = dataset.cloned().map_or_else(|| open_data(&trained.data), Ok)?;
+            let parts = trained.data.divide(dataset, seed).map_err(fgn_train::Error::from)?;
+            metrics.prepare(&*parts.train)?;
+        }
+        Ok(metrics)
     }
 
     /// What the model is evaluated on, and the data of the run where that is a part of it.
@@ -213,7 +230,7 @@ mod tests {
 
     #[test]
     fn steps_are_written_one_a_row_without_padding() {
-        let series = Series { features: 1, scale: None };
+        let series = Series::new(1);
         let head = Regression { per_step: true, ..Regression::new(1) };
         let model = zero(series, head);
         let mut table = Vec::new();
@@ -311,7 +328,7 @@ mod tests {
         std::fs::write(&file, "who,x,level,drift\na,1,2,3\nb,1,-4,3\n").unwrap();
         let names = vec!["level".to_owned(), "drift".to_owned()];
         let head = Regression { names, ..Regression::new(2) };
-        let model = zero(Series { features: 1, scale: None }, head);
+        let model = zero(Series::new(1), head);
         let mut data = DataConfig::new("");
         data.series.task = fgn_data::Task::Regression;
         data.series.id = Some("who".into());

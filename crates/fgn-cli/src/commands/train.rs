@@ -9,8 +9,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_report::{grouped, observers};
 use fgn_schema::decimals;
 use fgn_train::{
-    BaselineRecorder, BaselineResult, Config, DataConfig, End, Override, RECIPES, ResumeOptions,
-    Session, SessionOutcome, Trained, open_data, read_baselines,
+    BaselineRecorder, BaselineResult, Config, DataConfig, End, InitialWeights, Override, RECIPES,
+    ResumeOptions, Session, SessionOutcome, Trained, open_data, read_baselines,
 };
 
 use serde_json::{Value, json};
@@ -40,6 +40,9 @@ Examples:
   fgn train --set early_stopping.patience=3 --set monitor=accuracy
   fgn train runs/mnist-1/config.toml      the same training again
   fgn train --resume runs/mnist-1         resume after an interruption, as if there had been none
+  fgn train --resume runs/mnist-1 --epochs 20         more epochs for a run, finished or not
+  fgn train images --data photos/ --init runs/images-1       begin with the weights of another run
+  fgn train images --data photos/ --init runs/images-1 --set 'training.freeze=[\"input.*\"]'
   fgn train --resume runs/images-1 --data /new/place/photos       after the data was moved
   fgn train mnist-rows --out runs/job --continue      begin, or resume, or do nothing if it is done
 
@@ -59,7 +62,7 @@ to a loss that is not finite or ten times that of the untrained model, is an err
 pub(crate) struct TrainArgs {
     #[arg(default_value = "mnist", help = recipes(), add = ArgValueCompleter::new(complete::recipes))]
     recipe: String,
-    /// Passes over the training samples
+    /// Passes over the training samples; with --resume, more than the run has: it goes on to that epoch
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Samples per batch
@@ -71,6 +74,9 @@ pub(crate) struct TrainArgs {
     /// Determines everything random: the same seed gives the same model
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     seed: Option<i64>,
+    /// Begin with the weights of this run, or of a safetensors file: those that fit by name and shape
+    #[arg(long, value_name = "RUN")]
+    init: Option<PathBuf>,
     /// The run folder [default: the first of runs/RECIPE-1, runs/RECIPE-2, … that is free]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -83,7 +89,7 @@ pub(crate) struct TrainArgs {
     set: Vec<String>,
     /// Resume the run in this folder, as if it had never stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = [
-        "recipe", "epochs", "batch_size", "learning_rate", "seed", "out", "set",
+        "recipe", "batch_size", "learning_rate", "seed", "out", "set", "init",
     ])]
     resume: Option<PathBuf>,
     /// Begin the run in --out DIR if it is not there, resume it if it is interrupted, and do nothing if it is
@@ -122,7 +128,7 @@ impl TrainArgs {
         let observers = observers(session.folder(), session.config())?;
         let mut observers = (recorder, (observers, console));
         let config = session.config().clone();
-        let SessionOutcome { folder, step, end, trained } =
+        let SessionOutcome { folder, step, end, trained, initial } =
             session.run(interrupt::on_ctrl_c()?, &mut observers)?;
         let baselines = match &trained {
             Some(_) => read_baselines(&folder)?,
@@ -131,13 +137,20 @@ impl TrainArgs {
         match (&trained, self.json) {
             (trained, true) => {
                 let mut object = json(&folder, step, end, trained.as_ref());
+                if let Some(initial) = &initial {
+                    object["initial"] = initial_json(initial);
+                }
                 baselines::add_json(&mut object, &baselines);
                 print_json(&object)?;
             }
             (Some(trained), false) => {
+                print(&began_with(initial.as_ref()))?;
                 print(&summary(&folder, end, &config, trained, &baselines))?;
             }
-            (None, false) => print(&interrupted(&folder, step))?,
+            (None, false) => {
+                print(&began_with(initial.as_ref()))?;
+                print(&interrupted(&folder, step))?;
+            }
         }
         Ok(ExitCode::from(if trained.is_some() { 0 } else { interrupt::EXIT_CODE }))
     }
@@ -146,6 +159,8 @@ impl TrainArgs {
     fn session(&self, device: &Device) -> Result<Option<Session>> {
         let options = self.resume_options();
         if let Some(folder) = &self.resume {
+            let epochs = self.epochs.map(|epochs| epochs as usize);
+            let options = ResumeOptions { epochs, ..options };
             return Ok(Some(Session::resume(folder, &options, device)?));
         }
         let (config, dataset) = Config::open(&self.recipe, &self.overrides()?)?;
@@ -163,6 +178,7 @@ impl TrainArgs {
             last_good: self.last_good,
             data: self.data.clone(),
             accept_changed_data: self.accept_changed_data,
+            epochs: None,
         }
     }
 
@@ -174,6 +190,9 @@ impl TrainArgs {
             .extend(self.batch_size.map(|n| Override::new("training.batch_size", i64::from(n))));
         overrides.extend(self.learning_rate.map(|x| Override::new("optimizer.learning_rate", x)));
         overrides.extend(self.seed.map(|n| Override::new("training.seed", n)));
+        if let Some(path) = &self.init {
+            overrides.push(Override::new("training.init", DataConfig::absolute(path)?));
+        }
         if let Some(path) = &self.data {
             overrides.push(Override::new("data.source", DataConfig::absolute(path)?));
         }
@@ -201,6 +220,22 @@ fn json(folder: &Path, step: usize, end: End, trained: Option<&Trained>) -> Valu
     object
 }
 
+/// What of another model's weights a training began with.
+fn initial_json(initial: &InitialWeights) -> Value {
+    let kept = initial.kept.iter().map(|kept| kept.name.clone());
+    json!({
+        "from": initial.source.to_string_lossy(),
+        "taken": initial.taken,
+        "kept": kept.collect::<Vec<_>>(),
+        "unused": initial.unused,
+    })
+}
+
+/// The same as a line.
+fn began_with(initial: Option<&InitialWeights>) -> String {
+    initial.map_or_else(String::new, |initial| format!("\nIt began with {initial}.\n"))
+}
+
 fn interrupted(folder: &Path, step: usize) -> String {
     let (program, folder) = (program(), folder.display());
     format!(
@@ -223,7 +258,7 @@ fn summary(
         _ => String::new(),
     };
     let (epoch, epochs) = (trained.epoch, trained.history.len());
-    let kept = match config.checkpoint.keeps_best(&trained.history) {
+    let kept = match config.checkpoint.keeps_best(&trained.history, monitor) {
         true => format!("the best by validation {monitor}"),
         false => "the last".into(),
     };

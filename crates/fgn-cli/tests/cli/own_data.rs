@@ -147,7 +147,7 @@ fn forecasts_of_one_long_series() {
     let wave = |at: usize| (at as f64 * 0.3).sin();
     let rows: String = (0..400).map(|at| format!("{:.5}\n", wave(at))).collect();
     fs::write(place.path("wave.csv"), format!("height\n{rows}")).unwrap();
-    let recipe = "name = \"wave\"\n[data]\nsource = \"wave.csv\"\nvalidation = 0.1\n[data.series]\n\
+    let recipe = "name = \"wave\"\nmetrics = [\"mae\", \"rmse\", \"r2\", \"mase@10\"]\n[data]\nsource = \"wave.csv\"\nvalidation = 0.1\n[data.series]\n\
                   target = \"height\"\ntask = { forecast = { window = 12 } }\n[training]\nepochs = 12\n\
                   batch_size = 16\n[optimizer]\nname = \"adam\"\nlearning_rate = 0.01\n[model.recurrent]\n\
                   hidden_size = 12\ncell = { name = \"gru\" }\n";
@@ -157,6 +157,19 @@ fn forecasts_of_one_long_series() {
     let found = place.fgn(&["eval", "runs/wave-1"]).succeeds().out;
     let row: Vec<_> = found.lines().last().unwrap().split_whitespace().collect();
     assert!(row[3].parse::<f64>().unwrap() > 0.95, "{found}");
+    // Half a period before, the wave has the opposite sign.
+    assert!(found.contains("MASE@10") && row[4].parse::<f64>().unwrap() < 0.2, "{found}");
+    assert!(place.read("runs/wave-1/report.html").contains("MASE@10"));
+    let metrics = place.read("runs/wave-1/metrics.jsonl");
+    assert!(metrics.contains("\"train_mase@10\"") && metrics.contains("\"test_mase@10\""));
+    let again = place.fgn(&["eval", "runs/wave-1", "--data", "wave.csv"]).succeeds().out;
+    assert!(again.contains("MASE@10"), "{again}");
+    place.fgn(&["export", "runs/wave-1", "wave.safetensors"]).succeeds();
+    let exported = place.fgn(&["eval", "wave.safetensors", "--data", "wave.csv"]);
+    exported.fails_with(&["where its training data is"]);
+    let refused = place.fgn(&["train", "wave.toml", "--set", "metrics=[\"mase@24\"]"]);
+    refused.fails_with(&["mase@24 needs a window"]);
+    assert!(!place.path("runs/wave-2").exists(), "it is refused before anything is written");
 
     // Of so many rows as a window has, what comes behind them.
     let rows: String = (400..412).map(|at| format!("{:.5}\n", wave(at))).collect();

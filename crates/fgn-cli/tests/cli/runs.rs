@@ -280,3 +280,61 @@ fn every_metric_of_every_part_is_written() {
         assert!(last[format!("test_{name}")].is_f64(), "{name}: {last}");
     }
 }
+
+#[test]
+fn a_finished_run_is_given_more_epochs() {
+    let place = Place::new();
+    let constant = ["--set", "schedule.name=constant", "--out"];
+    place.train(4, &[&constant[..], &["whole"]].concat()).succeeds();
+    place.train(2, &[&constant[..], &["run"]].concat()).succeeds();
+    place.fgn(&["train", "--resume", "run", "--epochs", "2"]).fails_with(&["more than", "found 2"]);
+    let done = place.fgn(&["train", "--resume", "run", "--epochs", "4"]).succeeds();
+    assert!(done.out.contains("of 4, ") && !done.out.contains("Epoch: 2 "), "{}", done.out);
+    let bytes = |name: &str| fs::read(place.path(name).join("model.safetensors")).unwrap();
+    assert!(bytes("run") == bytes("whole"), "the same as 4 epochs at once");
+    assert!(place.read("run/config.toml").contains("epochs = 4"));
+    let lines = place.read("run/metrics.jsonl");
+    assert_eq!(lines.lines().count(), 5, "{lines}");
+
+    // As it is after a kill before the next checkpoint: the checkpoint is of fewer epochs.
+    let config = place.read("run/config.toml").replace("epochs = 4", "epochs = 5");
+    fs::write(place.path("run/config.toml"), config).unwrap();
+    let done = place.fgn(&["train", "--resume", "run"]).succeeds();
+    assert!(done.out.contains("Epoch: 5 "), "{}", done.out);
+}
+
+#[test]
+fn a_run_begins_with_the_weights_of_another_and_leaves_some_alone() {
+    let place = Place::new();
+    place.train(1, &["--out", "first"]).succeeds();
+    let freeze = ["--set", "training.freeze=[\"recurrent.*\"]", "--set", "model.head.classes=12"];
+    let args = [&["--out", "then", "--init", "first"][..], &freeze].concat();
+    let done = place.train(1, &args).succeeds();
+    assert!(
+        done.out.contains("It began with initial weights of 4 parameters from "),
+        "{}",
+        done.out
+    );
+    assert!(
+        done.out.contains("their own: head.weight ([10, 8] there, [12, 8] here)"),
+        "{}",
+        done.out
+    );
+    let config = place.read("then/config.toml");
+    assert!(
+        config.contains("init = \"/") && config.contains("freeze = [\"recurrent.*\"]"),
+        "{config}"
+    );
+    let weights = |run: &str| {
+        let file = place.path(run).join("model.safetensors");
+        let tensors = candle_core::safetensors::load(file, &candle_core::Device::Cpu).unwrap();
+        tensors["recurrent.weight_hh_l0"].flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    assert_eq!(weights("then"), weights("first"));
+    let json = place.train(1, &["--init", "first", "--json"]).succeeds();
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["initial"]["kept"], serde_json::json!([]));
+    place.train(1, &["--init", "frist"]).fails_with(&["frist", "did you mean", "first"]);
+    let wrong = place.train(1, &["--set", "training.freeze=[\"cell.*\"]"]);
+    wrong.fails_with(&["\"cell.*\", which no parameter is called", "recurrent.weight_ih_l0"]);
+}

@@ -12,11 +12,12 @@ use super::kind::{Encoded, Head, HeadKind};
 use super::outputs;
 use super::pool::{Pool, Pooled};
 use crate::check;
+use crate::cross_entropy::CrossEntropy;
 use crate::dense::Linear;
 use crate::dropout::Mode;
 use crate::error::{Error, Result};
 use crate::logits::{argmax, softmax};
-use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
+use crate::loss::{Loss, LossOptions};
 use crate::parameters::Parameters;
 
 /// Predicts one of several classes for each sample, or for each of its steps: a linear layer, and softmax
@@ -104,7 +105,7 @@ impl HeadKind for Classification {
     }
 
     fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
-        check::probability("label_smoothing", options.label_smoothing)
+        cross_entropy(options).check(self.classes)
     }
 
     fn build(
@@ -158,12 +159,10 @@ impl Head for ClassificationHead {
     ) -> Result<Loss> {
         logits(prediction)?;
         let (logits, classes) = prediction.rows(target)?;
-        let count = classes.dim(0)?;
-        if count == 0 {
-            return Ok(Loss::new(logits.sum_all()?, 0));
+        match classes.dim(0)? {
+            0 => Ok(Loss::new(logits.sum_all()?, 0)),
+            _ => cross_entropy(options).loss(&logits, &classes),
         }
-        let mean = smoothed_cross_entropy(&logits, &classes, options.label_smoothing)?;
-        Ok(Loss::new(mean, count))
     }
 
     fn decode(&self, prediction: &Prediction) -> Result<Vec<Answer>> {
@@ -207,6 +206,14 @@ impl ClassificationHead {
     fn name(&self, class: usize) -> Cow<'_, str> {
         self.names.get(class).map_or_else(|| class.to_string().into(), |name| name.as_str().into())
     }
+}
+
+/// The cross entropy with the options of a loss.
+fn cross_entropy(options: &LossOptions) -> CrossEntropy {
+    CrossEntropy::default()
+        .with_class_weights(options.class_weights.clone())
+        .with_label_smoothing(options.label_smoothing)
+        .with_focal_gamma(options.focal_gamma)
 }
 
 fn logits(prediction: &Prediction) -> Result<&Padded> {

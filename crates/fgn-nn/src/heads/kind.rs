@@ -81,12 +81,12 @@ pub trait HeadKind: Debug {
         Ok(())
     }
 
-    /// Checks that its loss has these options: by default, no label smoothing.
+    /// Checks that its loss has these options: by default it has none.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) for an option that it lacks or a value out of range.
     fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
-        options.without_label_smoothing()
+        options.are_none()
     }
 
     /// The head over `inputs` features, its parameters named `{name}.` and so on.

@@ -12,11 +12,12 @@ use super::kind::{Encoded, Head, HeadKind};
 use super::outputs;
 use super::tied::{Tied, projected};
 use crate::check::{self, check};
+use crate::cross_entropy::smoothed_cross_entropy;
 use crate::dense::Linear;
 use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::logits::{argmax, softmax};
-use crate::loss::{Loss, LossOptions, smoothed_cross_entropy};
+use crate::loss::{Loss, LossOptions};
 use crate::parameters::Parameters;
 
 /// Predicts the next token after each step: a language model. The loss is the cross entropy in nats a token.
@@ -122,6 +123,7 @@ impl HeadKind for NextToken {
     }
 
     fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
+        options.without_class_weights()?;
         check::probability("label_smoothing", options.label_smoothing)?;
         match self.cutoffs.is_empty() {
             true => Ok(()),

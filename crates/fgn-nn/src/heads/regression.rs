@@ -162,7 +162,7 @@ impl Head for RegressionHead {
         target: &Padded,
         options: &LossOptions,
     ) -> Result<Loss> {
-        options.without_label_smoothing()?;
+        options.are_none()?;
         values(prediction)?;
         let (predicted, target) = prediction.rows(target)?;
         let mean = self.error(&predicted, &target)?;

@@ -245,6 +245,32 @@ fn only_classes_have_label_smoothing() {
 }
 
 #[test]
+fn only_a_classification_has_weights_and_focus() {
+    let weighted = LossOptions::default().with_class_weights(vec![1.0, 2.0]);
+    let focal = LossOptions::default().with_focal_gamma(2.0);
+    let classes = HeadConfig::from(Classification::new(2));
+    for options in [&weighted, &focal] {
+        classes.check_loss_options(options).unwrap();
+        for other in [HeadConfig::from(Regression::new(1)), NextToken::new(3).into()] {
+            let error = other.check_loss_options(options).unwrap_err().to_string();
+            assert!(error.contains("only the head classification has"), "{error}");
+        }
+    }
+    let three = HeadConfig::from(Classification::new(3));
+    let error = three.check_loss_options(&weighted).unwrap_err().to_string();
+    assert_eq!(error, "`class_weights` is 2 numbers, expected 3, one for each class");
+
+    // Losses ln 2 of the first class, twice, and ln 4 − ln 3 of the second, of weight 2.
+    let (head, _) = built(&classes);
+    let logits = tensor(&[0.0, 0.0, 1.0, 1.0, 0.0, 3f64.ln()], &[3, 2]);
+    let target = Tensor::new(&[0u32, 0, 1], &Device::Cpu).unwrap().into();
+    let loss = head.loss(&Prediction::Logits(logits.into()), &target, &weighted).unwrap();
+    let expected = (2.0 * 2f64.ln() + 2.0 * (4.0f64 / 3.0).ln()) / 4.0;
+    assert!((loss.mean.to_scalar::<f64>().unwrap() - expected).abs() < 1e-12);
+    assert_eq!((loss.targets, loss.weight), (3, 4.0));
+}
+
+#[test]
 fn losses_count_their_targets_and_leave_padding_out() {
     let (head, _) = built(&Classification { per_step: true, ..Classification::new(2) }.into());
     let logits = tensor(&[0.0, 1.0, 5.0, -5.0, 2.0, 0.5, 0.0, 0.0], &[2, 2, 2]);

@@ -6,6 +6,7 @@ use fgn_schema::{InputSchema, Padded, Statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::image_augment::ImageAugment;
 use super::images;
 use super::kind::{InputKind, InputLayer};
 use crate::check::{check, size};
@@ -23,7 +24,7 @@ use crate::sequences::Sequences;
 /// With channels `[C1, C2]` the parameters are `{name}.conv1.weight [C1, in_channels, 3, 3]`, `{name}.conv1.bias
 /// [C1]`, `{name}.conv2.weight [C2, C1, 3, 3]` and `{name}.conv2.bias [C2]`, as in PyTorch. Weights are
 /// drawn for a ReLU (Kaiming uniform), biases are zero.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct ImageConv {
     /// The height of the images, a multiple of 4.
@@ -35,12 +36,21 @@ pub struct ImageConv {
     pub in_channels: usize,
     /// The number of feature maps of the first and the second convolution.
     pub channels: [usize; 2],
+    /// How images are changed in training.
+    #[serde(default, skip_serializing_if = "ImageAugment::is_none")]
+    pub augment: ImageAugment,
 }
 
 impl ImageConv {
     /// For grey images of this size.
     pub fn new(height: usize, width: usize, channels: [usize; 2]) -> Self {
-        Self { height, width, in_channels: images::grey(), channels }
+        Self {
+            height,
+            width,
+            in_channels: images::grey(),
+            channels,
+            augment: ImageAugment::default(),
+        }
     }
 }
 
@@ -59,6 +69,7 @@ impl InputKind for ImageConv {
 
     fn validate(&self) -> Result<()> {
         images::validate(self.height, self.width, self.in_channels)?;
+        self.augment.validate()?;
         size("input.channels", self.channels[0], 1)?;
         size("input.channels", self.channels[1], 1)?;
         for (field, found) in [("input.height", self.height), ("input.width", self.width)] {
@@ -85,6 +96,7 @@ impl InputKind for ImageConv {
         let [first, second] = self.channels;
         Ok(Box::new(Blocks {
             size: [self.height, self.width, self.in_channels],
+            augment: self.augment,
             first: Block::new(parameters, &format!("{name}.conv1"), self.in_channels, first)?,
             second: Block::new(parameters, &format!("{name}.conv2"), first, second)?,
         }))
@@ -94,13 +106,14 @@ impl InputKind for ImageConv {
 #[derive(Debug)]
 struct Blocks {
     size: [usize; 3],
+    augment: ImageAugment,
     first: Block,
     second: Block,
 }
 
 impl InputLayer for Blocks {
-    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
-        let images = images::checked(samples, self.size)?;
+    fn forward(&self, samples: &Padded, mode: &mut Mode<'_>) -> Result<Sequences> {
+        let images = self.augment.apply(images::checked(samples, self.size)?, mode)?;
         let maps = self.second.forward(&self.first.forward(&images)?)?;
         // [B, T, width, channels]: a row of all feature maps is one step.
         Sequences::new(maps.flatten_from(2)?.transpose(0, 1)?.contiguous()?, None)

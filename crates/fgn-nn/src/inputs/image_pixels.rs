@@ -6,6 +6,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::image_augment::ImageAugment;
 use super::images;
 use super::kind::{InputKind, InputLayer};
 use crate::check::check;
@@ -18,7 +19,7 @@ use crate::sequences::Sequences;
 /// Each pixel of an image is a time step, row by row or in a permuted order: `[B, height, width]` becomes
 /// `[T, B, I]` with `T = height · width` and `I = 1`. Of images in colour, `[B, height, width, in_channels]`,
 /// `I = in_channels`.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct ImagePixels {
     /// The height of the images.
@@ -31,12 +32,21 @@ pub struct ImagePixels {
     /// The seed of a permutation of the pixels, the same for every image; without one they stay in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permutation_seed: Option<u64>,
+    /// How images are changed in training.
+    #[serde(default, skip_serializing_if = "ImageAugment::is_none")]
+    pub augment: ImageAugment,
 }
 
 impl ImagePixels {
     /// For grey images of this size, their pixels in order.
     pub fn new(height: usize, width: usize) -> Self {
-        Self { height, width, in_channels: images::grey(), permutation_seed: None }
+        Self {
+            height,
+            width,
+            in_channels: images::grey(),
+            permutation_seed: None,
+            augment: ImageAugment::default(),
+        }
     }
 }
 
@@ -56,6 +66,7 @@ impl InputKind for ImagePixels {
     fn validate(&self) -> Result<()> {
         const MOST: usize = 1 << 22;
         images::validate(self.height, self.width, self.in_channels)?;
+        self.augment.validate()?;
         let expected = format!("at most {MOST} pixels, as each is a step");
         check(self.height * self.width <= MOST, "input.width", self.width, expected)
     }
@@ -74,12 +85,13 @@ impl InputKind for ImagePixels {
 
     fn build(&self, parameters: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let Self { height, width, in_channels, permutation_seed } = *self;
+        let Self { height, width, in_channels, permutation_seed, augment } = *self;
         let order = permutation_seed.map(|seed| {
             let order = permutation((height * width) as u32, seed);
             Tensor::from_slice(&order, order.len(), parameters.device())
         });
-        Ok(Box::new(Pixels { size: [height, width, in_channels], order: order.transpose()? }))
+        let size = [height, width, in_channels];
+        Ok(Box::new(Pixels { size, augment, order: order.transpose()? }))
     }
 }
 
@@ -92,13 +104,14 @@ fn permutation(count: u32, seed: u64) -> Vec<u32> {
 #[derive(Debug)]
 struct Pixels {
     size: [usize; 3],
+    augment: ImageAugment,
     /// For each step the index of its pixel.
     order: Option<Tensor>,
 }
 
 impl InputLayer for Pixels {
-    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
-        let images = images::checked(samples, self.size)?;
+    fn forward(&self, samples: &Padded, mode: &mut Mode<'_>) -> Result<Sequences> {
+        let images = self.augment.apply(images::checked(samples, self.size)?, mode)?;
         let pixels = images.flatten(1, 2)?.transpose(0, 1)?.contiguous()?;
         let pixels = match &self.order {
             Some(order) => pixels.index_select(order, 0)?,

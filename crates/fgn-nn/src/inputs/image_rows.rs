@@ -4,6 +4,7 @@ use fgn_schema::{InputSchema, Padded, Statistics};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::image_augment::ImageAugment;
 use super::images;
 use super::kind::{InputKind, InputLayer};
 use crate::dropout::Mode;
@@ -13,7 +14,7 @@ use crate::sequences::Sequences;
 
 /// Each row of an image is a time step: `[B, height, width]` becomes `[T, B, I]` with `T = height` and
 /// `I = width`. Of images in colour, `[B, height, width, in_channels]`, `I = width · in_channels`.
-#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(deny_unknown_fields)]
 pub struct ImageRows {
     /// The height of the images.
@@ -23,12 +24,15 @@ pub struct ImageRows {
     /// The numbers of a pixel: 1 for grey images (if left out), 3 for images in colour.
     #[serde(default = "images::grey", skip_serializing_if = "images::is_grey")]
     pub in_channels: usize,
+    /// How images are changed in training.
+    #[serde(default, skip_serializing_if = "ImageAugment::is_none")]
+    pub augment: ImageAugment,
 }
 
 impl ImageRows {
     /// For grey images of this size.
     pub fn new(height: usize, width: usize) -> Self {
-        Self { height, width, in_channels: images::grey() }
+        Self { height, width, in_channels: images::grey(), augment: ImageAugment::default() }
     }
 }
 
@@ -46,7 +50,8 @@ impl InputKind for ImageRows {
     }
 
     fn validate(&self) -> Result<()> {
-        images::validate(self.height, self.width, self.in_channels)
+        images::validate(self.height, self.width, self.in_channels)?;
+        self.augment.validate()
     }
 
     fn samples(&self) -> InputSchema {
@@ -63,18 +68,20 @@ impl InputKind for ImageRows {
 
     fn build(&self, _: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        Ok(Box::new(Rows { size: [self.height, self.width, self.in_channels] }))
+        let size = [self.height, self.width, self.in_channels];
+        Ok(Box::new(Rows { size, augment: self.augment }))
     }
 }
 
 #[derive(Debug)]
 struct Rows {
     size: [usize; 3],
+    augment: ImageAugment,
 }
 
 impl InputLayer for Rows {
-    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
-        let images = images::checked(samples, self.size)?;
+    fn forward(&self, samples: &Padded, mode: &mut Mode<'_>) -> Result<Sequences> {
+        let images = self.augment.apply(images::checked(samples, self.size)?, mode)?;
         Sequences::new(images.flatten_from(2)?.transpose(0, 1)?.contiguous()?, None)
     }
 }

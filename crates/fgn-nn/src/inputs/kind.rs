@@ -69,6 +69,12 @@ pub trait InputKind: Debug {
         model
     }
 
+    /// Whether in training sequences have other steps than the samples: some are cut off, say. Then no step can have a
+    /// target of its own.
+    fn changes_steps(&self) -> bool {
+        false
+    }
+
     /// The mean and standard deviation of features by which the layer standardises them, if it does.
     fn scale(&self) -> Option<&Moments> {
         None

@@ -2,17 +2,21 @@
 //!
 //! A new kind is one file here and one line in the registry below, which declares the file.
 
+mod image_augment;
 mod images;
 mod kind;
+mod series_augment;
 
 pub(crate) use audio::FrontEnd;
 pub use audio::{AudioAugment, Noise, NoiseKind};
 use candle_core::DType;
 pub(crate) use embedding::weight as embedding_weight;
 use fgn_schema::{InputSchema, Moments, Statistics};
+pub use image_augment::ImageAugment;
 pub use kind::{InputKind, InputLayer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+pub use series_augment::SeriesAugment;
 
 use crate::completion::{self, Kind};
 use crate::error::Result;
@@ -159,6 +163,11 @@ impl InputConfig {
     /// are read too: they are widened.
     pub fn dtype(&self, model: DType) -> DType {
         self.as_kind().dtype(model)
+    }
+
+    /// Whether in training sequences have other steps than the samples.
+    pub fn changes_steps(&self) -> bool {
+        self.as_kind().changes_steps()
     }
 
     /// The mean and standard deviation of features by which it standardises them, if it does.

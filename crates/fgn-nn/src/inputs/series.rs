@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::kind::{InputKind, InputLayer};
+use super::series_augment::SeriesAugment;
 use crate::check::{moments, size, wrong_shape};
 use crate::completion;
 use crate::dropout::Mode;
@@ -29,6 +30,16 @@ pub struct Series {
     /// other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Moments>,
+    /// How series are changed in training.
+    #[serde(default, skip_serializing_if = "SeriesAugment::is_none")]
+    pub augment: SeriesAugment,
+}
+
+impl Series {
+    /// So many features per step, without a scale.
+    pub fn new(features: usize) -> Self {
+        Self { features, scale: None, augment: SeriesAugment::default() }
+    }
 }
 
 impl InputKind for Series {
@@ -51,6 +62,7 @@ impl InputKind for Series {
 
     fn validate(&self) -> Result<()> {
         size("input.features", self.features, 1)?;
+        self.augment.validate()?;
         match &self.scale {
             Some(scale) => moments("input.scale", scale, self.features),
             None => Ok(()),
@@ -63,6 +75,10 @@ impl InputKind for Series {
 
     fn features(&self) -> usize {
         self.features
+    }
+
+    fn changes_steps(&self) -> bool {
+        self.augment.crop > 0.0
     }
 
     fn scale(&self) -> Option<&Moments> {
@@ -78,7 +94,8 @@ impl InputKind for Series {
         self.validate()?;
         let scale = self.scale.as_ref().map(|scale| Scaling::new(scale, parameters.device()));
         let (features, dtype) = (self.features, parameters.dtype());
-        Ok(Box::new(Steps { features, dtype, scale: scale.transpose()? }))
+        let augment = self.augment;
+        Ok(Box::new(Steps { features, dtype, scale: scale.transpose()?, augment }))
     }
 }
 
@@ -88,10 +105,11 @@ struct Steps {
     /// The model's type.
     dtype: DType,
     scale: Option<Scaling>,
+    augment: SeriesAugment,
 }
 
 impl InputLayer for Steps {
-    fn forward(&self, samples: &Padded, _: &mut Mode<'_>) -> Result<Sequences> {
+    fn forward(&self, samples: &Padded, mode: &mut Mode<'_>) -> Result<Sequences> {
         let x = samples.tensor();
         if !matches!(*x.dims(), [batch, steps, features] if batch * steps > 0 && features == self.features)
         {
@@ -102,7 +120,8 @@ impl InputLayer for Steps {
             Some(scale) => self.narrow(&scale.remove(x)?)?,
             None => self.narrow(x)?,
         };
-        Sequences::new(x.transpose(0, 1)?.contiguous()?, samples.lengths().map(<[_]>::to_vec))
+        let (x, lengths) = self.augment.apply(x, samples.lengths(), mode)?;
+        Sequences::new(x.transpose(0, 1)?.contiguous()?, lengths)
     }
 }
 
@@ -136,7 +155,7 @@ mod tests {
     /// The features that a layer of a model in `F32` gives for the steps of one sequence.
     fn read(scale: Option<Moments>, numbers: &[f64]) -> Result<Vec<f32>> {
         let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
-        let layer = Series { features: 1, scale }.build(&mut parameters, "input")?;
+        let layer = Series { scale, ..Series::new(1) }.build(&mut parameters, "input")?;
         let x = Tensor::from_slice(numbers, (1, numbers.len(), 1), &Device::Cpu)?;
         Ok(layer.forward(&x.into(), &mut Mode::Eval)?.tensor().flatten_all()?.to_vec1()?)
     }
@@ -169,7 +188,10 @@ mod tests {
     fn a_scale_has_a_finite_mean_and_std_for_each_feature() {
         let error = |features, mean: &[f64], std: &[f64]| {
             let scale = Moments { mean: mean.to_vec(), std: std.to_vec() };
-            Series { features, scale: Some(scale) }.validate().unwrap_err().to_string()
+            Series { scale: Some(scale), ..Series::new(features) }
+                .validate()
+                .unwrap_err()
+                .to_string()
         };
         let found = error(2, &[0.0], &[1.0, 1.0]);
         let expected = "`input.scale` is 1 means and 2 standard deviations, expected 2 of each";
@@ -178,7 +200,7 @@ mod tests {
             let found = error(2, &mean, &std);
             assert!(found.starts_with("`input.scale` is Moments"), "{found}");
         }
-        let none = Series { features: 0, scale: None }.validate().unwrap_err().to_string();
+        let none = Series::new(0).validate().unwrap_err().to_string();
         assert!(none.starts_with("`input.features` is 0"), "{none}");
     }
 
@@ -189,6 +211,6 @@ mod tests {
         let schema = InputSchema::Series { features: 2 };
         let keys = Series::complete(&Map::new(), &schema, &statistics).unwrap();
         let config: Series = serde_json::from_value(keys.into()).unwrap();
-        assert_eq!(config, Series { features: 2, scale: Some(found) });
+        assert_eq!(config, Series { scale: Some(found), ..Series::new(2) });
     }
 }

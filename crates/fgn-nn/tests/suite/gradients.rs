@@ -63,7 +63,7 @@ fn image_pixels() {
 fn series() {
     let scale = Moments { mean: vec![0.3, -0.2], std: vec![0.5, 2.0] };
     for scale in [None, Some(scale)] {
-        input_layer(Series { features: 2, scale });
+        input_layer(Series { scale, ..Series::new(2) });
     }
 }
 
@@ -102,7 +102,10 @@ fn padded(target: Tensor) -> Padded {
 #[test]
 fn classification() {
     let smoothed = LossOptions::default().with_label_smoothing(0.1);
-    for options in [LossOptions::default(), smoothed] {
+    let weighted = smoothed.clone().with_class_weights(vec![0.5, 2.0, 1.5]);
+    let focal = LossOptions::default().with_focal_gamma(2.0);
+    let both = focal.clone().with_class_weights(vec![0.5, 2.0, 1.5]).with_focal_gamma(0.5);
+    for options in [LossOptions::default(), smoothed, weighted, focal, both] {
         let config = Classification::new(3);
         let target = Tensor::new(&[2u32, 0], &Device::Cpu).unwrap().into();
         head(config.clone(), &target, &options);

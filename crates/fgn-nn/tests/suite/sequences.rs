@@ -5,7 +5,8 @@ use fgn_core::AnyCell;
 use fgn_nn::fgn_schema::{InputSchema, Moments, Padded, Schema, TargetSchema};
 use fgn_nn::{
     Classification, DenseConfig, Embedding, Error, Generator, HeadConfig, InitConfig, InputConfig,
-    LossOptions, Mode, Model, ModelConfig, ModelInput, Regression, Series,
+    LossOptions, Mode, Model, ModelConfig, ModelInput, RecurrentConfig, Regression, Series,
+    SeriesAugment,
 };
 
 use crate::common::{
@@ -18,7 +19,7 @@ const TOLERANCE: f64 = 1e-12;
 
 fn series() -> Series {
     let scale = Moments { mean: vec![0.3, -0.2], std: vec![0.5, 2.0] };
-    Series { features: 2, scale: Some(scale) }
+    Series { scale: Some(scale), ..Series::new(2) }
 }
 
 fn embedding() -> Embedding {
@@ -128,7 +129,7 @@ fn scales_are_removed_and_applied_again() {
         let tensor = |numbers: [f64; 2]| Tensor::new(&numbers, &Device::Cpu).unwrap();
         let input = input.broadcast_sub(&tensor([0.3, -0.2])).unwrap();
         let input = input.broadcast_div(&tensor([0.5, 2.0])).unwrap();
-        let plain = config(Series { features: 2, scale: None }, Regression::new(2));
+        let plain = config(Series::new(2), Regression::new(2));
         let predicted = predicted(&model(&plain), &input);
         let predicted = predicted.broadcast_mul(&tensor([3.0, 0.25])).unwrap();
         predicted.broadcast_add(&tensor([5.0, -1.0])).unwrap()
@@ -296,4 +297,29 @@ fn a_trace_belongs_to_what_is_predicted() {
     assert!(matches!(model.trace(&input, Some(0)), Err(Error::Shape { .. })));
     let bytes = input.to_dtype(DType::U8).unwrap();
     assert!(matches!(model.trace(&bytes, None), Err(Error::DType { .. })));
+}
+
+/// A series that is cut in training has other steps than its targets.
+#[test]
+fn targets_of_steps_are_not_cut_off() {
+    let augment = SeriesAugment { crop: 0.2, ..SeriesAugment::default() };
+    let input = Series { augment, ..Series::new(2) };
+    let recurrent = RecurrentConfig::new(AnyCell::GRU, 3);
+    let whole = ModelConfig::new(input.clone(), recurrent.clone(), Classification::new(2));
+    whole.validate().unwrap();
+    let head = Classification { per_step: true, ..Classification::new(2) };
+    let error = ModelConfig::new(input, recurrent, head).validate().unwrap_err().to_string();
+    assert_eq!(error, "`input.augment.crop` is above 0, expected 0 where each step has a target");
+
+    // In training a sample may be shorter than it was; in inference it is not.
+    let model = Model::new(&whole, 1, DType::F32, &Device::Cpu).unwrap();
+    let x = Tensor::ones((3, 10, 2), DType::F64, &Device::Cpu).unwrap();
+    let output = |mode: Mode<'_>| {
+        let found = model.forward(&x, mode).unwrap();
+        found.prediction.output().tensor().to_vec2::<f32>().unwrap()
+    };
+    let mut generator = Generator::seed_from_u64(1);
+    let trained = output(Mode::Train(&mut generator));
+    assert_eq!(output(Mode::Eval), output(Mode::Eval));
+    assert_ne!(trained, output(Mode::Eval), "nothing was cut off");
 }

@@ -221,7 +221,7 @@ fn the_same_seed_gives_the_same_text_and_it_stops_where_asked() {
 #[test]
 fn models_that_generate_nothing_say_so() {
     let recurrent = RecurrentConfig::new(AnyCell::LSTM, 4);
-    let series = fgn_nn::Series { features: 2, scale: None };
+    let series = fgn_nn::Series::new(2);
     let classes = ModelConfig::new(series, recurrent.clone(), fgn_nn::Classification::new(3));
     let model = Model::new(&classes, 1, DType::F32, &Device::Cpu).unwrap();
     let error = model.generator(Precision::F32, 1).err().unwrap().to_string();

@@ -75,6 +75,8 @@ fn write<M: Learner>(
     dataset: &Dataset,
 ) -> Result<PathBuf> {
     let finished = FinalMetrics::read(folder)?;
+    let mut metrics = model.metrics(&training.metrics)?;
+    metrics.prepare(&dataset.train)?;
     let of = Subject {
         training,
         model,
@@ -84,7 +86,7 @@ fn write<M: Learner>(
         streaming: finished.and_then(|metrics| subject::streaming(&metrics.test)),
         gates: read_gates(folder)?,
         roles: subject::roles(model, &dataset.test)?,
-        outcomes: outcomes::measure(model, &dataset.test, model.metrics(&training.metrics)?)?,
+        outcomes: outcomes::measure(model, &dataset.test, metrics)?,
     };
     let written = Written { samples: read_samples(folder)?, baselines: read_baselines(folder)? };
     let file = folder.join(REPORT);

@@ -124,7 +124,8 @@ pub(super) fn measure<M: Learner>(
             continue;
         }
         let loss = scored.loss.to_dtype(DType::F64)?.to_scalar::<f64>()?;
-        pass.loss += loss * scored.targets as f64;
+        pass.loss += loss * scored.weight;
+        pass.weight += scored.weight;
         pass.targets += scored.targets;
         if let Some(prediction) = &scored.prediction {
             pass.add(&indices, prediction, batch.target())?;
@@ -136,6 +137,8 @@ pub(super) fn measure<M: Learner>(
 /// Sums over the batches of a pass.
 struct Sums {
     loss: f64,
+    /// The sum of the targets' weights.
+    weight: f64,
     targets: usize,
     metrics: Metrics,
     per_step: bool,
@@ -155,6 +158,7 @@ impl Sums {
         let std = statistics(samples)?.target.map_or_else(Vec::new, |moments| moments.std);
         Ok(Sums {
             loss: 0.0,
+            weight: 0.0,
             targets: 0,
             metrics,
             per_step: false,
@@ -231,7 +235,7 @@ impl Sums {
             false => (0..EXAMPLES.min(samples) as u32).collect(),
         };
         Outcomes {
-            measures: self.metrics.measures(self.loss / self.targets as f64),
+            measures: self.metrics.measures(self.loss / self.weight),
             metrics: self.metrics.infos(),
             targets: self.targets,
             per_step: self.per_step,

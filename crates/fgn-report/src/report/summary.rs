@@ -80,7 +80,7 @@ fn tile(name: &str, value: String, note: String) -> Markup {
 pub(super) fn saved_epoch<M: Learner>(of: &Subject<'_, M>) -> Option<(usize, &'static str)> {
     let last = of.history.last()?.epoch;
     match of.epoch {
-        Some(epoch) if of.training.checkpoint.keeps_best(&of.history) => {
+        Some(epoch) if of.training.checkpoint.keeps_best(&of.history, &of.training.monitor) => {
             Some((epoch, "the weights of the best epoch"))
         }
         epoch => Some((epoch.unwrap_or(last), "the weights of the last epoch")),

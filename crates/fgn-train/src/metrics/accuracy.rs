@@ -4,8 +4,9 @@ use fgn_nn::argmax;
 use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::{Value, json};
 
+use super::classes::{class_names, for_each_row};
 use super::metric::{Breakdown, Column, Direction, Metric, MetricInfo, Unit};
-use super::values::{restored, wrong_prediction};
+use super::values::restored;
 use crate::error::Result;
 
 /// The share of targets whose class has the largest logit, 0 to 1; class by class, it is the recall.
@@ -17,12 +18,8 @@ pub(super) struct Accuracy {
 
 impl Accuracy {
     pub(super) fn new(target: &TargetSchema) -> Option<Accuracy> {
-        match target {
-            TargetSchema::Class { names, .. } => {
-                Some(Accuracy { names: names.clone(), classes: vec![[0; 2]; names.len()] })
-            }
-            _ => None,
-        }
+        let names = class_names(target)?;
+        Some(Accuracy { classes: vec![[0; 2]; names.len()], names })
     }
 }
 
@@ -32,18 +29,12 @@ impl Metric for Accuracy {
     }
 
     fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        let Prediction::Logits(_) = prediction else {
-            return Err(wrong_prediction("accuracy", "the logits of classes"));
-        };
-        let (logits, target) = prediction.rows(target)?;
-        let logits = logits.to_dtype(candle_core::DType::F32)?.to_vec2::<f32>()?;
-        for (logits, target) in logits.iter().zip(target.to_vec1::<u32>()?) {
-            if let Some([count, correct]) = self.classes.get_mut(target as usize) {
-                *count += 1;
-                *correct += u64::from(argmax(logits) == target as usize);
-            }
-        }
-        Ok(())
+        let classes = &mut self.classes;
+        for_each_row::<f32>("accuracy", classes.len(), prediction, target, |logits, target| {
+            let [count, correct] = &mut classes[target];
+            *count += 1;
+            *correct += u64::from(argmax(logits) == target);
+        })
     }
 
     fn value(&self) -> f64 {

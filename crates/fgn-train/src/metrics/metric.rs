@@ -1,5 +1,6 @@
 //! What a metric is.
 
+use fgn_data::Samples;
 use fgn_schema::{Padded, Prediction, significant};
 use serde_json::Value;
 
@@ -56,6 +57,20 @@ pub trait Metric: Send {
     /// What it is called, and how its value reads.
     fn info(&self) -> MetricInfo;
 
+    /// Whether it has to be [prepared](Self::prepare) with the training part, before the first batch; by default it has not.
+    fn needs_training_part(&self) -> bool {
+        false
+    }
+
+    /// Computes what it needs of the training part. What was computed is part of its state.
+    ///
+    /// # Errors
+    /// Samples of which it cannot be computed.
+    fn prepare(&mut self, train: &dyn Samples) -> Result<()> {
+        let _ = train;
+        Ok(())
+    }
+
     /// Adds a batch.
     ///
     /// # Errors
@@ -84,8 +99,8 @@ pub trait Metric: Send {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MetricInfo {
-    /// Its key in recipes and in `metrics.jsonl`: lower case letters, digits and `_`; of the metrics of the best `K`
-    /// items also `@`, as in `recall@20`.
+    /// Its key in recipes and in `metrics.jsonl`: lower case letters, digits and `_`; of those with a number in their name
+    /// also `@`, as in `recall@20`.
     pub name: String,
     /// Its name for people.
     pub label: String,

@@ -3,6 +3,7 @@
 //! [`Metric`] says what a metric provides; everything else, from the console to the report, takes its name, label,
 //! unit and value from there.
 
+mod classes;
 mod likelihood;
 mod measures;
 mod metric;
@@ -24,10 +25,10 @@ pub use values::restored;
 /// What makes a metric for some targets; `None` if it is for others.
 type Make = fn(&TargetSchema) -> Option<Box<dyn Metric>>;
 
-/// What makes a metric of the best `K` items for some targets; `None` if it is for others.
+/// What makes a metric with a whole number `K` in its name for some targets; `None` if it is for others.
 type MakeAt = fn(&TargetSchema, usize) -> Option<Box<dyn Metric>>;
 
-/// Declares the files of the metrics, and lists them by name: after `@K` those of the best `K` items.
+/// Declares the files of the metrics, and lists them by name: after `@K` those with a whole number in their name.
 macro_rules! registry {
     (
         $($file:ident::$metric:ident $name:literal)*
@@ -50,6 +51,11 @@ macro_rules! registry {
 
 registry! {
     accuracy::Accuracy "accuracy"
+    balanced_accuracy::BalancedAccuracy "balanced_accuracy"
+    f1::F1 "f1"
+    f1_weighted::WeightedF1 "f1_weighted"
+    roc_auc::RocAuc "roc_auc"
+    log_loss::LogLoss "log_loss"
     mae::MeanAbsoluteError "mae"
     rmse::RootMeanSquareError "rmse"
     r2::R2 "r2"
@@ -62,6 +68,8 @@ registry! {
     cer::CharacterErrorRate "cer"
     wer::WordErrorRate "wer"
     @K
+    top_accuracy::TopAccuracy "accuracy"
+    mase::MeanAbsoluteScaledError "mase"
     recall::Recall "recall"
     mrr::MeanReciprocalRank "mrr"
     ndcg::Ndcg "ndcg"
@@ -69,7 +77,8 @@ registry! {
     popularity_bias::PopularityBias "popularity_bias"
 }
 
-/// The names of all metrics. In `recall@K` and the like `K` stands for a whole number from 1 on: `recall@20` is a metric.
+/// The names of all metrics. In `recall@K` and the like `K` stands for a whole number from 1 on: `recall@20` is a metric of
+/// the best 20 items, and `mase@24` one of a season of 24 steps.
 pub fn metric_names() -> impl Iterator<Item = &'static str> {
     let at_k = METRICS_AT.iter().map(|&(name, _)| name);
     METRICS.iter().map(|&(name, _)| name).chain(at_k)
@@ -80,7 +89,7 @@ enum Found {
     Metric(Box<dyn Metric>),
     /// A metric for other targets.
     ForOthers,
-    /// A metric of the best `K` items, but no such `K`.
+    /// A metric with a `K`, but no such `K`.
     NoCutoff,
     Unknown,
 }
@@ -125,7 +134,7 @@ mod tests {
     fn every_metric_has_its_own_name_and_is_for_some_target() {
         let names = || vec!["a".to_owned(), "b".to_owned()];
         let targets = [
-            TargetSchema::Class { names: names(), per_step: false },
+            classes::tests::classes(9),
             TargetSchema::Value { names: names(), per_step: false },
             TargetSchema::Sequence { vocabulary: 2, tokenizer: None },
             TargetSchema::NextToken { vocabulary: 2 },
@@ -145,7 +154,7 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), METRICS.len() + METRICS_AT.len());
-        for unknown in ["no such", "accuracy@1", "no such@1", "recall", "recall@"] {
+        for unknown in ["no such", "mae@1", "no such@1", "recall", "recall@", "accuracy@"] {
             assert!(matches!(find(unknown, &targets[0]), Found::Unknown), "{unknown}");
         }
     }

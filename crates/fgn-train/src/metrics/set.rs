@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fgn_data::Samples;
 use fgn_schema::{MAX_SIZE, Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
@@ -32,7 +33,7 @@ impl Metrics {
     /// let target = TargetSchema::Value { names: vec!["price".into()], per_step: false };
     /// assert_eq!(Metrics::named(&["mae", "r2"], &target)?.infos()[1].label, "R²");
     /// let error = Metrics::named(&["accuracy"], &target).err().unwrap().to_string();
-    /// assert_eq!(error, "metrics has \"accuracy\", which is not for 1 value: expected some of mae, rmse, r2");
+    /// assert_eq!(error, "metrics has \"accuracy\", which is not for 1 value: expected some of mae, rmse, r2, mase@K");
     /// # Ok::<(), fgn_train::Error>(())
     /// ```
     ///
@@ -54,7 +55,7 @@ impl Metrics {
                 Found::NoCutoff => format!("whose K is not a whole number from 1 to {MAX_SIZE}"),
                 Found::Unknown => "which is unknown".into(),
             };
-            // Suggested with the number of items that was meant.
+            // Suggested with the number that was meant.
             let k = cutoff(name).unwrap_or(10);
             let near: Vec<String> =
                 fitting(target).map(|name| name.replace("@K", &format!("@{k}"))).collect();
@@ -97,6 +98,20 @@ impl Metrics {
     /// What they are called.
     pub fn infos(&self) -> Vec<MetricInfo> {
         self.all.iter().map(|metric| metric.info()).collect()
+    }
+
+    /// Whether one of them has to be [prepared](Self::prepare).
+    pub fn need_training_part(&self) -> bool {
+        self.all.iter().any(|metric| metric.needs_training_part())
+    }
+
+    /// Prepares those that need the training part, before the first batch. Without it, they refuse every batch.
+    ///
+    /// # Errors
+    /// Those of [`Metric::prepare`].
+    pub fn prepare(&mut self, train: &dyn Samples) -> Result<()> {
+        let needing = self.all.iter_mut().filter(|metric| metric.needs_training_part());
+        needing.into_iter().try_for_each(|metric| metric.prepare(train))
     }
 
     /// Adds a batch to all of them.
@@ -199,6 +214,7 @@ mod tests {
         for (names, expected) in [
             (&["acuracy"][..], "did you mean \"accuracy\"?"),
             (&["mae"], "not for 1 classes"),
+            (&["accuracy@5"], "\"accuracy@5\", which is not for 1 classes"),
             (&["accuracy", "accuracy"], "there already"),
         ] {
             let message = Metrics::named(names, &target).err().unwrap().to_string();

@@ -23,11 +23,17 @@ impl Average {
         Ok(Average { decay, values })
     }
 
-    /// Moves towards `parameters`, which have made `steps` steps.
-    pub(crate) fn follow(&self, parameters: &[(String, Var)], steps: u64) -> Result<()> {
+    /// Moves towards `parameters`, which have made `steps` steps; those that are `frozen` are their own averages.
+    pub(crate) fn follow(
+        &self,
+        parameters: &[(String, Var)],
+        frozen: &[bool],
+        steps: u64,
+    ) -> Result<()> {
         let steps = steps as f64;
         let keep = self.decay.min((1.0 + steps) / (10.0 + steps));
-        for (average, (_, var)) in self.values.iter().zip(parameters) {
+        let all = self.values.iter().zip(parameters).zip(frozen);
+        for ((average, (_, var)), _) in all.filter(|(_, is_frozen)| !**is_frozen) {
             match average.device().is_cpu() {
                 true => average.inplace_op2(var, &Blend { keep })?,
                 false => average.set(&blended(average, var, keep)?)?,
@@ -116,7 +122,7 @@ mod tests {
             let weights = [f64::from(step).sin(), f64::from(step)];
             var.set(&Tensor::new(&weights, &Device::Cpu).unwrap()).unwrap();
             let before = average.values[0].copy().unwrap();
-            average.follow(&parameters, step as u64).unwrap();
+            average.follow(&parameters, &[false], step as u64).unwrap();
             let keep = f64::min(0.9, f64::from(1 + step) / f64::from(10 + step));
             let same = blended(&before, &var, keep).unwrap().to_vec1::<f64>().unwrap();
             for (found, expected) in average.values[0].to_vec1::<f64>().unwrap().iter().zip(same) {
@@ -133,5 +139,8 @@ mod tests {
         }
         average.swap(&parameters).unwrap();
         assert_eq!(var.to_vec1::<f64>().unwrap(), weights);
+        let before = average.values[0].to_vec1::<f64>().unwrap();
+        average.follow(&parameters, &[true], 200).unwrap();
+        assert_eq!(average.values[0].to_vec1::<f64>().unwrap(), before);
     }
 }

@@ -131,6 +131,13 @@ impl Gradients {
         self.0.iter().map(Option::is_some)
     }
 
+    /// Leaves out the gradients of the parameters that are `frozen`, in their order: these stay as they are.
+    pub(crate) fn leave_out(&mut self, frozen: &[bool]) {
+        for (gradient, _) in self.0.iter_mut().zip(frozen).filter(|(_, is_frozen)| **is_frozen) {
+            *gradient = None;
+        }
+    }
+
     /// Adds those of another backward pass for the same parameters.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ pub(super) fn pieces(
 }
 
 /// Whether `text` has the form of `pattern`, in which `*` stands for any text, also for none.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else {
         return pattern == text;
     };

@@ -4,9 +4,9 @@ use candle_core::Var;
 use fgn_schema::{Batch, Padded};
 use tracing::warn;
 
-use crate::config::NonFinite;
 use crate::error::{Error, Result};
 use crate::optimizer::gradients::Gradients;
+use crate::training_config::NonFinite;
 
 /// A loss or a gradient that is not finite.
 pub(super) struct Trouble {

@@ -1,19 +1,22 @@
 //! The training loop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
 use fgn_data::{Batches, Dataset, Order, Samples};
-use fgn_nn::{Isa, Mode};
+use fgn_nn::{Isa, LossOptions, Mode};
 use fgn_schema::Batch;
 use serde::Serialize;
-use tracing::info;
+use serde_json::Value;
+use tracing::{info, warn};
 
-use crate::config::{Config, NonFinite, Settings, TrainingConfig};
+use crate::config::{Config, Settings};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
 use crate::evaluation::{Evaluation, device_of, evaluation_order};
+use crate::initial_weights::InitialWeights;
 use crate::learner::{Learner, Pass, Scored};
 use crate::loss_sum::LossSum;
 use crate::metrics::{Direction, Measures, Metrics};
@@ -22,9 +25,12 @@ use crate::optimizer::Optimizer;
 use crate::optimizer::average::Average;
 use crate::schedule::{Schedule, SchedulePosition};
 use crate::state::TrainerState;
+use crate::training_config::{NonFinite, TrainingConfig};
 
 mod data;
 pub(crate) mod finite;
+mod frozen;
+mod initial;
 mod outcome;
 mod randomness;
 mod saving;
@@ -49,6 +55,8 @@ pub struct Trainer<M> {
     average: Option<Average>,
     /// Over the steps of the epoch.
     metrics: Metrics,
+    /// The states of metrics that were given the training part, before the first batch; empty if none needs it.
+    prepared: BTreeMap<String, Value>,
     /// Whether larger values of what is monitored are better, or smaller ones.
     direction: Direction,
     /// The weights of the best epoch, where that one is kept.
@@ -57,6 +65,10 @@ pub struct Trainer<M> {
     state: TrainerState,
     interrupt: Arc<AtomicBool>,
     accepts_changed_data: bool,
+    /// Of each parameter, whether it stays as it is.
+    frozen: Vec<bool>,
+    /// What was taken over from another model.
+    initial: Option<InitialWeights>,
     /// Of each parameter, whether it has had a gradient since the trainer was made.
     is_reached: Vec<bool>,
 }
@@ -79,7 +91,11 @@ impl<M: Learner> Trainer<M> {
     /// A value that no training can have, or a model that cannot be trained: one without parameters, say.
     pub fn new<C: Serialize, D: Serialize>(config: &Config<C, D>, model: M) -> Result<Trainer<M>> {
         config.check_settings()?;
-        let settings = config.settings();
+        let (settings, mut model) = (config.settings(), model);
+        let options = settings.training.loss_options()?;
+        if options != LossOptions::default() {
+            model.set_loss_options(&options)?;
+        }
         if settings.training.carry_state && !model.carries_state() {
             return Err(Error::Value {
                 key: "training.carry_state",
@@ -96,6 +112,7 @@ impl<M: Learner> Trainer<M> {
         let average = settings.training.average.map(|decay| Average::new(decay, parameters));
         let metrics = model.metrics(&settings.metrics)?;
         let direction = metrics.direction_of(&settings.monitor)?;
+        let frozen = frozen::frozen(&settings.training.freeze, parameters)?;
         let is_reached = vec![false; parameters.len()];
         let device = device_of(&model);
         Ok(Trainer {
@@ -105,12 +122,15 @@ impl<M: Learner> Trainer<M> {
             optimizer,
             average: average.transpose()?,
             metrics,
+            prepared: BTreeMap::new(),
             direction,
             best: None,
             carried: Vec::new(),
             state: TrainerState::new(Isa::active()?.name()),
             interrupt: Arc::default(),
             accepts_changed_data: false,
+            frozen,
+            initial: None,
             is_reached,
             settings,
             model,
@@ -144,6 +164,8 @@ impl<M: Learner> Trainer<M> {
     /// Data that the model or the training cannot use, or that has changed since the checkpoint; a loss or
     /// gradient that is not finite; a training that has diverged; whatever `observer` returns.
     pub fn run(&mut self, dataset: &Dataset, observer: &mut dyn Observer<M>) -> Result<End> {
+        self.initialise()?;
+        self.prepare_metrics(&dataset.train)?;
         observer.start(&self.plan(dataset)?)?;
         if self.state.step == 0 {
             self.state.untrained_loss = self.probe(&dataset.train)?;
@@ -195,14 +217,14 @@ impl<M: Learner> Trainer<M> {
     }
 
     fn forward(&mut self, batch: &Batch, mode: Mode<'_>) -> Result<Scored> {
-        let training = self.settings.training;
+        let TrainingConfig { label_smoothing, reset_state, carry_state, .. } =
+            self.settings.training;
         let label_smoothing = match mode {
-            Mode::Train(_) => training.label_smoothing,
+            Mode::Train(_) => label_smoothing,
             Mode::Eval => 0.0,
         };
         // What an evaluation carries is its own affair.
-        let carries = training.carry_state || matches!(mode, Mode::Eval);
-        let reset_state = training.reset_state;
+        let carries = carry_state || matches!(mode, Mode::Eval);
         let pass = Pass { mode, carried: &mut self.carried, reset_state, label_smoothing };
         let scored = self.model.forward(batch, pass)?;
         if !carries {
@@ -245,6 +267,12 @@ impl<M: Learner> Trainer<M> {
         self.warn_of_unreached();
         observer.epoch(&metrics, &self.model)?;
         let (score, is_validated) = (self.score(&metrics), metrics.valid.is_some());
+        if score.is_nan() {
+            warn!(
+                "epoch {epoch} cannot be the best: its {} has no value (are all targets of one class, or the same?)",
+                self.settings.monitor
+            );
+        }
         self.state.close(metrics, score);
         if is_validated {
             self.keep_best()?;
@@ -258,8 +286,31 @@ impl<M: Learner> Trainer<M> {
         Ok(())
     }
 
+    /// Gives metrics that need it the training part, once.
+    ///
+    /// # Errors
+    /// Data of which a metric cannot be computed.
+    pub(crate) fn prepare_metrics(&mut self, train: &dyn Samples) -> Result<()> {
+        if !self.metrics.need_training_part() || !self.prepared.is_empty() {
+            return Ok(());
+        }
+        let mut metrics = self.model.metrics(&self.settings.metrics)?;
+        metrics.prepare(train)?;
+        self.prepared = metrics.save();
+        // Within an epoch, what a checkpoint restored stays.
+        if self.state.epoch_step == 0 {
+            self.metrics = metrics;
+        }
+        Ok(())
+    }
+
+    /// The metrics before the first batch.
     pub(crate) fn new_metrics(&self) -> Result<Metrics> {
-        self.model.metrics(&self.settings.metrics)
+        let mut metrics = self.model.metrics(&self.settings.metrics)?;
+        if !self.prepared.is_empty() {
+            metrics.restore(&self.prepared)?;
+        }
+        Ok(metrics)
     }
 
     /// What is monitored of an epoch: the better the lower.
@@ -334,7 +385,7 @@ impl<M: Learner> Trainer<M> {
 
     /// The epoch's batches from where it is.
     fn batches<'a>(&self, samples: &'a dyn Samples) -> Result<Batches<'a>> {
-        let training = self.settings.training;
+        let training = &self.settings.training;
         let order = match training.carry_state {
             true => Order::Streams,
             false => Order::Shuffled { seed: training.seed, epoch: self.state.epoch as u64 },
@@ -345,7 +396,7 @@ impl<M: Learner> Trainer<M> {
 
     /// An epoch's batches leave a smaller one at its end, or none where they are streams.
     fn steps_of_epoch(&self, samples: usize) -> usize {
-        let training = self.settings.training;
+        let training = &self.settings.training;
         let batches = match training.carry_state {
             true => samples / training.batch_size,
             false => samples.div_ceil(training.batch_size),
@@ -365,7 +416,7 @@ impl<M: Learner> Trainer<M> {
     }
 
     fn position(&self, epoch: usize) -> SchedulePosition {
-        let training = self.settings.training;
+        let training = &self.settings.training;
         let steps = epoch * training.epochs;
         SchedulePosition { step: self.state.step, steps, epoch, warmup: training.warmup_steps }
     }

@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::Trainer;
 use crate::checkpoint::files::Checkpoint;
-use crate::difference::{DATA_SOURCE, first_difference};
+use crate::difference::{EPOCHS, first_difference, resumable};
 use crate::error::Result;
 use crate::learner::Learner;
 use crate::state::TrainerState;
@@ -48,7 +48,8 @@ impl<M: Learner> Trainer<M> {
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let Checkpoint { config, state, weights, training } = checkpoint;
         state.check()?;
-        if let Some(difference) = first_difference(&self.config, config, &[DATA_SOURCE]) {
+        let aside = resumable(&self.config, config);
+        if let Some(difference) = first_difference(&self.config, config, &aside) {
             warn!("resuming with another configuration: {difference} before");
         }
         if state.isa != self.state.isa {
@@ -78,6 +79,11 @@ impl<M: Learner> Trainer<M> {
             self.metrics.restore(&state.metrics)?;
         }
         self.state = TrainerState { isa: self.state.isa.clone(), ..state.clone() };
+        if aside.contains(&EPOCHS) {
+            // With more epochs, a training that has come to its end goes on.
+            self.state.stopped = false;
+            self.state.stopping.wait_anew();
+        }
         Ok(())
     }
 }

@@ -12,10 +12,11 @@ use crate::error::{Error, Result};
 use crate::learner::Learner;
 use crate::optimizer::gradients::Gradients;
 use crate::step_metrics::StepMetrics;
+use crate::training_config::TrainingConfig;
 
 impl<M: Learner> Trainer<M> {
     /// Makes one step of the optimizer on `batches`, for a loop of your own in place of [`run`](Self::run). Of
-    /// several batches the gradients are summed, and divided by the number of all targets.
+    /// several batches the gradients are summed, and divided by the number of all targets, or by the sum of their weights.
     ///
     /// It does what a step of `run` does: dropout, clipping, parameter groups, averages, and a loss or gradient
     /// that is not finite as `training.non_finite` says. The step counts as one of the current epoch, so a
@@ -68,15 +69,16 @@ impl<M: Learner> Trainer<M> {
         count: usize,
         next: &mut dyn FnMut() -> Result<Option<(Batch, Vec<u32>)>>,
     ) -> Result<StepMetrics> {
+        self.initialise()?;
         let start = Instant::now();
-        let training = self.settings.training;
-        let is_sum = count.max(training.accumulate) > 1;
+        let TrainingConfig { accumulate, seed, non_finite, .. } = self.settings.training;
+        let is_sum = count.max(accumulate) > 1;
         let (epoch, in_epoch) = (self.state.epoch, self.state.epoch_step + 1);
-        let mut dropout = randomness::dropout(training.seed, epoch, in_epoch);
+        let mut dropout = randomness::dropout(seed, epoch, in_epoch);
         let mut epoch_losses = self.state.losses;
         let mut predictions = Vec::new();
         let mut sum: Option<Gradients> = None;
-        let (mut losses, mut targets, mut samples, mut indices) = (0.0, 0, 0, Vec::new());
+        let (mut losses, mut weight, mut samples, mut indices) = (0.0, 0.0, 0, Vec::new());
         let mut trouble = None;
         for _ in 0..count {
             let Some((batch, of_batch)) = next()? else {
@@ -94,8 +96,8 @@ impl<M: Learner> Trainer<M> {
             }
             let loss = epoch_losses.add(&scored)?;
             predictions.extend(scored.prediction.map(|found| (found, batch.target().clone())));
-            losses += loss * scored.targets as f64;
-            targets += scored.targets;
+            losses += loss * scored.weight;
+            weight += scored.weight;
             if !loss.is_finite() {
                 trouble = Some(Trouble::loss(loss, &batch, self.model.parameters())?);
                 continue;
@@ -104,11 +106,12 @@ impl<M: Learner> Trainer<M> {
                 Some(penalty) => (scored.loss + penalty)?,
                 None => scored.loss,
             };
-            // Of several batches the sum is taken, and divided by all their targets at the end.
-            let loss = if is_sum { (loss * scored.targets as f64)? } else { loss };
+            // Of several batches the sum is taken, and divided by the weight of all their targets at the end.
+            let loss = if is_sum { (loss * scored.weight)? } else { loss };
             let (parameters, store) = (self.model.parameters(), loss.backward()?);
-            let gradients = Gradients::with_rows(parameters, &store, &scored.touched)?;
+            let mut gradients = Gradients::with_rows(parameters, &store, &scored.touched)?;
             self.reach(&gradients)?;
+            gradients.leave_out(&self.frozen);
             match &mut sum {
                 None => sum = Some(gradients),
                 Some(sum) => sum.add(gradients)?,
@@ -118,19 +121,23 @@ impl<M: Learner> Trainer<M> {
         let mut gradient_norm = f64::NAN;
         if let (Some(mut gradients), None) = (sum, &trouble) {
             if is_sum {
-                gradients.scale(1.0 / targets as f64)?;
+                gradients.scale(1.0 / weight)?;
             }
             trouble = Trouble::gradients(&gradients, self.model.parameters())?;
             if trouble.is_none() {
                 gradient_norm = self.optimizer.step(&gradients, self.settings.clip, factor)?;
                 if let Some(average) = &self.average {
-                    average.follow(self.model.parameters(), self.optimizer.steps())?;
+                    average.follow(
+                        self.model.parameters(),
+                        &self.frozen,
+                        self.optimizer.steps(),
+                    )?;
                 }
             }
         }
         if let Some(trouble) = trouble {
             let parameters = self.model.parameters();
-            trouble.pass_over(training.non_finite, parameters, epoch, in_epoch, &indices)?;
+            trouble.pass_over(non_finite, parameters, epoch, in_epoch, &indices)?;
             self.carried.clear();
         } else {
             self.state.losses = epoch_losses;
@@ -147,7 +154,7 @@ impl<M: Learner> Trainer<M> {
             epoch,
             step: in_epoch,
             total: self.state.step,
-            loss: losses / targets as f64,
+            loss: losses / weight,
             samples: self.state.epoch_samples,
             learning_rate: self.settings.optimizer.learning_rate() * factor,
             gradient_norm,

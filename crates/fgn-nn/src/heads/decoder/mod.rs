@@ -69,6 +69,7 @@ impl HeadKind for Decoder {
     }
 
     fn check_loss_options(&self, options: &LossOptions) -> Result<()> {
+        options.without_class_weights()?;
         check::probability("label_smoothing", options.label_smoothing)
     }
 

@@ -11,6 +11,7 @@ use super::ranks::ranking;
 use super::sampled::{Comparison, losses};
 use super::whole::cross_entropy;
 use crate::check::{check, wrong_shape};
+use crate::cross_entropy::cross_entropy as cross_entropy_of;
 use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::heads::answer::{self, Answer};
@@ -18,7 +19,7 @@ use crate::heads::kind::{Encoded, Head};
 use crate::heads::outputs;
 use crate::heads::tied::{Tied, projected};
 use crate::init::{uniform, xavier_bound};
-use crate::loss::{Loss, LossOptions, cross_entropy as cross_entropy_of};
+use crate::loss::{Loss, LossOptions};
 use crate::parameters::Parameters;
 use crate::random::Generator;
 use crate::row_table::RowTable;
@@ -264,7 +265,7 @@ impl Head for NextItemHead {
         target: &Padded,
         options: &LossOptions,
     ) -> Result<Loss> {
-        options.without_label_smoothing()?;
+        options.are_none()?;
         if let Prediction::Ranking(ranking) = prediction {
             let Some(targets) = ranking.targets() else { return Err(wrong(prediction)) };
             let count = targets.ranks.dim(0)?;

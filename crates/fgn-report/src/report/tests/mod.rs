@@ -131,7 +131,7 @@ fn table(task: Task, kind: impl Fn(usize) -> String) -> Dataset {
 }
 
 fn series() -> Series {
-    Series { features: 2, scale: None }
+    Series::new(2)
 }
 
 #[test]

@@ -83,7 +83,7 @@ impl Samples for Letters {
 fn training(settings: &[&str]) -> (Config, Dataset) {
     let mut config = testing::load(settings).unwrap();
     let head = Ctc { tokenizer: Some(tokenizer()), dropout: 0.1, ..Ctc::new(3) };
-    let series = Series { features: 2, scale: None };
+    let series = Series::new(2);
     config.model = ModelConfig::new(series, RecurrentConfig::new(AnyCell::LSTM, 8), head);
     let valid = Some(Letters::new(20, 2));
     (config, Dataset { train: Letters::new(90, 1), valid, test: Letters::new(40, 3) }.shared())

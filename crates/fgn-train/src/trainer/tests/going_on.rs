@@ -63,6 +63,32 @@ fn it_goes_on_bit_for_bit_with_all_that_is_remembered() {
     ]);
 }
 
+/// What a sample draws follows from seed, epoch and step.
+#[test]
+fn it_goes_on_bit_for_bit_with_changed_images() {
+    let augment =
+        "model.input.augment={ shift = 1.5, rotate = 20, scale = 0.2, flip = true, erase = 0.2 }";
+    goes_on_bit_for_bit(&[augment, "checkpoint.every_steps=4", "training.epochs=2"]);
+    let trained = |settings: &[&str]| {
+        let config = testing::load(&[settings, &["training.epochs=1"]].concat()).unwrap();
+        let mut trainer = trainer(&config);
+        trainer.run(&held_out(&config), &mut ()).unwrap();
+        weights(trainer.model())
+    };
+    assert_ne!(trained(&[augment]), trained(&[]));
+}
+
+/// The sums, counts and scores of an epoch are in the checkpoint.
+#[test]
+fn it_goes_on_bit_for_bit_with_every_metric_of_classes() {
+    goes_on_bit_for_bit(&[
+        "metrics=[\"f1\", \"f1_weighted\", \"balanced_accuracy\", \"roc_auc\", \"log_loss\", \"accuracy@2\"]",
+        "monitor=roc_auc",
+        "checkpoint.every_steps=4",
+        "training.epochs=2",
+    ]);
+}
+
 /// Each batch begins with the states that the one before left, and those are in the checkpoint.
 #[test]
 fn it_goes_on_bit_for_bit_with_carried_states() {

@@ -2,9 +2,11 @@
 
 mod ctc;
 mod going_on;
+mod initial;
 mod outcome;
 mod sessions;
 mod text;
+mod weighted;
 
 use candle_core::{DType, Device, Tensor, Var};
 use fgn_nn::Model;
@@ -12,13 +14,13 @@ use fgn_schema::{InputSchema, Schema, TargetSchema};
 
 use super::*;
 use crate::checkpoint::files::Checkpoint;
-use crate::config::{NonFinite, TrainingConfig};
 use crate::evaluation::evaluate;
 use crate::observer::TrainingPlan;
 use crate::optimizer::rules::OptimizerConfig;
 use crate::step_metrics::StepMetrics;
 use crate::testing::{self, Saved};
 use crate::train::train;
+use crate::training_config::{NonFinite, TrainingConfig};
 
 /// Keeps what it gets.
 #[derive(Default)]
@@ -125,7 +127,7 @@ fn steps_by_hand_are_those_of_a_run() {
         let accumulate = format!("training.accumulate={accumulate}");
         let settings = ["schedule.name=constant", "training.epochs=1", &accumulate];
         let config = testing::load(&settings).unwrap();
-        let (dataset, training) = (held_out(&config), config.training);
+        let (dataset, training) = (held_out(&config), config.training.clone());
         let mut whole = trainer(&config);
         let mut notes = Notes::default();
         whole.run(&dataset, &mut notes).unwrap();
