@@ -20,7 +20,7 @@
 //!
 //! The C functions run one time step: from raw input to the head's output, with everything between. They allocate
 //! nothing and call `math.h` and `string.h` alone. A cell's equations are the text that
-//! [`fgn_core::print`](fgn_core::print) makes of them, so every cell can be written.
+//! [`fgn_core::print`] makes of them, so every cell can be written.
 //!
 //! What a step cannot compute is refused by name: convolutions, features of sound, both directions, decoders. So is
 //! every option that this crate does not know, because source that ignored it would be wrong without a word.

@@ -62,6 +62,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// An export without a place to write to.
+    #[error("nothing to write: expected a FILE.safetensors, or --c DIR for C source")]
+    NothingToWrite,
     /// A file or folder that cannot be written.
     #[error("cannot write {}", path.display())]
     Write {

@@ -17,7 +17,7 @@ pub(crate) const HELP: &str = "\
 Example:
   fgn export runs/mnist-1 weights.safetensors
   python -c 'import safetensors.torch as st; print(st.load_file(\"weights.safetensors\").keys())'
-  fgn export runs/mnist-1 --c firmware --name digits --int8
+  fgn export runs/mnist-rows-1 --c firmware --name digits --int8
 
 The tensors have PyTorch's names, shapes and gate order, wherever PyTorch has the layer. The metadata
 has all that fgn needs to use the model: `fgn predict`, `fgn eval --data` and `fgn inspect` take the file
@@ -36,7 +36,7 @@ pub(crate) struct ExportArgs {
     /// The run folder
     run: PathBuf,
     /// The file to write; it ends in .safetensors
-    #[arg(value_name = "FILE.safetensors", required_unless_present = "c", conflicts_with = "c")]
+    #[arg(value_name = "FILE.safetensors", conflicts_with = "c")]
     file: Option<PathBuf>,
     #[command(flatten)]
     c: CArgs,

@@ -28,7 +28,7 @@ pub(super) struct CArgs {
 impl CArgs {
     /// Writes the model of `run`.
     pub(super) fn run(&self, run: &Path, force: bool, as_json: bool) -> Result<()> {
-        let folder = self.c.as_deref().unwrap_or(Path::new("."));
+        let folder = self.c.as_deref().ok_or(Error::NothingToWrite)?;
         let name = self.name.as_deref().unwrap_or("model");
         let model = TrainedModel::open(run, &Device::Cpu)?.model;
         let sources = fgn_c::export(&model, &Options::new(name).with_int8(self.int8))?;
