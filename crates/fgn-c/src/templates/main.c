@@ -46,8 +46,8 @@ static size_t read_cells(char *text, double *cells, size_t *numbers) {
 }
 
 static int fail(size_t line, const char *found) {
-    fprintf(stderr, "line %lu: %s, expected %d numbers separated by commas\n", (unsigned long)line,
-            found, (int)COLUMNS);
+    fprintf(stderr, "line %lu: %s, expected %d %s\n", (unsigned long)line, found, (int)COLUMNS,
+            COLUMNS == 1 ? "number" : "numbers separated by commas");
     return 1;
 }
 
