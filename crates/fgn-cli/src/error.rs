@@ -72,6 +72,20 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// An export without a place to write to.
+    #[error("nothing to write: expected a FILE.safetensors, or --c DIR for C source")]
+    NothingToWrite,
+    /// A file or folder that cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A model that cannot be written as C source.
+    #[error(transparent)]
+    CSource(#[from] fgn_c::Error),
     /// A recipe that cannot be printed.
     #[error("{name}: {source}")]
     Recipe {

@@ -40,6 +40,35 @@ pub fn functions(cell: AnyCell, prefix: &str) -> String {
     cell.visit(Functions(prefix))
 }
 
+/// The statements of `cell`'s step alone, for a function that has the arguments of `p_step`, or with `normalized`
+/// those of `p_step_normalized`. It is what a program needs that runs the cell and does not
+/// train it. Only the arguments whose entries the text names are read.
+///
+/// ```
+/// use fgn_core::{AnyCell, print};
+///
+/// let body = print::step_body(AnyCell::LSTM, false);
+/// assert!(body.contains("pre[3]") && body.contains("next[1] = "));
+/// assert!(!body.contains("vectors[0]"), "an LSTM has none");
+/// ```
+///
+/// For a cell without a memory, `normalized` changes nothing.
+pub fn step_body(cell: AnyCell, normalized: bool) -> String {
+    cell.visit(StepBody { normalized })
+}
+
+struct StepBody {
+    normalized: bool,
+}
+
+impl CellVisitor for StepBody {
+    type Output = String;
+
+    fn visit<C: Cell>(self, cell: C) -> String {
+        step(cell, self.normalized && C::SPEC.memory.is_some())
+    }
+}
+
 struct Functions<'a>(&'a str);
 
 impl CellVisitor for Functions<'_> {

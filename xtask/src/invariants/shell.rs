@@ -4,8 +4,8 @@ use super::finding::Finding;
 use super::workspace::Package;
 
 /// The crates that others build on. What people look at, and the programs, are above them.
-pub(super) const LIBRARIES: [&str; 6] =
-    ["fgn-core", "fgn-schema", "fgn-kernels", "fgn-nn", "fgn-data", "fgn-train"];
+pub(super) const LIBRARIES: [&str; 7] =
+    ["fgn-core", "fgn-schema", "fgn-kernels", "fgn-nn", "fgn-c", "fgn-data", "fgn-train"];
 
 /// What belongs in a program, by purpose: its arguments, its terminal, its pictures, its memory.
 #[rustfmt::skip]

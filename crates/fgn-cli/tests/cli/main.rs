@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod bad_input;
+mod c_source;
 mod generated_images;
 mod interruptions;
 mod offsets;
