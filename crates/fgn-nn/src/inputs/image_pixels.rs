@@ -38,6 +38,23 @@ impl ImagePixels {
     pub fn new(height: usize, width: usize) -> Self {
         Self { height, width, in_channels: images::grey(), permutation_seed: None }
     }
+
+    /// For each step the index of its pixel, counted row by row; `None` where they stay in order, and for an
+    /// invalid configuration.
+    ///
+    /// ```
+    /// use fgn_nn::ImagePixels;
+    ///
+    /// let pixels = ImagePixels { permutation_seed: Some(7), ..ImagePixels::new(2, 3) };
+    /// let mut order = pixels.order().unwrap();
+    /// order.sort();
+    /// assert_eq!(order, [0, 1, 2, 3, 4, 5]);
+    /// ```
+    pub fn order(&self) -> Option<Vec<u32>> {
+        self.validate().ok()?;
+        let count = (self.height * self.width) as u32;
+        self.permutation_seed.map(|seed| permutation(count, seed))
+    }
 }
 
 impl InputKind for ImagePixels {
@@ -74,11 +91,9 @@ impl InputKind for ImagePixels {
 
     fn build(&self, parameters: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let Self { height, width, in_channels, permutation_seed } = *self;
-        let order = permutation_seed.map(|seed| {
-            let order = permutation((height * width) as u32, seed);
-            Tensor::from_slice(&order, order.len(), parameters.device())
-        });
+        let Self { height, width, in_channels, .. } = *self;
+        let tensor = |order: Vec<u32>| Tensor::from_slice(&order, order.len(), parameters.device());
+        let order = self.order().map(tensor);
         Ok(Box::new(Pixels { size: [height, width, in_channels], order: order.transpose()? }))
     }
 }
