@@ -4,34 +4,47 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Var};
 use clap::Args;
+use fgn_onnx::{ExportOptions, OnnxModel, Port};
 use fgn_train::TrainedRun;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{new_file, print, print_json};
 
 pub(crate) const HELP: &str = "\
-Example:
+Examples:
   fgn export runs/mnist-1 weights.safetensors
   python -c 'import safetensors.torch as st; print(st.load_file(\"weights.safetensors\").keys())'
+  fgn export runs/mnist-1 model.onnx
+  python -c 'import onnxruntime as ort; print(ort.InferenceSession(\"model.onnx\").get_inputs())'
 
-The tensors have PyTorch's names, shapes and gate order, wherever PyTorch has the layer. The metadata
-has all that fgn needs to use the model: `fgn predict`, `fgn eval --data` and `fgn inspect` take the file
-in place of a run folder.
+The ending of the file chooses the format.
 
-safetensors is the only format that is written. The result of --json:
-  {\"file\":\"weights.safetensors\",\"tensors\":[{\"name\":\"head.bias\",\"shape\":[10],\"dtype\":\"f32\"},…]}";
+.safetensors: the tensors have PyTorch's names, shapes and gate order, wherever PyTorch has the layer. The
+metadata has all that fgn needs to use the model: `fgn predict`, `fgn eval --data` and `fgn inspect` take the
+file in place of a run folder.
+
+.onnx: the graph of the model in inference, for ONNX Runtime and others. Its inputs and outputs are printed.
+`lengths` and the states may be left out. A part of a model that has no graph, such as the audio front end or
+the head `decoder`, is an error that names it.
+
+The result of --json:
+  {\"file\":\"weights.safetensors\",\"tensors\":[{\"name\":\"head.bias\",\"shape\":[10],\"dtype\":\"f32\"},…]}
+  {\"file\":\"model.onnx\",\"opset\":17,\"inputs\":[{\"name\":\"images\",\"dtype\":\"float32\",
+   \"shape\":[\"batch\",28,28],\"optional\":false},…],\"outputs\":[…]}";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// The run folder
     run: PathBuf,
-    /// The file to write; it ends in .safetensors
-    #[arg(value_name = "FILE.safetensors")]
+    /// The file to write; it ends in .safetensors or .onnx
     file: PathBuf,
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
+    /// In an ONNX file: series and the values of a regression in float32, for runtimes that lack float64
+    #[arg(long)]
+    float32: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -39,10 +52,26 @@ pub(crate) struct ExportArgs {
 
 impl ExportArgs {
     pub(crate) fn run(self) -> Result<()> {
-        let reason = "safetensors is the only format that is written, and other programs know it by its ending";
+        let ending = self.file.extension();
+        if ending.is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+            return self.onnx();
+        }
+        let reason = "the ending chooses the format, and .onnx is the other one";
         new_file(&self.file, "safetensors", reason, self.force)?;
-        let folder = TrainedRun::folder(&self.run).unwrap_or(self.run);
-        let run = TrainedRun::open(&folder, &Device::Cpu)?;
+        if self.float32 {
+            let reason = "--float32 is an option of that format";
+            return Err(Error::Ending { file: self.file, expected: "onnx", reason });
+        }
+        self.safetensors()
+    }
+
+    fn opened(&self) -> Result<TrainedRun> {
+        let folder = TrainedRun::folder(&self.run).unwrap_or_else(|| self.run.clone());
+        Ok(TrainedRun::open(&folder, &Device::Cpu)?)
+    }
+
+    fn safetensors(self) -> Result<()> {
+        let run = self.opened()?;
         run.export(&self.file)?;
         let tensors = run.model.parameters().iter();
         if self.json {
@@ -55,4 +84,46 @@ impl ExportArgs {
         let line = |(name, var): &(String, Var)| format!("{name} {:?}\n", var.dims());
         print(&tensors.map(line).collect::<String>())
     }
+
+    fn onnx(self) -> Result<()> {
+        new_file(&self.file, "onnx", "", self.force)?;
+        let run = self.opened()?;
+        let options = ExportOptions::default().with_float32(self.float32);
+        let model = fgn_onnx::export(&run.model, &options)?;
+        model.save(&self.file)?;
+        match self.json {
+            true => print_json(&described(&self.file.to_string_lossy(), &model)),
+            false => print(&lines(&model)),
+        }
+    }
+}
+
+fn described(file: &str, model: &OnnxModel) -> Value {
+    let size = |size: &String| size.parse::<usize>().map_or_else(|_| json!(size), Value::from);
+    let ports = |ports: Vec<Port>, has_optional: bool| -> Vec<Value> {
+        let port = |port: Port| {
+            let shape: Vec<_> = port.shape.iter().map(size).collect();
+            let mut described = json!({ "name": port.name, "dtype": port.dtype, "shape": shape });
+            if has_optional {
+                described["optional"] = port.is_optional.into();
+            }
+            described
+        };
+        ports.into_iter().map(port).collect()
+    };
+    json!({
+        "file": file,
+        "opset": model.opset(),
+        "inputs": ports(model.inputs(), true),
+        "outputs": ports(model.outputs(), false),
+    })
+}
+
+fn lines(model: &OnnxModel) -> String {
+    let of = |what: &'static str, ports: Vec<Port>| {
+        ports.into_iter().map(move |port| format!("{what} {port}\n"))
+    };
+    let ports = of("input ", model.inputs()).chain(of("output", model.outputs()));
+    let ports: String = ports.collect();
+    format!("{ports}opset  {}\n", model.opset())
 }
