@@ -22,10 +22,10 @@ const NORM: &[&str] = &["pre", "memory"];
 /// The keys of each kind of input layer that is written.
 #[rustfmt::skip]
 pub(crate) const INPUTS: &[(&str, &[&str])] = &[
-    ("series", &["features", "scale"]),
+    ("series", &["features", "scale", "augment"]),
     ("embedding", &["num_embeddings", "embedding_dim", "dropout", "sparse", "tokenizer"]),
-    ("image-rows", &["height", "width", "in_channels"]),
-    ("image-pixels", &["height", "width", "in_channels", "permutation_seed"]),
+    ("image-rows", &["height", "width", "in_channels", "augment"]),
+    ("image-pixels", &["height", "width", "in_channels", "permutation_seed", "augment"]),
 ];
 
 /// The keys of each kind of head that is written.
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_option_that_is_not_known_is_refused() {
-        let series = Series { features: 2, scale: None };
+        let series = Series::new(2);
         let recurrent = RecurrentConfig::new(AnyCell::LSTM, 4);
         let config = ModelConfig::new(series, recurrent, Classification::new(2));
         check(&config).unwrap();

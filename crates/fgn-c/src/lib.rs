@@ -5,7 +5,7 @@
 //! use fgn_nn::candle_core::{DType, Device};
 //! use fgn_nn::{Classification, Model, ModelConfig, RecurrentConfig, Series};
 //!
-//! let series = Series { features: 3, scale: None };
+//! let series = Series::new(3);
 //! let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::FGN, 16), Classification::new(2));
 //! let model = Model::new(&config, 1, DType::F32, &Device::Cpu)?;
 //!

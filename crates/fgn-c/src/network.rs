@@ -1,11 +1,7 @@
 //! A model as the C source has it: checked, and in numbers.
 
-use candle_core::{DType, Device, Tensor};
-use fgn_nn::{
-    HeadConfig, ImagePixels, ImageRows, InputConfig, Mode, Model, NextToken, Parameters as Fresh,
-    Regression,
-};
-use fgn_schema::{Moments, Padded};
+use fgn_nn::{HeadConfig, ImageRows, InputConfig, Model, NextToken, Regression};
+use fgn_schema::Moments;
 
 use crate::error::{Error, Result};
 use crate::known;
@@ -129,13 +125,13 @@ impl Input {
                 let vectors = parameters.take("input.embedding.weight", &shape)?;
                 Ok(Self::Embedding(Matrix::new(vectors, shape[1], format)))
             }
-            InputConfig::ImageRows(ImageRows { height, width, in_channels }) => {
+            InputConfig::ImageRows(ImageRows { height, width, in_channels, augment: _ }) => {
                 let (height, width, channels) = (*height, *width, *in_channels);
                 Ok(Self::Image(Image { height, width, channels, steps: height, order: None }))
             }
             InputConfig::ImagePixels(pixels) => {
                 let (height, width, channels) = (pixels.height, pixels.width, pixels.in_channels);
-                let order = pixels.permutation_seed.map(|_| order(pixels)).transpose()?;
+                let order = pixels.order();
                 let steps = height * width;
                 Ok(Self::Image(Image { height, width, channels, steps, order }))
             }
@@ -147,18 +143,6 @@ impl Input {
 /// The names of kinds.
 fn names(kinds: &[(&str, &[&str])]) -> String {
     kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-}
-
-/// For each step the index of its pixel: what the layer does with an image of indices.
-fn order(pixels: &ImagePixels) -> Result<Vec<u32>> {
-    let grey = InputConfig::from(ImagePixels { in_channels: 1, ..*pixels });
-    let layer = grey.build(&mut Fresh::new(0, DType::F32, &Device::Cpu)?, "input")?;
-    // At most 2^22 pixels, whose indices `f32` holds exactly.
-    let indices: Vec<f32> = (0..pixels.height * pixels.width).map(|index| index as f32).collect();
-    let image = Tensor::from_vec(indices, (1, pixels.height, pixels.width), &Device::Cpu)?;
-    let steps = layer.forward(&Padded::new(image), &mut Mode::Eval)?;
-    let order = steps.tensor().flatten_all()?.to_vec1::<f32>()?;
-    Ok(order.into_iter().map(|index| index as u32).collect())
 }
 
 impl Scale {

@@ -15,7 +15,7 @@ fn lstm() -> RecurrentConfig {
 }
 
 fn series() -> Series {
-    Series { features: 2, scale: None }
+    Series::new(2)
 }
 
 fn model(config: &ModelConfig) -> Model {

@@ -118,7 +118,7 @@ enum Command {
     /// Show statistics of the parameters of a run's model, and of its gates
     #[command(after_help = inspect::HELP)]
     Inspect(inspect::InspectArgs),
-    /// Write the weights of a run to a file that other programs read
+    /// Write the model of a run to a file that other programs read: safetensors or ONNX
     #[command(after_help = export::HELP)]
     Export(export::ExportArgs),
     /// Write the report of a run, report.html

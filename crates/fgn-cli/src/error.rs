@@ -197,6 +197,9 @@ pub enum Error {
     /// What the report crate refuses.
     #[error(transparent)]
     Report(Box<fgn_report::Error>),
+    /// What cannot be exported to ONNX.
+    #[error(transparent)]
+    Onnx(#[from] fgn_onnx::Error),
     /// What Candle refuses.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

@@ -27,7 +27,7 @@
 //! | `f64` | the oracle (feature `oracle`), which all kernels are tested against |
 //! | [`Dual`] | the exact derivative of a step, which checks the hand-written gradient |
 //! | a SIMD vector | a CPU kernel, in `fgn-kernels` |
-//! | an expression ([`print`](mod@print)) | C source, for a host compiler and for CUDA's |
+//! | an expression ([`recording`]) | a list of operations, for ONNX in `fgn-onnx`; C source by [`print`](mod@print) |
 //!
 //! [`AnyCell`] is the registry of the built-in cells, for a cell that is chosen at run time (by a configuration file,
 //! say). A cell of one's own implements [`Cell`]; its documentation has an example.
@@ -41,6 +41,7 @@ mod layout;
 #[cfg(feature = "oracle")]
 pub mod oracle;
 pub mod print;
+pub mod recording;
 mod sequence_shape;
 mod spec;
 

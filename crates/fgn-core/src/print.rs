@@ -21,13 +21,11 @@
 //! For a cell with a memory there is a second pair, `p_step_normalized` and `p_grad_normalized`, which computes the
 //! output from `memory` ([`StepInput::normalized_memory`]). Only this pair reads `memory` and writes `d_memory`.
 
-mod expression;
-
 use std::fmt::Write as _;
 
-use crate::cell::{Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, StepInput, StepOutput};
+use crate::cell::Cell;
 use crate::cells::{AnyCell, CellVisitor};
-use expression::{Arena, Expression};
+use crate::recording::{self, Function, Node, Operand, Source};
 
 /// The definitions that the printed functions need, to stand once before them: the type `real` (`float`, or `double`
 /// if `FGN_DOUBLE` is defined) and the functions of a [`Lane`](crate::Lane).
@@ -97,47 +95,90 @@ impl CellVisitor for Functions<'_> {
 }
 
 fn step<C: Cell>(cell: C, normalized: bool) -> String {
-    let arena = Arena::default();
-    let step = cell.step(&arguments::<C>(&arena, normalized));
-    let mut results = vec![("*output".to_owned(), step.output)];
-    results.extend(named("next", &step.next[..C::SPEC.states.len()]));
-    arena.body(&results)
+    let mut places = vec!["*output".to_owned()];
+    places.extend(entries("next", C::SPEC.states.len()));
+    body(recording::step(cell, normalized), &places)
 }
 
 fn gradient<C: Cell>(cell: C, normalized: bool) -> String {
-    let arena = Arena::default();
-    let mut d =
-        StepOutput { output: arena.argument("d_output"), next: [Expression::ZERO; MAX_STATES] };
-    fill(&arena, "d_next", &mut d.next[..C::SPEC.states.len()]);
-    let grad = cell.grad(&arguments::<C>(&arena, normalized), &d);
-    let mut results = named("d_pre", &grad.pre[..C::SPEC.blocks.len()]);
-    results.extend(named("d_prev", &grad.prev[..C::SPEC.states.len()]));
-    results.extend(named("d_vectors", &grad.vectors[..C::SPEC.vectors.len()]));
-    results.extend(grad.normalized_memory.map(|d_memory| ("*d_memory".to_owned(), d_memory)));
-    arena.body(&results)
+    let mut places = entries("d_pre", C::SPEC.blocks.len());
+    places.extend(entries("d_prev", C::SPEC.states.len()));
+    places.extend(entries("d_vectors", C::SPEC.vectors.len()));
+    places.push("*d_memory".to_owned());
+    body(recording::gradient(cell, normalized), &places)
 }
 
-/// The names of a step's arguments.
-fn arguments<C: Cell>(arena: &Arena, normalized: bool) -> StepInput<Expression<'_>> {
-    let mut input = StepInput {
-        pre: [Expression::ZERO; MAX_BLOCKS],
-        activated: false,
-        prev: [Expression::ZERO; MAX_STATES],
-        vectors: [Expression::ZERO; MAX_VECTORS],
-        normalized_memory: normalized.then(|| arena.argument("*memory")),
-    };
-    fill(arena, "pre", &mut input.pre[..C::SPEC.blocks.len()]);
-    fill(arena, "prev", &mut input.prev[..C::SPEC.states.len()]);
-    fill(arena, "vectors", &mut input.vectors[..C::SPEC.vectors.len()]);
-    input
+/// The body of a function that writes the results to `places`: one temporary for each operation.
+fn body((nodes, results): (Vec<Node>, Vec<Operand>), places: &[String]) -> String {
+    let mut names: Vec<String> = Vec::with_capacity(nodes.len());
+    let mut body = String::new();
+    for (index, node) in nodes.iter().enumerate() {
+        names.push(match node {
+            Node::Source(source) => source_name(*source),
+            Node::Call(function, operands) => {
+                // Writing to a string does not fail.
+                let _ = writeln!(
+                    body,
+                    "    const real t{index} = {};",
+                    call(*function, operands, &names)
+                );
+                format!("t{index}")
+            }
+        });
+    }
+    for (place, result) in places.iter().zip(results) {
+        let _ = writeln!(body, "    {place} = {};", name(result, &names));
+    }
+    body
 }
 
-fn fill<'a>(arena: &'a Arena, array: &str, entries: &mut [Expression<'a>]) {
-    for (n, entry) in entries.iter_mut().enumerate() {
-        *entry = arena.argument(&format!("{array}[{n}]"));
+fn source_name(source: Source) -> String {
+    match source {
+        Source::Pre(n) => format!("pre[{n}]"),
+        Source::Prev(n) => format!("prev[{n}]"),
+        Source::Vector(n) => format!("vectors[{n}]"),
+        Source::NormalizedMemory => "*memory".to_owned(),
+        Source::OutputGradient => "d_output".to_owned(),
+        Source::NextGradient(n) => format!("d_next[{n}]"),
     }
 }
 
-fn named<'a>(array: &str, numbers: &[Expression<'a>]) -> Vec<(String, Expression<'a>)> {
-    numbers.iter().enumerate().map(|(n, &number)| (format!("{array}[{n}]"), number)).collect()
+/// The function of the operands, put for its pattern's `$`s in turn.
+fn call(function: Function, operands: &[Operand], names: &[String]) -> String {
+    let mut parts = pattern(function).split('$');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for (operand, part) in operands.iter().zip(parts) {
+        text += &name(*operand, names);
+        text += part;
+    }
+    text
+}
+
+fn pattern(function: Function) -> &'static str {
+    match function {
+        Function::Add => "$ + $",
+        Function::Sub => "$ - $",
+        Function::Mul => "$ * $",
+        Function::Div => "$ / $",
+        Function::Neg => "-$",
+        Function::MulAdd => "fgn_mul_add($, $, $)",
+        Function::Tanh => "fgn_tanh($)",
+        Function::Sigmoid => "fgn_sigmoid($)",
+        Function::Exp => "fgn_exp($)",
+        Function::LogSigmoid => "fgn_log_sigmoid($)",
+        Function::Binary => "fgn_binary($)",
+        Function::MinOr => "fgn_min_or($, $)",
+        Function::MaxOr => "fgn_max_or($, $)",
+    }
+}
+
+fn name(operand: Operand, names: &[String]) -> String {
+    match operand {
+        Operand::Constant(number) => format!("(real){number:e}"),
+        Operand::Node(index) => names[index].clone(),
+    }
+}
+
+fn entries(array: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{array}[{n}]")).collect()
 }

@@ -64,7 +64,7 @@ fn with_single_options(cell: AnyCell) -> Vec<RecurrentConfig> {
 
 fn model_config(recurrent: RecurrentConfig) -> ModelConfig {
     let head = Regression { per_step: true, ..Regression::new(OUTPUTS) };
-    ModelConfig::new(Series { features: INPUTS, scale: None }, recurrent, head)
+    ModelConfig::new(Series::new(INPUTS), recurrent, head)
 }
 
 pub(crate) fn model(recurrent: RecurrentConfig, seed: u64) -> Model {

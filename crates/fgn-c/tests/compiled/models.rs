@@ -36,7 +36,7 @@ fn scaled_series_give_values_in_units_of_the_targets() {
     let config = ModelConfig {
         dense: Some(DenseConfig { size: 9, dropout: 0.3 }),
         ..ModelConfig::new(
-            Series { features: 2, scale: Some(scale) },
+            Series { scale: Some(scale), ..Series::new(2) },
             RecurrentConfig { layers: 2, residual: true, ..RecurrentConfig::new(AnyCell::LSTM, 8) },
             head,
         )

@@ -71,7 +71,7 @@ fn numbers(rows: &str) -> Vec<f32> {
 fn a_table_of_numbers_gives_a_row_of_values_per_step() {
     let names = vec!["a, \"b\"".to_owned(), "größe @name@ ??/".to_owned()];
     let head = Regression { names, per_step: true, ..Regression::new(2) };
-    let series = Series { features: 2, scale: None };
+    let series = Series::new(2);
     let model = model(&ModelConfig::new(series, RecurrentConfig::new(AnyCell::LSTM, 5), head));
     let Some(program) = Program::new(&model, "values") else { return };
     // A byte order mark, names of columns, the end of lines on Windows, two sequences.
@@ -112,7 +112,7 @@ fn a_table_of_numbers_gives_a_row_of_values_per_step() {
 fn a_class_has_its_name_and_probabilities() {
     let names = vec!["no".to_owned(), "yes, */".to_owned(), "per\u{7}haps".to_owned()];
     let head = Classification { names, ..Classification::new(3) };
-    let series = Series { features: 1, scale: None };
+    let series = Series::new(1);
     let model = model(&ModelConfig::new(series, RecurrentConfig::new(AnyCell::GRU, 5), head));
     let Some(program) = Program::new(&model, "classes") else { return };
     let found = program.print("1\n-2\n0.5");

@@ -7,42 +7,56 @@ use std::path::{Path, PathBuf};
 use c_source::CArgs;
 use candle_core::{Device, Var};
 use clap::Args;
+use fgn_onnx::{ExportOptions, OnnxModel, Port};
 use fgn_train::TrainedRun;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::{new_file, print, print_json};
 
 pub(crate) const HELP: &str = "\
-Example:
+Examples:
   fgn export runs/mnist-1 weights.safetensors
   python -c 'import safetensors.torch as st; print(st.load_file(\"weights.safetensors\").keys())'
   fgn export runs/mnist-rows-1 --c firmware --name digits --int8
+  fgn export runs/mnist-1 model.onnx
+  python -c 'import onnxruntime as ort; print(ort.InferenceSession(\"model.onnx\").get_inputs())'
 
-The tensors have PyTorch's names, shapes and gate order, wherever PyTorch has the layer. The metadata
-has all that fgn needs to use the model: `fgn predict`, `fgn eval --data` and `fgn inspect` take the file
-in place of a run folder.
+The ending of the file chooses the format.
+
+.safetensors: the tensors have PyTorch's names, shapes and gate order, wherever PyTorch has the layer. The
+metadata has all that fgn needs to use the model: `fgn predict`, `fgn eval --data` and `fgn inspect` take the
+file in place of a run folder.
+
+.onnx: the graph of the model in inference, for ONNX Runtime and others. Its inputs and outputs are printed.
+`lengths` and the states may be left out. A part of a model that has no graph, such as the audio front end or
+the head `decoder`, is an error that names it.
 
 With --c the model is C99 source for firmware, in place of a file: NAME.h, NAME.c and main.c, an example
 program that runs the model over the rows of a CSV file. The source allocates nothing and needs nothing
 but math.h, stdint.h and string.h. docs/c.md says how it is called and which models it can hold.
 
-safetensors is the only format of files. The results of --json:
+The results of --json:
   {\"file\":\"weights.safetensors\",\"tensors\":[{\"name\":\"head.bias\",\"shape\":[10],\"dtype\":\"f32\"},…]}
+  {\"file\":\"model.onnx\",\"opset\":17,\"inputs\":[{\"name\":\"images\",\"dtype\":\"float32\",
+   \"shape\":[\"batch\",28,28],\"optional\":false},…],\"outputs\":[…]}
   {\"files\":[\"firmware/digits.h\",…],\"weight_bytes\":9064,\"state_bytes\":64,\"stack_bytes\":416}";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
     /// The run folder
     run: PathBuf,
-    /// The file to write; it ends in .safetensors
-    #[arg(value_name = "FILE.safetensors", conflicts_with = "c")]
+    /// The file to write; it ends in .safetensors or .onnx
+    #[arg(conflicts_with = "c")]
     file: Option<PathBuf>,
     #[command(flatten)]
     c: CArgs,
     /// Replace files that exist
     #[arg(long)]
     force: bool,
+    /// In an ONNX file: series and the values of a regression in float32, for runtimes that lack float64
+    #[arg(long)]
+    float32: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -50,17 +64,28 @@ pub(crate) struct ExportArgs {
 
 impl ExportArgs {
     pub(crate) fn run(self) -> Result<()> {
-        match &self.file {
-            Some(file) => self.safetensors(file),
-            None => self.c.run(&self.run, self.force, self.json),
+        let Some(file) = &self.file else {
+            return self.c.run(&self.run, self.force, self.json);
+        };
+        if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) {
+            return self.onnx(file);
         }
+        let reason = "the ending chooses the format, and .onnx is the other one";
+        new_file(file, "safetensors", reason, self.force)?;
+        if self.float32 {
+            let reason = "--float32 is an option of that format";
+            return Err(Error::Ending { file: file.clone(), expected: "onnx", reason });
+        }
+        self.safetensors(file)
+    }
+
+    fn opened(&self) -> Result<TrainedRun> {
+        let folder = TrainedRun::folder(&self.run).unwrap_or_else(|| self.run.clone());
+        Ok(TrainedRun::open(&folder, &Device::Cpu)?)
     }
 
     fn safetensors(&self, file: &Path) -> Result<()> {
-        let reason = "safetensors is the only format that is written, and other programs know it by its ending";
-        new_file(file, "safetensors", reason, self.force)?;
-        let folder = TrainedRun::folder(&self.run).unwrap_or_else(|| self.run.clone());
-        let run = TrainedRun::open(&folder, &Device::Cpu)?;
+        let run = self.opened()?;
         run.export(file)?;
         let tensors = run.model.parameters().iter();
         if self.json {
@@ -73,4 +98,46 @@ impl ExportArgs {
         let line = |(name, var): &(String, Var)| format!("{name} {:?}\n", var.dims());
         print(&tensors.map(line).collect::<String>())
     }
+
+    fn onnx(&self, file: &Path) -> Result<()> {
+        new_file(file, "onnx", "", self.force)?;
+        let run = self.opened()?;
+        let options = ExportOptions::default().with_float32(self.float32);
+        let model = fgn_onnx::export(&run.model, &options)?;
+        model.save(file)?;
+        match self.json {
+            true => print_json(&described(&file.to_string_lossy(), &model)),
+            false => print(&lines(&model)),
+        }
+    }
+}
+
+fn described(file: &str, model: &OnnxModel) -> Value {
+    let size = |size: &String| size.parse::<usize>().map_or_else(|_| json!(size), Value::from);
+    let ports = |ports: Vec<Port>, has_optional: bool| -> Vec<Value> {
+        let port = |port: Port| {
+            let shape: Vec<_> = port.shape.iter().map(size).collect();
+            let mut described = json!({ "name": port.name, "dtype": port.dtype, "shape": shape });
+            if has_optional {
+                described["optional"] = port.is_optional.into();
+            }
+            described
+        };
+        ports.into_iter().map(port).collect()
+    };
+    json!({
+        "file": file,
+        "opset": model.opset(),
+        "inputs": ports(model.inputs(), true),
+        "outputs": ports(model.outputs(), false),
+    })
+}
+
+fn lines(model: &OnnxModel) -> String {
+    let of = |what: &'static str, ports: Vec<Port>| {
+        ports.into_iter().map(move |port| format!("{what} {port}\n"))
+    };
+    let ports = of("input ", model.inputs()).chain(of("output", model.outputs()));
+    let ports: String = ports.collect();
+    format!("{ports}opset  {}\n", model.opset())
 }

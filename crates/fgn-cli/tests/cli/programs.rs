@@ -103,6 +103,14 @@ fn every_result_is_there_as_json() {
         tensors.contains(&json!({ "name": "head.bias", "shape": [2], "dtype": "f32" })),
         "{found}"
     );
+    let found = document(place.fgn(&["export", "values", "x.onnx", "--json"]));
+    assert_eq!((&found["file"], &found["opset"]), (&"x.onnx".into(), &17.into()));
+    let series = json!({ "name": "series", "dtype": "float64", "shape": ["batch", "time", 1], "optional": false });
+    assert_eq!(found["inputs"][0], series);
+    assert_eq!(
+        found["outputs"][0],
+        json!({ "name": "values", "dtype": "float64", "shape": ["batch", 2] })
+    );
     let found = document(place.fgn(&["version", "--json"]));
     assert_eq!(found["version"], env!("CARGO_PKG_VERSION"));
 }
@@ -224,13 +232,12 @@ fn a_name_that_promises_another_format_is_refused() {
     let place = Place::new();
     place.train(1, &["--out", "run"]).succeeds();
     let before = place.list(".");
-    for name in ["x.onnx", "x.pt", "x.h5", "x", "x.safetensors.gz"] {
-        place.fgn(&["export", "run", name]).fails_with(&[
-            name,
-            "ends in .safetensors",
-            "only format",
-        ]);
+    for name in ["x.pt", "x.h5", "x", "x.safetensors.gz", "x.onnx.gz"] {
+        let parts = [name, "ends in .safetensors", ".onnx is the other one"];
+        place.fgn(&["export", "run", name]).fails_with(&parts);
     }
+    let float32 = place.fgn(&["export", "run", "x.safetensors", "--float32"]);
+    float32.fails_with(&["x.safetensors", "ends in .onnx", "--float32"]);
     assert_eq!(place.list("."), before);
 }
 
@@ -360,7 +367,14 @@ fn shells_complete() {
     }
     fs::write(place.path("fgn.bash"), place.fgn(&["completions", "bash"]).succeeds().out).unwrap();
     fs::write(place.path("mnist-mine.toml"), "").unwrap();
-    let expected = ["mnist", "mnist-rows", "mnist-pixels", "mnist-permuted", "mnist-binary", "mnist-mine.toml"];
+    let expected = [
+        "mnist",
+        "mnist-rows",
+        "mnist-pixels",
+        "mnist-permuted",
+        "mnist-binary",
+        "mnist-mine.toml",
+    ];
     let mut found = offered(&place, "fgn train mnist");
     found.sort();
     let mut sorted = expected;

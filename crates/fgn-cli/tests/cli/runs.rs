@@ -243,6 +243,27 @@ fn weights_are_exported_with_pytorchs_names() {
 }
 
 #[test]
+fn a_model_is_exported_as_a_graph() {
+    let place = Place::new();
+    place.train(1, &["--out", "run"]).succeeds();
+    let done = place.fgn(&["export", "run", "model.onnx"]).succeeds();
+    for line in [
+        "input  images float32[batch, 28, 28]\n",
+        "input  state_l0 float32[2, state_batch, 8] (optional)\n",
+        "output logits float32[batch, 10]\n",
+        "output next_state_l0 float32[2, batch, 8]\n",
+        "opset  17\n",
+    ] {
+        assert!(done.out.contains(line), "{}", done.out);
+    }
+    let written = fs::read(place.path("model.onnx")).unwrap();
+    let again = place.fgn(&["export", "run", "model.onnx"]);
+    again.fails_with(&["model.onnx is there already", "--force"]);
+    place.fgn(&["export", "run", "model.onnx", "--force"]).succeeds();
+    assert_eq!(fs::read(place.path("model.onnx")).unwrap(), written);
+}
+
+#[test]
 fn what_happens_is_logged_when_asked_for() {
     let place = Place::new();
     let quiet = place.train(1, &["--out", "quiet"]).succeeds();

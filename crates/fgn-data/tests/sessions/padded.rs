@@ -23,10 +23,7 @@ fn long_sessions_become_pieces_that_count_each_target_once() {
         for (index, (title, input, target)) in (0..).zip(rows(&*samples)) {
             assert!(input.len() <= most && input.len() == target.len());
             if samples.group(index) == 1 {
-                assert_eq!(
-                    (title, input.len(), index),
-                    ("b".into(), 1, samples.len() as u32 - 1)
-                );
+                assert_eq!((title, input.len(), index), ("b".into(), 1, samples.len() as u32 - 1));
                 continue;
             }
             let first = order(input[0]);

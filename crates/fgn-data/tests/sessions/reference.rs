@@ -134,9 +134,7 @@ fn random_logs_are_read_as_by_hand() {
                 _ => {
                     let titles: Vec<String> =
                         super::sessions(&*data.train).into_iter().map(|(title, _)| title).collect();
-                    all.iter()
-                        .cloned()
-                        .partition(|(name, _)| titles.contains(&format!("u{name}")))
+                    all.iter().cloned().partition(|(name, _)| titles.contains(&format!("u{name}")))
                 }
             };
             assert_eq!((train.len(), test.len()), (all.len() - held_out, held_out));

@@ -48,6 +48,23 @@ impl ImagePixels {
             augment: ImageAugment::default(),
         }
     }
+
+    /// For each step the index of its pixel, counted row by row; `None` where they stay in order, and for an
+    /// invalid configuration.
+    ///
+    /// ```
+    /// use fgn_nn::ImagePixels;
+    ///
+    /// let pixels = ImagePixels { permutation_seed: Some(7), ..ImagePixels::new(2, 3) };
+    /// let mut order = pixels.order().unwrap();
+    /// order.sort();
+    /// assert_eq!(order, [0, 1, 2, 3, 4, 5]);
+    /// ```
+    pub fn order(&self) -> Option<Vec<u32>> {
+        self.validate().ok()?;
+        let count = (self.height * self.width) as u32;
+        self.permutation_seed.map(|seed| permutation(count, seed))
+    }
 }
 
 impl InputKind for ImagePixels {
@@ -85,13 +102,10 @@ impl InputKind for ImagePixels {
 
     fn build(&self, parameters: &mut Parameters, _: &str) -> Result<Box<dyn InputLayer>> {
         self.validate()?;
-        let Self { height, width, in_channels, permutation_seed, augment } = *self;
-        let order = permutation_seed.map(|seed| {
-            let order = permutation((height * width) as u32, seed);
-            Tensor::from_slice(&order, order.len(), parameters.device())
-        });
-        let size = [height, width, in_channels];
-        Ok(Box::new(Pixels { size, augment, order: order.transpose()? }))
+        let Self { height, width, in_channels, augment, .. } = *self;
+        let tensor = |order: Vec<u32>| Tensor::from_slice(&order, order.len(), parameters.device());
+        let order = self.order().map(tensor).transpose()?;
+        Ok(Box::new(Pixels { size: [height, width, in_channels], augment, order }))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::common::{check_gradients, flat, parameters, predicted, random, scramb
 const POOLS: [Pool; 4] = [Pool::Last, Pool::Mean, Pool::Max, Pool::Attention];
 
 fn model(head: impl Into<HeadConfig>, bidirectional: bool) -> Model {
-    let series = Series { features: 2, scale: None };
+    let series = Series::new(2);
     let recurrent = RecurrentConfig { bidirectional, ..RecurrentConfig::new(AnyCell::GRU, 3) };
     let config = ModelConfig::new(series, recurrent, head);
     let model = Model::new(&config, 1, DType::F64, &Device::Cpu).unwrap();
@@ -84,7 +84,7 @@ fn attention_begins_as_the_mean() {
     for (found, expected) in of(Pool::Attention).iter().zip(of(Pool::Mean)) {
         assert!((found - expected).abs() < 1e-12);
     }
-    let series = Series { features: 2, scale: None };
+    let series = Series::new(2);
     let head = Classification { pool: Pool::Attention, ..Classification::new(3) };
     let config = ModelConfig::new(series, RecurrentConfig::new(AnyCell::GRU, 3), head);
     let fresh = Model::new(&config, 1, DType::F64, &Device::Cpu).unwrap();

@@ -41,7 +41,7 @@ fn masks_are_drawn_in_training_alone() {
 fn a_model_is_saved_and_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let series = Series { features: 2, scale: None };
+    let series = Series::new(2);
     let recurrent = stack(AnyCell::MIN_GRU, everything());
     let config = ModelConfig::new(series, recurrent, Classification::new(3));
     let model = Model::new(&config, 1, DType::F64, &Device::Cpu).unwrap();

@@ -1,0 +1,243 @@
+//! Heads: from outputs of the recurrent layer to predictions.
+
+use fgn_nn::fgn_schema::Moments;
+use fgn_nn::{Classification, Ctc, HeadConfig, NextItem, NextToken, Pool, Regression};
+
+use crate::attribute;
+use crate::context::{Context, Sequences};
+use crate::error::{Error, Result};
+use crate::graph::{Dim, Value};
+use crate::inputs::{EMBEDDING, unscaled};
+use crate::proto::DataType;
+
+/// The head, with an output for what it predicts. `bidirectional` is that of the recurrent layer.
+pub(crate) fn head(
+    context: &mut Context<'_>,
+    config: &HeadConfig,
+    outputs: &Sequences,
+    bidirectional: bool,
+) -> Result<()> {
+    match config {
+        HeadConfig::Classification(config) => {
+            classification(context, config, outputs, bidirectional)
+        }
+        HeadConfig::Regression(config) => regression(context, config, outputs, bidirectional),
+        HeadConfig::NextToken(config) => next_token(context, config, outputs),
+        HeadConfig::Ctc(config) => ctc(context, config, outputs),
+        HeadConfig::NextItem(config) => next_item(context, config, outputs),
+        HeadConfig::Decoder(_) => Err(Error::unsupported(
+            "model.head (decoder)",
+            "it searches a sequence of tokens by its own recurrent layers, which have no graph here",
+        )),
+        other => Err(Error::unsupported(
+            format!("model.head ({})", other.kind()),
+            "there is no graph for this kind of head",
+        )),
+    }
+}
+
+fn refuse_pool(pool: Pool) -> Result<()> {
+    match pool {
+        Pool::Last => Ok(()),
+        _ => {
+            Err(Error::unsupported("model.head.pool", "there is no graph of it; \"last\" has one"))
+        }
+    }
+}
+
+fn classification(
+    context: &mut Context<'_>,
+    config: &Classification,
+    outputs: &Sequences,
+    bidirectional: bool,
+) -> Result<()> {
+    let Classification { classes, names: _, per_step, pool } = config;
+    refuse_pool(*pool)?;
+    let x = read(context, outputs, *per_step, bidirectional);
+    let logits = context.linear("head", &x, [*classes, outputs.size])?;
+    let shape = shape(outputs, *per_step, *classes);
+    context.graph.output("logits", &logits, DataType::Float, &shape);
+    Ok(())
+}
+
+fn regression(
+    context: &mut Context<'_>,
+    config: &Regression,
+    outputs: &Sequences,
+    bidirectional: bool,
+) -> Result<()> {
+    let Regression { values: count, names: _, per_step, scale, pool } = config;
+    refuse_pool(*pool)?;
+    let x = read(context, outputs, *per_step, bidirectional);
+    let mut values = context.linear("head", &x, [*count, outputs.size])?;
+    if context.unscaled != DataType::Float {
+        values = context.graph.cast(&values, context.unscaled);
+    }
+    if let Some(Moments { mean, std }) = scale {
+        let mean = unscaled(context, "head.mean", mean);
+        let std = unscaled(context, "head.std", std);
+        let scaled = context.graph.mul(&values, &std);
+        values = context.graph.add(&scaled, &mean);
+    }
+    let shape = shape(outputs, *per_step, *count);
+    context.graph.output("values", &values, context.unscaled, &shape);
+    Ok(())
+}
+
+/// Logits of all tokens after each step; of clusters, the logarithms of their probabilities.
+fn next_token(context: &mut Context<'_>, config: &NextToken, outputs: &Sequences) -> Result<()> {
+    let NextToken {
+        vocabulary,
+        dropout: _,
+        tied,
+        cutoffs,
+        activation_regularization: _,
+        temporal_activation_regularization: _,
+    } = config;
+    let x = batch_first(context, outputs);
+    let logits = match (tied, &cutoffs[..]) {
+        (Some(size), _) => {
+            let products = tied_products(context, &x, [*vocabulary, *size, outputs.size])?;
+            let bias = context.parameter("head.bias", &[*vocabulary])?;
+            context.graph.add(&products, &bias)
+        }
+        (None, []) => context.linear("head", &x, [*vocabulary, outputs.size])?,
+        (None, cutoffs) => adaptive(context, &x, [outputs.size, *vocabulary], cutoffs)?,
+    };
+    let shape = shape(outputs, true, *vocabulary);
+    context.graph.output("logits", &logits, DataType::Float, &shape);
+    Ok(())
+}
+
+fn ctc(context: &mut Context<'_>, config: &Ctc, outputs: &Sequences) -> Result<()> {
+    let Ctc { vocabulary, tokenizer: _, dropout: _, beam_size: _, zero_infinity: _ } = config;
+    let x = batch_first(context, outputs);
+    let logits = context.linear("head", &x, [*vocabulary, outputs.size])?;
+    let shape = shape(outputs, true, *vocabulary);
+    context.graph.output("logits", &logits, DataType::Float, &shape);
+    Ok(())
+}
+
+/// Scores of all items after each step.
+fn next_item(context: &mut Context<'_>, config: &NextItem, outputs: &Sequences) -> Result<()> {
+    let NextItem {
+        catalogue,
+        loss: _,
+        samples: _,
+        alpha: _,
+        in_batch: _,
+        regularization: _,
+        tied,
+        bias,
+        dropout: _,
+        sparse: _,
+    } = config;
+    let items = catalogue.len();
+    let x = batch_first(context, outputs);
+    let mut scores = match tied {
+        Some(size) => tied_products(context, &x, [items, *size, outputs.size])?,
+        None => context.product("head.weight", &x, [items, outputs.size])?,
+    };
+    if *bias {
+        let bias = context.parameter("head.bias", &[items])?;
+        scores = context.graph.add(&scores, &bias);
+    }
+    let shape = shape(outputs, true, items);
+    context.graph.output("scores", &scores, DataType::Float, &shape);
+    Ok(())
+}
+
+/// The products with the vectors of the input layer's embedding.
+fn tied_products(
+    context: &mut Context<'_>,
+    x: &Value,
+    [count, size, inputs]: [usize; 3],
+) -> Result<Value> {
+    let projected = match size == inputs {
+        true => x.clone(),
+        false => context.product("head.projection.weight", x, [size, inputs])?,
+    };
+    let vectors = context.shared(EMBEDDING, &[count, size])?;
+    let columns = context.graph.transpose(&vectors, &[1, 0]);
+    Ok(context.graph.matmul(&projected, &columns))
+}
+
+/// The logarithms of the probabilities of all tokens, of an adaptive softmax.
+fn adaptive(
+    context: &mut Context<'_>,
+    x: &Value,
+    [inputs, vocabulary]: [usize; 2],
+    cutoffs: &[usize],
+) -> Result<Value> {
+    let frequent = cutoffs.first().copied().unwrap_or(vocabulary);
+    let whole = frequent + cutoffs.len();
+    let head = context.product("head.head.weight", x, [whole, inputs])?;
+    let head = log_softmax(context, &head);
+    let mut parts = vec![context.graph.slice(&head, 2, 0, frequent)];
+    let ends = cutoffs.iter().skip(1).chain([&vocabulary]);
+    for (at, (start, end)) in cutoffs.iter().zip(ends).enumerate() {
+        let size = inputs.checked_shr(at as u32 + 1).unwrap_or(0).max(1);
+        let name = |part: usize| format!("head.tail.{at}.{part}.weight");
+        let projected = context.product(&name(0), x, [size, inputs])?;
+        let logits = context.product(&name(1), &projected, [end - start, size])?;
+        let within = log_softmax(context, &logits);
+        let of_cluster = context.graph.slice(&head, 2, frequent + at, frequent + at + 1);
+        parts.push(context.graph.add(&within, &of_cluster));
+    }
+    Ok(context.graph.concat(&parts, 2))
+}
+
+fn log_softmax(context: &mut Context<'_>, logits: &Value) -> Value {
+    context.graph.node("LogSoftmax", [logits], vec![attribute::int("axis", -1)])
+}
+
+/// The outputs that a head reads: of all steps, `[B, T, size]`, or of the last one, `[B, size]`.
+fn read(
+    context: &mut Context<'_>,
+    outputs: &Sequences,
+    per_step: bool,
+    bidirectional: bool,
+) -> Value {
+    match per_step {
+        true => batch_first(context, outputs),
+        false => last(context, outputs, bidirectional),
+    }
+}
+
+fn batch_first(context: &mut Context<'_>, outputs: &Sequences) -> Value {
+    context.graph.transpose(&outputs.x, &[1, 0, 2])
+}
+
+/// The outputs of each direction at its last step of each sequence, `[B, size]`.
+fn last(context: &mut Context<'_>, outputs: &Sequences, bidirectional: bool) -> Value {
+    let all = batch_first(context, outputs);
+    let graph = &mut context.graph;
+    let ends = match &outputs.lengths {
+        Some(lengths) => {
+            let one = graph.int(1);
+            let ends = graph.node("Sub", [&lengths.int64, &one], vec![]);
+            let ends = graph.unsqueeze(&ends, 1);
+            graph.node("GatherND", [&all, &ends], vec![attribute::int("batch_dims", 1)])
+        }
+        None => {
+            let end = graph.int(-1);
+            graph.node("Gather", [&all, &end], vec![attribute::int("axis", 1)])
+        }
+    };
+    if !bidirectional {
+        return ends;
+    }
+    let half = outputs.size / 2;
+    let begin = graph.int(0);
+    let begins = graph.node("Gather", [&all, &begin], vec![attribute::int("axis", 1)]);
+    let forward = graph.slice(&ends, 1, 0, half);
+    let reverse = graph.slice(&begins, 1, half, outputs.size);
+    graph.concat(&[forward, reverse], 1)
+}
+
+fn shape(outputs: &Sequences, per_step: bool, size: usize) -> Vec<Dim> {
+    match per_step {
+        true => vec![Dim::Named("batch"), outputs.time(), Dim::Fixed(size)],
+        false => vec![Dim::Named("batch"), Dim::Fixed(size)],
+    }
+}
