@@ -359,7 +359,6 @@ fn steps_without_a_target_are_in_no_table() {
     });
     let html = report(&config, dataset);
     assert!(html.contains("of 10 test steps"), "two of seven steps of five samples");
-    // Mistakes are where targets are: at the last two steps.
     let steps = html.split(", step ").skip(1).map(|rest| &rest[..1]);
     let steps: Vec<&str> = steps.filter(|step| step.parse::<u8>().is_ok()).collect();
     assert!(!steps.is_empty() && steps.iter().all(|step| ["6", "7"].contains(step)), "{steps:?}");
