@@ -73,7 +73,7 @@ pub enum Error {
         source: io::Error,
     },
     /// An export without a place to write to.
-    #[error("nothing to write: expected a FILE.safetensors, or --c DIR for C source")]
+    #[error("nothing to write: expected a FILE.safetensors or FILE.onnx, or --c DIR for C source")]
     NothingToWrite,
     /// A file or folder that cannot be written.
     #[error("cannot write {}", path.display())]

@@ -50,7 +50,7 @@ fn unknown_names_and_impossible_values_are_reported_before_any_work() {
         (&["eval", "nowhere"], &["nowhere is no run folder: it has no config.toml"]),
         (&["predict", "nowhere", "a.png"], &["nowhere is no run folder"]),
         (&["train", "--resume", "nowhere"], &["nowhere is no run folder"]),
-        (&["train", "--resume", "nowhere", "--epochs", "3"], &["cannot be used with"]),
+        (&["train", "--resume", "nowhere", "--seed", "3"], &["cannot be used with"]),
         (&["train", "--last-good"], &["--resume <RUN>"]),
         (&["train", "--set", "optimizer.name=adm"], &["`adm`", "mean \"adam\"?"]),
         (&["train", "--set", "optimizer.momentum=0.9"], &["unknown field `momentum`"]),

@@ -43,10 +43,10 @@ fn a_file_or_a_folder_is_named_and_not_both() {
     fs::write(place.path("file"), "").unwrap();
     let before = place.list(".");
     let cases: [(&[&str], &[&str]); 7] = [
-        (&["run"], &["nothing to write", "FILE.safetensors, or --c DIR"]),
+        (&["run"], &["nothing to write", "FILE.onnx, or --c DIR"]),
         (&["run", "x.safetensors", "--c", "firmware"], &["cannot be used with", "--c <DIR>"]),
-        (&["run", "x.safetensors", "--int8"], &["required", "--c <DIR>"]),
-        (&["run", "x.safetensors", "--name", "a"], &["required", "--c <DIR>"]),
+        (&["run", "x.safetensors", "--int8"], &["cannot be used with", "--int8"]),
+        (&["run", "--name", "a"], &["required", "--c <DIR>"]),
         (&["run", "--c", "firmware", "--name", "2nd"], &["\"2nd\"", "expected a letter"]),
         (&["nowhere", "--c", "firmware"], &["nowhere is no run folder"]),
         (&["run", "--c", "file"], &["cannot write file"]),

@@ -18,10 +18,10 @@ pub(super) struct CArgs {
     #[arg(long, value_name = "DIR")]
     c: Option<PathBuf>,
     /// With --c: the name with which files and functions begin [default: model]
-    #[arg(long, requires = "c")]
+    #[arg(long, requires = "c", conflicts_with = "file")]
     name: Option<String>,
     /// With --c: matrices as whole numbers of 8 bits, with a scale for each row
-    #[arg(long, requires = "c")]
+    #[arg(long, requires = "c", conflicts_with = "file")]
     int8: bool,
 }
 

@@ -51,8 +51,10 @@ fn conv(call: &Call<'_>) -> Array {
     let pixel = |b: usize, c: usize, row: usize, column: usize| {
         // Counted from the padding.
         let inside = (1..=height).contains(&row) && (1..=width).contains(&column);
-        let at = ((b * inputs + c) * height + row.wrapping_sub(1)) * width + column.wrapping_sub(1);
-        if inside { x.as_floats()[at] } else { 0.0 }
+        if !inside {
+            return 0.0;
+        }
+        x.as_floats()[((b * inputs + c) * height + row - 1) * width + column - 1]
     };
     let sum = |index: Vec<usize>| {
         let &[b, o, row, column] = &index[..] else { panic!("{index:?}") };

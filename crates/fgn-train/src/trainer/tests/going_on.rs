@@ -115,7 +115,7 @@ fn a_progress_that_no_training_comes_to_is_refused() {
     trainer(&config).run(&held_out(&config), &mut saved).unwrap();
     type Change = fn(&mut TrainerState);
     let changes: [(&str, Change); 6] = [
-        ("its format is 7, expected 3", |progress| progress.format = 7),
+        ("its format is 7, expected 4", |progress| progress.format = 7),
         ("its epoch is 0, expected 2", |progress| progress.epoch = 0),
         ("its count of steps", |progress| progress.step = usize::MAX),
         ("its step within the epoch is 10, expected at most 9", |progress| {
