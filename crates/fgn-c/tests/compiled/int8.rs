@@ -1,7 +1,7 @@
-//! Weights of 8 bits, against a stream of the same.
+//! Weights of 8 bits, against a stream with the same weights.
 
-use fgn_core::AnyCell;
 use fgn_core::cells::{Forgetting, Readout, Unit, Z};
+use fgn_core::{AnyCell, Block};
 use fgn_nn::candle_core::{DType, Device, Tensor};
 use fgn_nn::{
     DenseConfig, Embedding, Mode, Model, ModelConfig, NextToken, Precision, RecurrentConfig,
@@ -10,9 +10,9 @@ use fgn_nn::{
 use crate::cells::{case, configs, expected, model};
 use crate::program::{Case, Given, assert_close, disturb, outputs, parameter, random};
 
-/// The largest error, relative to the larger of the number and 1. The stream rounds what it multiplies the weights by
-/// to 16 bits; the C source does not.
-const BOUND: f64 = 1e-3;
+/// The largest error, relative to the larger of the number and 1, beside a stream in full precision whose weights are
+/// rounded. Two orders of sums in `f32` differ by so much after 1,000 steps.
+const BOUND: f64 = 3e-5;
 
 /// A row as its whole numbers and scale say.
 fn rounded(row: &[f64]) -> Vec<f64> {
@@ -22,7 +22,7 @@ fn rounded(row: &[f64]) -> Vec<f64> {
 }
 
 #[test]
-fn every_cell_computes_what_its_stream_of_8_bits_computes() {
+fn every_cell_computes_what_its_rounded_weights_say() {
     let models: Vec<_> = configs()
         .into_iter()
         .enumerate()
@@ -39,18 +39,43 @@ fn every_cell_computes_what_its_stream_of_8_bits_computes() {
             continue;
         }
         let x = random(at as u64, found.len() / 4 * 3, 1.0);
-        let expected = expected(model, &x, Precision::Int8, rounded);
+        round_recurrent(model);
+        let expected = expected(model, &x, Precision::F32, rounded);
         assert_close(&case.what, &found, &expected, 1.0, BOUND);
+    }
+}
+
+/// Sets the matrices of the recurrent layers to what their whole numbers say, but for the blocks with a threshold.
+fn round_recurrent(model: &Model) {
+    let config = &model.config().recurrent;
+    let spec = config.cell.spec();
+    for (name, _) in model.parameters() {
+        let blocks = match name.split('.').next_back().unwrap_or_default() {
+            matrix if matrix.starts_with("weight_ih") => spec.indices(Block::reads_input),
+            matrix if matrix.starts_with("weight_hh") => spec.indices(Block::reads_hidden),
+            matrix if matrix.starts_with("weight_hr") => Vec::new(),
+            _ => continue,
+        };
+        round_rows(model, name, |row| {
+            let block = blocks.get(row / config.hidden_size);
+            !block.is_some_and(|&block| config.cell.has_threshold(block))
+        });
     }
 }
 
 /// Sets a matrix of a model to what its whole numbers say.
 fn round_parameter(model: &Model, name: &str) {
+    round_rows(model, name, |_| true);
+}
+
+fn round_rows(model: &Model, name: &str, is_rounded: impl Fn(usize) -> bool) {
     let mut named = model.parameters().iter().filter(|(found, _)| found == name);
     let (_, var) = named.next().unwrap();
     let columns = var.dims()[1];
-    let numbers: Vec<f32> =
-        parameter(model, name).chunks(columns).flat_map(rounded).map(|w| w as f32).collect();
+    let all = parameter(model, name);
+    let rows = all.chunks(columns).enumerate();
+    let rows = rows.flat_map(|(at, row)| if is_rounded(at) { rounded(row) } else { row.to_vec() });
+    let numbers: Vec<f32> = rows.map(|w| w as f32).collect();
     var.set(&Tensor::from_vec(numbers, var.dims(), &Device::Cpu).unwrap()).unwrap();
 }
 
@@ -67,10 +92,11 @@ fn embedding_dense_layer_and_head_are_rounded_too() {
     let case = Case::new(("tokens", "tokens"), &model, true, 11, Given::Tokens(tokens.clone()));
     round_parameter(&model, "input.embedding.weight");
     round_parameter(&model, "dense.weight");
+    round_recurrent(&model);
     let tokens = Tensor::from_vec(tokens, (1, 500), &Device::Cpu).unwrap();
     let features = model.features(&tokens).unwrap();
     let x: Vec<f32> = features.tensor().flatten_all().unwrap().to_vec1().unwrap();
-    let expected = expected(&model, &x, Precision::Int8, rounded);
+    let expected = expected(&model, &x, Precision::F32, rounded);
     let Some(found) = outputs(&[case]) else { return };
     assert_close("tokens", &found[0], &expected, 1.0, BOUND);
 }
@@ -92,13 +118,14 @@ fn what_a_threshold_depends_on_keeps_its_weights() {
     let tokens = Tensor::from_vec(tokens, (1, 1000), &Device::Cpu).unwrap();
     let x: Vec<f32> =
         model.features(&tokens).unwrap().tensor().flatten_all().unwrap().to_vec1().unwrap();
-    let expected = expected(&model, &x, Precision::Int8, rounded);
+    let exact = model.forward(&tokens, Mode::Eval).unwrap().prediction;
+    round_recurrent(&model);
+    let expected = expected(&model, &x, Precision::F32, rounded);
     let Some(found) = outputs(&[case]) else { return };
     assert_close("binary", &found[0], &expected, 1.0, BOUND);
     // The rounding itself shows: the model in full precision is not meant.
-    let exact = model.forward(&tokens, Mode::Eval).unwrap().prediction;
     let exact: Vec<f32> = exact.output().tensor().flatten_all().unwrap().to_vec1().unwrap();
     let pairs = exact.iter().zip(&found[0]);
     let largest = pairs.fold(0.0, |largest: f32, (a, b)| largest.max((a - b).abs()));
-    assert!(largest > BOUND as f32, "{largest}");
+    assert!(largest > 10.0 * BOUND as f32, "{largest}");
 }
