@@ -19,7 +19,7 @@
 //! ```
 //!
 //! For a cell with a memory there is a second pair, `p_step_normalized` and `p_grad_normalized`, which computes the
-//! output from `memory` ([`StepInput::normalized_memory`]). Only this pair reads `memory` and writes `d_memory`.
+//! output from `memory` ([`StepInput::normalized_memory`](crate::StepInput::normalized_memory)). Only this pair reads `memory` and writes `d_memory`.
 
 use std::fmt::Write as _;
 

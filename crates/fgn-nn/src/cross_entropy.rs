@@ -110,7 +110,7 @@ impl CrossEntropy {
             .collect();
         if counted.is_empty() {
             // In the graph, so that it can be differentiated: its gradients are zeros.
-            return Ok(Loss::new((&logits - &logits)?.sum_all()?, 0));
+            return Ok(Loss::new(logits.sub(&logits)?.sum_all()?, 0));
         }
         if counted.len() == found.len() {
             return self.mean(&logits, &found);

@@ -101,7 +101,7 @@ impl LossOptions {
 /// their data types, so that a target in `F64` loses nothing to an output in `F32`.
 ///
 /// # Errors
-/// [`Error::Shape`] for shapes that differ, or an empty tensor.
+/// [`Error::Shape`](crate::Error::Shape) for shapes that differ, or an empty tensor.
 pub fn mean_squared_error(output: &Tensor, target: &Tensor) -> Result<Tensor> {
     if output.dims() != target.dims() || output.elem_count() == 0 {
         return Err(wrong_shape("targets", target, format!("{:?}, neither zero", output.dims())));

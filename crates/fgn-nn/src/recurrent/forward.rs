@@ -24,7 +24,7 @@ impl Recurrent {
     /// the [`Sequences`](crate::Sequences) of an input layer, whose steps come first also in the outputs.
     ///
     /// An input layer's sequences are best given whole, as `&Sequences`. Their bare tensor has steps first, and
-    /// a layer with [`batch_first`](RecurrentConfig::batch_first) would take steps for sequences: no check
+    /// a layer with [`batch_first`](crate::RecurrentConfig::batch_first) would take steps for sequences: no check
     /// can notice it where `T = B`.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub struct LayerTrace {
 impl Recurrent {
     /// Computes the output as [`forward`](Self::forward) does in inference, and returns it with the gates of
     /// every layer and direction, in the order of [`State::tensors`](crate::State::tensors). `seed`,
-    /// `telemetry` and `find_nan` have no effect, and [`Emit::States`] returns what [`Emit::All`] does.
+    /// `telemetry` and `find_nan` have no effect, and [`Emit::States`](crate::Emit::States) returns what [`Emit::All`](crate::Emit::All) does.
     /// Nothing is kept for a backward pass.
     ///
     /// Each gate of each unit is computed again at each step, in `f64` and one by one: this is for looking
