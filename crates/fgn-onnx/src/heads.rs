@@ -70,17 +70,19 @@ fn regression(
     refuse_pool(*pool)?;
     let x = read(context, outputs, *per_step, bidirectional);
     let mut values = context.linear("head", &x, [*count, outputs.size])?;
-    if context.unscaled != DataType::Float {
-        values = context.graph.cast(&values, context.unscaled);
-    }
+    // Without a scale the values are as the last layer computes them.
+    let dtype = if scale.is_some() { context.unscaled } else { DataType::Float };
     if let Some(Moments { mean, std }) = scale {
+        if dtype != DataType::Float {
+            values = context.graph.cast(&values, dtype);
+        }
         let mean = unscaled(context, "head.mean", mean);
         let std = unscaled(context, "head.std", std);
         let scaled = context.graph.mul(&values, &std);
         values = context.graph.add(&scaled, &mean);
     }
     let shape = shape(outputs, *per_step, *count);
-    context.graph.output("values", &values, context.unscaled, &shape);
+    context.graph.output("values", &values, dtype, &shape);
     Ok(())
 }
 

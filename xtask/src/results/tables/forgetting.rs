@@ -84,7 +84,7 @@ const TASKS: [Small; 7] = [
     Small {
         name: "selective-copy",
         recipe: "selective-copy",
-        sets: &["data.task.length=64", "data.task.tokens=8", TOKENS],
+        sets: &["data.task.length=64", "data.task.symbols=8", TOKENS],
         ends: Ends { features: EMBEDDING, outputs: 16 },
         measure: Measure::Accuracy,
     },

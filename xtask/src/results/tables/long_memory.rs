@@ -11,7 +11,7 @@ const STEPS: &str = "steps until MSE < 0.01";
 pub(super) fn table() -> Table {
     let mut rows = Vec::new();
     for (length, published, minutes) in
-        [("2000", "1,900", 30.0), ("5000", "2,000", 75.0), ("10000", "1,900", 150.0)]
+        [("2000", "1,900", 5.0), ("5000", "2,000", 12.0), ("10000", "1,900", 25.0)]
     {
         let network = match length {
             "2000" => "LEM, adding, 2,000 steps",
@@ -30,7 +30,7 @@ pub(super) fn table() -> Table {
             &[ERROR, STEPS],
         ));
     }
-    for (length, minutes) in [("500", 20.0), ("1000", 40.0)] {
+    for (length, minutes) in [("500", 4.0), ("1000", 7.0)] {
         rows.push(with_options("copy", &[("length", length)], minutes));
     }
     let reber = Experiment::new("reber", &["reber"], 3.0).seeds(5);

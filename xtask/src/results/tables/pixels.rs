@@ -8,7 +8,7 @@ const SEQUENTIAL: &str = "sequential";
 const PERMUTED: &str = "permuted";
 
 /// A cell: its name, its row, the arguments that it adds to those of the recipe, and the minutes of a run.
-const CELLS: [(&str, &str, &[&str], f64); 5] = [
+const CELLS: [(&str, &str, &[&str], f64); 6] = [
     (
         "ur-lstm",
         "UR-LSTM",
@@ -17,28 +17,35 @@ const CELLS: [(&str, &str, &[&str], f64); 5] = [
             r#"model.recurrent.cell={ name = "ur-lstm" }"#,
             "--set",
             r#"model.recurrent.init={ forget_bias = "uniform-gate" }"#,
-            "--learning-rate",
-            "0.002",
         ],
-        20.0,
+        18.0,
     ),
-    ("fgn", "FGN", &[], 22.0),
-    ("lstm", "LSTM", &["--set", r#"model.recurrent.cell={ name = "lstm" }"#], 20.0),
-    ("gru", "GRU", &["--set", r#"model.recurrent.cell={ name = "gru" }"#], 18.0),
+    ("fgn", "FGN over UR-LSTM", &[], 18.0),
+    ("fgn-lstm", "FGN over LSTM", &["--set", r#"model.recurrent.cell={ name = "fgn" }"#, "--set", CHRONO], 18.0),
+    ("lstm", "LSTM", &["--set", r#"model.recurrent.cell={ name = "lstm" }"#, "--set", CHRONO], 18.0),
+    ("gru", "GRU", &["--set", r#"model.recurrent.cell={ name = "gru" }"#, "--set", CHRONO], 16.0),
     (
         "lru-stack",
-        "LRU, four residual layers",
+        "LRU, three residual blocks of 64 units",
         &[
             "--set",
             r#"model.recurrent.cell={ name = "lru" }"#,
             "--set",
-            "model.recurrent.layers=4",
+            "model.recurrent.init={}",
             "--set",
-            "model.recurrent.residual=true",
+            "model.recurrent.hidden_size=64",
+            "--set",
+            "model.recurrent.layers=3",
+            "--set",
+            r#"model.recurrent.block={ norm = "rms", mlp = 1.0 }"#,
+            "--set",
+            "model.head.pool=mean",
         ],
-        60.0,
+        50.0,
     ),
 ];
+
+const CHRONO: &str = "model.recurrent.init={ forget_bias = { chrono = { t_max = 784 } } }";
 
 pub(super) fn table() -> Table {
     let columns = vec![
