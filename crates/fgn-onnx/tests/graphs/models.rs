@@ -182,7 +182,7 @@ fn inputs_and_outputs_have_names_types_and_shapes() {
     assert_eq!(
         outputs,
         [
-            "values float64[batch, time, 3]",
+            "values float32[batch, time, 3]",
             "next_state_l0 float32[2, batch, 4]",
             "next_state_l0_reverse float32[2, batch, 4]",
         ]

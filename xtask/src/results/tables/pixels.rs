@@ -21,8 +21,18 @@ const CELLS: [(&str, &str, &[&str], f64); 6] = [
         18.0,
     ),
     ("fgn", "FGN over UR-LSTM", &[], 18.0),
-    ("fgn-lstm", "FGN over LSTM", &["--set", r#"model.recurrent.cell={ name = "fgn" }"#, "--set", CHRONO], 18.0),
-    ("lstm", "LSTM", &["--set", r#"model.recurrent.cell={ name = "lstm" }"#, "--set", CHRONO], 18.0),
+    (
+        "fgn-lstm",
+        "FGN over LSTM",
+        &["--set", r#"model.recurrent.cell={ name = "fgn" }"#, "--set", CHRONO],
+        18.0,
+    ),
+    (
+        "lstm",
+        "LSTM",
+        &["--set", r#"model.recurrent.cell={ name = "lstm" }"#, "--set", CHRONO],
+        18.0,
+    ),
     ("gru", "GRU", &["--set", r#"model.recurrent.cell={ name = "gru" }"#, "--set", CHRONO], 16.0),
     (
         "lru-stack",
