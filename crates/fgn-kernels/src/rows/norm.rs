@@ -13,10 +13,10 @@ use crate::storage::{contiguous_slice, cpu_slice};
 /// use candle_core::{Device, Tensor};
 /// use fgn_kernels::rms_norm;
 ///
-/// let x = Tensor::new(&[[3.0f64, 4.0, 0.0, 0.0]], &Device::Cpu)?;
+/// let x = Tensor::new(&[[3.0f64, -3.0, 3.0, -3.0]], &Device::Cpu)?;
 /// let weight = Tensor::new(&[1.0f64, 1.0, 1.0, 2.0], &Device::Cpu)?;
 /// let y = rms_norm(&x, &weight, 0.0)?;
-/// assert_eq!(y.to_vec2::<f64>()?, [[1.2, 1.6, 0.0, 0.0]]);
+/// assert_eq!(y.to_vec2::<f64>()?, [[1.0, -1.0, 1.0, -2.0]]);
 /// # Ok::<(), candle_core::Error>(())
 /// ```
 ///
