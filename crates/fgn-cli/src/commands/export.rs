@@ -40,7 +40,7 @@ The results of --json:
   {\"file\":\"weights.safetensors\",\"tensors\":[{\"name\":\"head.bias\",\"shape\":[10],\"dtype\":\"f32\"},…]}
   {\"file\":\"model.onnx\",\"opset\":17,\"inputs\":[{\"name\":\"images\",\"dtype\":\"float32\",
    \"shape\":[\"batch\",28,28],\"optional\":false},…],\"outputs\":[…]}
-  {\"files\":[\"firmware/digits.h\",…],\"weight_bytes\":9064,\"state_bytes\":64,\"stack_bytes\":416}";
+  {\"files\":[\"firmware/gesture.h\",…],\"weight_bytes\":20776,\"state_bytes\":512,\"stack_bytes\":1544}";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {

@@ -1,47 +1,27 @@
 //! Balanced accuracy: the mean of the recalls of all classes.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
-use serde_json::Value;
-
-use super::classes::{ClassCounts, Counts, mean_of_known};
-use super::metric::{Direction, Metric, MetricInfo, Unit};
-use crate::error::Result;
+use super::class_mean::{ClassMean, Worth};
+use super::classes::Counts;
 
 /// The mean over classes of the share of their targets that were predicted right, 0 to 1 (Brodersen et al. 2010). Classes
 /// without targets are left out, as in scikit-learn.
-pub(super) struct BalancedAccuracy(ClassCounts);
+pub(super) type BalancedAccuracy = ClassMean<Recall>;
 
-impl BalancedAccuracy {
-    pub(super) fn new(target: &TargetSchema) -> Option<BalancedAccuracy> {
-        ClassCounts::new(target).map(BalancedAccuracy)
-    }
-}
+pub(super) struct Recall;
 
-impl Metric for BalancedAccuracy {
-    fn info(&self) -> MetricInfo {
-        MetricInfo::new("balanced_accuracy", "balanced accuracy", Direction::Higher, Unit::Share)
-    }
+impl Worth for Recall {
+    const NAMES: [&'static str; 2] = ["balanced_accuracy", "balanced accuracy"];
+    const HAS_BREAKDOWN: bool = false;
 
-    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.0.update("balanced_accuracy", prediction, target)
-    }
-
-    fn value(&self) -> f64 {
-        mean_of_known(self.0.iter().map(Counts::recall).map(|recall| (recall, 1.0)))
-    }
-
-    fn save(&self) -> Value {
-        self.0.save()
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.0.restore(saved)
+    fn worth(class: &Counts) -> f64 {
+        class.recall()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::classes::tests::{classes, predicted, refuses_others, value_of};
+    use super::super::metric::Metric;
     use super::*;
 
     fn metric(count: usize) -> Box<dyn Metric> {

@@ -1,46 +1,20 @@
 //! F1, the mean over classes.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
-use serde_json::Value;
-
-use super::classes::{ClassCounts, Counts, mean_of_known};
-use super::metric::{Breakdown, Column, Direction, Metric, MetricInfo, Unit};
-use crate::error::Result;
+use super::class_mean::{ClassMean, Worth};
+use super::classes::Counts;
 
 /// The mean over classes of F1, the harmonic mean of precision and recall, 0 to 1 (macro F1). A class that is predicted
 /// but has no targets counts 0; one with neither is left out, as in scikit-learn.
-pub(super) struct F1(ClassCounts);
+pub(super) type F1 = ClassMean<Plain>;
 
-impl F1 {
-    pub(super) fn new(target: &TargetSchema) -> Option<F1> {
-        ClassCounts::new(target).map(F1)
-    }
-}
+pub(super) struct Plain;
 
-impl Metric for F1 {
-    fn info(&self) -> MetricInfo {
-        MetricInfo::new("f1", "F1", Direction::Higher, Unit::Share)
-    }
+impl Worth for Plain {
+    const NAMES: [&'static str; 2] = ["f1", "F1"];
+    const HAS_BREAKDOWN: bool = true;
 
-    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.0.update("f1", prediction, target)
-    }
-
-    fn value(&self) -> f64 {
-        mean_of_known(self.0.iter().map(|class| (class.f1(), 1.0)))
-    }
-
-    fn breakdown(&self) -> Option<Breakdown> {
-        let columns = vec![Column::new(&self.info(), self.0.iter().map(Counts::f1))];
-        Some(Breakdown { row: "class", names: self.0.names().to_vec(), columns })
-    }
-
-    fn save(&self) -> Value {
-        self.0.save()
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.0.restore(saved)
+    fn worth(class: &Counts) -> f64 {
+        class.f1()
     }
 }
 
@@ -49,6 +23,7 @@ mod tests {
     use super::super::classes::tests::{
         Rows, classes, drawn, predicted, refuses_others, update, value_of,
     };
+    use super::super::metric::Metric;
     use super::*;
 
     fn metric(count: usize) -> Box<dyn Metric> {

@@ -1,46 +1,30 @@
 //! F1, weighted by the number of targets of each class.
 
-use fgn_schema::{Padded, Prediction, TargetSchema};
-use serde_json::Value;
-
-use super::classes::{ClassCounts, mean_of_known};
-use super::metric::{Direction, Metric, MetricInfo, Unit};
-use crate::error::Result;
+use super::class_mean::{ClassMean, Worth};
+use super::classes::Counts;
 
 /// The mean over classes of F1, each weighted by how many targets it has, 0 to 1.
-pub(super) struct WeightedF1(ClassCounts);
+pub(super) type WeightedF1 = ClassMean<Weighted>;
 
-impl WeightedF1 {
-    pub(super) fn new(target: &TargetSchema) -> Option<WeightedF1> {
-        ClassCounts::new(target).map(WeightedF1)
-    }
-}
+pub(super) struct Weighted;
 
-impl Metric for WeightedF1 {
-    fn info(&self) -> MetricInfo {
-        MetricInfo::new("f1_weighted", "weighted F1", Direction::Higher, Unit::Share)
-    }
+impl Worth for Weighted {
+    const NAMES: [&'static str; 2] = ["f1_weighted", "weighted F1"];
+    const HAS_BREAKDOWN: bool = false;
 
-    fn update(&mut self, prediction: &Prediction, target: &Padded) -> Result<()> {
-        self.0.update("f1_weighted", prediction, target)
+    fn worth(class: &Counts) -> f64 {
+        class.f1()
     }
 
-    fn value(&self) -> f64 {
-        mean_of_known(self.0.iter().map(|class| (class.f1(), class.targets as f64)))
-    }
-
-    fn save(&self) -> Value {
-        self.0.save()
-    }
-
-    fn restore(&mut self, saved: &Value) -> Result<()> {
-        self.0.restore(saved)
+    fn weight(class: &Counts) -> f64 {
+        class.targets as f64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::classes::tests::{classes, predicted, refuses_others, value_of};
+    use super::super::metric::Metric;
     use super::*;
 
     fn metric(count: usize) -> Box<dyn Metric> {

@@ -3,6 +3,7 @@
 //! [`Metric`] says what a metric provides; everything else, from the console to the report, takes its name, label,
 //! unit and value from there.
 
+mod class_mean;
 mod classes;
 mod likelihood;
 mod measures;

@@ -95,8 +95,8 @@ impl Metric for RocAuc {
     }
 }
 
-/// The logarithm of `p / (1 − p)` of each class: it grows with the probability `p`, and tells those near 0 and near 1
-/// apart.
+/// The logarithm of `p / (1 − p)` of each class: it grows with the probability `p`, and keeps those near 0, and
+/// those near 1, distinct.
 fn log_odds(logits: &[f64]) -> impl Iterator<Item = f64> {
     let mut largest = 0;
     for class in 1..logits.len() {
