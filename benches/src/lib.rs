@@ -165,6 +165,11 @@ impl Layer {
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// The examples in `docs/candle.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/candle.md")]
+pub struct InCandle;
+
 /// The examples in `docs/cells.md`, as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/cells.md")]

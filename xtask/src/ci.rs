@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{formatting, invariants, process};
+use crate::{formatting, invariants, mpi_check, process, python};
 
-const STEPS: [(&str, Step); 8] = [
+const STEPS: [(&str, Step); 11] = [
     ("format", format),
     ("invariants", invariants),
     ("dependencies", dependencies),
@@ -18,6 +18,9 @@ const STEPS: [(&str, Step); 8] = [
     ("tests", tests),
     ("parquet", parquet),
     ("symphonia", symphonia),
+    ("own-cell", own_cell),
+    ("mpi", mpi),
+    ("python", python_package),
 ];
 
 type Step = fn() -> Result<Outcome>;
@@ -74,7 +77,11 @@ fn dependencies() -> Result<Outcome> {
         let why = "cargo-deny is not installed: `cargo install --locked cargo-deny`";
         return Ok(Outcome::Skipped(why.into()));
     }
-    passed("deny check --hide-inclusion-graph bans licenses sources")
+    passed("deny check --hide-inclusion-graph bans licenses sources")?;
+    passed(
+        "deny --manifest-path crates/fgn-py/Cargo.toml check --config crates/fgn-py/deny.toml \
+         --hide-inclusion-graph bans licenses sources",
+    )
 }
 
 fn clippy() -> Result<Outcome> {
@@ -99,6 +106,24 @@ fn parquet() -> Result<Outcome> {
 /// The tests of compressed sounds, which the workspace's build leaves out too.
 fn symphonia() -> Result<Outcome> {
     passed("test -p fgn-audio --features symphonia --test compressed")
+}
+
+/// Two processes against one, where MPI is installed.
+fn mpi() -> Result<Outcome> {
+    if let Some(why) = mpi_check::missing() {
+        return Ok(Outcome::Skipped(why));
+    }
+    mpi_check::run(&mpi_check::Args::quick()).map(|()| Outcome::Passed)
+}
+
+/// The Python package, where a Python has what it takes.
+fn python_package() -> Result<Outcome> {
+    Ok(python::test()?.map_or(Outcome::Passed, Outcome::Skipped))
+}
+
+/// A cell in a crate outside the workspace, which passes the suite of the built-in ones.
+fn own_cell() -> Result<Outcome> {
+    passed("test --manifest-path docs/examples/own-cell/Cargo.toml --target-dir target/own-cell")
 }
 
 /// Runs cargo at the root of the workspace.

@@ -8,6 +8,10 @@
 //!   speed instead.
 //! - `cargo xtask results`: the tables of results; with the names of tables, runs what is missing of them and prints them.
 //! - `cargo xtask cuda-check`: whether the feature `cuda` builds; installs NVIDIA's compiler under `target/`.
+//! - `cargo xtask mpi-check`: whether several processes train one model to the same bits, and survive being killed; installs
+//!   nothing.
+//! - `cargo xtask mpi-scaling`: how long steps take on up to 1,024 processes, as predicted from constants.
+//! - `cargo xtask python`: the wheel of the Python package, built and tested in the Python that `FGN_PYTHON` names.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check; with
 //!   `--root DIR`, those of another copy of the workspace.
 //!
@@ -41,7 +45,10 @@ mod ci;
 mod cuda_check;
 mod formatting;
 mod invariants;
+mod mpi_check;
+mod mpi_scaling;
 mod process;
+mod python;
 mod results;
 
 /// Developer commands of the fgn workspace.
@@ -93,6 +100,12 @@ enum Command {
     Results(results::Args),
     /// Build the feature `cuda`: the kernels of every cell and the workspace; needs no GPU, takes some ten minutes
     CudaCheck,
+    /// Build the feature `mpi`, and check trainings of several processes: the same bits as one, faults, bytes, speed
+    MpiCheck(mpi_check::Args),
+    /// Predict how long steps take on up to 1,024 processes
+    MpiScaling(mpi_scaling::Args),
+    /// Build the wheel of the Python package and run its tests, in the Python that FGN_PYTHON names
+    Python,
     /// Check the invariants of docs/architecture.md
     Invariants {
         /// The workspace to check instead of this one
@@ -127,6 +140,9 @@ fn main() -> ExitCode {
         Command::Format => formatting::rustfmt().and_then(|mut command| process::run(&mut command)),
         Command::Results(args) => results::run(&args),
         Command::CudaCheck => cuda_check::run(),
+        Command::MpiCheck(args) => mpi_check::run(&args),
+        Command::MpiScaling(args) => mpi_scaling::run(&args),
+        Command::Python => python::run(),
         Command::Invariants { root } => {
             invariants::check(root.as_deref().unwrap_or(process::root()))
         }

@@ -1,14 +1,15 @@
-"""An LSTM layer in PyTorch, TensorFlow, JAX and ONNX Runtime, timed on request.
+"""An LSTM layer in PyTorch, TensorFlow, JAX, ONNX Runtime and OpenVINO, timed on request.
 
 `peers.py NAME THREADS` reads requests and writes answers, one JSON object per line:
 
-    {"work": "infer", "steps": 28, "batch": 100, "input": 28, "hidden": 128, "seconds": 0.3}
+    {"work": "infer", "dtype": "f32", "steps": 28, "batch": 100, "input": 28, "hidden": 128, "seconds": 0.3}
     {"who": "pytorch 2.15.0", "check": [...], "ms": [...]}    or    {"error": "..."}
 
 `work` is `infer` (the outputs of all steps), `train` (the gradients of their sum with respect to all weights) or
 `stream` (one step from given states). For `train`, `check` is the norm of the gradients with respect to the two weight
 matrices; otherwise it is the output of the last sequence at the last step. `ms` is a list of times in milliseconds, one
-for each timed run.
+for each timed run. With the `dtype` `bf16` PyTorch runs under autocast, and OpenVINO with that inference precision; the
+other peers have f32 alone.
 """
 
 import json
@@ -31,6 +32,7 @@ class Job:
 
     def __init__(self, request):
         self.work = request["work"]
+        self.bf16 = request.get("dtype") == "bf16"
         t, b, i, h = (request[size] for size in ("steps", "batch", "input", "hidden"))
         bound = h**-0.5
         self.sizes = t, b, i, h
@@ -64,18 +66,22 @@ def pytorch(threads):
         x = torch.from_numpy(job.x)
         states = torch.from_numpy(job.h0)[None], torch.from_numpy(job.c0)[None]
 
+        autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=job.bf16)
+
         def train():
             layer.zero_grad(set_to_none=True)
-            layer(x, states)[0].sum().backward()
+            with autocast:
+                loss = layer(x, states)[0].float().sum()
+            loss.backward()
 
         def infer():
-            with torch.inference_mode():
+            with torch.inference_mode(), autocast:
                 return layer(x, states)[0]
 
         if job.work == "train":
             train()
             return norm(layer.weight_ih_l0.grad, layer.weight_hh_l0.grad), train
-        return last(infer()), infer
+        return last(infer().float()), infer
 
     return "pytorch " + torch.__version__.split("+")[0], prepare
 
@@ -154,35 +160,64 @@ def tensorflow(threads):
     return "tensorflow " + tf.__version__, prepare
 
 
+def onnx_model(job):
+    """The layer as bytes of an ONNX model, and its inputs by name."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    t, b, i, h = job.sizes
+    # ONNX orders the gates i, o, f, c.
+    order = lambda w: np.concatenate([w[k * h : (k + 1) * h] for k in (0, 3, 1, 2)])[None]
+    bias = np.concatenate([order(job.b_ih), order(job.b_hh)], axis=1)
+    weights = {"W": order(job.w_ih), "R": order(job.w_hh), "B": bias}
+    inputs = {"X": job.x, "h0": job.h0[None], "c0": job.c0[None]}
+    infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, a.shape) for n, a in inputs.items()]
+    outputs = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
+        for n, s in (("Y", (t, 1, b, h)), ("Yh", (1, b, h)), ("Yc", (1, b, h)))
+    ]
+    names = ["X", "W", "R", "B", "", "h0", "c0"]
+    node = helper.make_node("LSTM", names, ["Y", "Yh", "Yc"], hidden_size=h)
+    weights = [numpy_helper.from_array(a, n) for n, a in weights.items()]
+    graph = helper.make_graph([node], "lstm", infos, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    checker.check_model(model)
+    return model.SerializeToString(), inputs
+
+
+def openvino(threads):
+    import openvino as ov
+
+    core = ov.Core()
+
+    def prepare(job):
+        if job.work == "train":
+            raise NotImplementedError("OpenVINO is measured for inference only")
+        model, inputs = onnx_model(job)
+        properties = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "bf16" if job.bf16 else "f32",
+        }
+        request = core.compile_model(core.read_model(model), "CPU", properties).create_infer_request()
+        run = lambda: request.infer(inputs)
+        return last(run()[0][:, 0]), run
+
+    return "openvino " + ov.__version__.split("-")[0], prepare
+
+
 def onnxruntime(threads):
     import onnxruntime as ort
-    from onnx import TensorProto, checker, helper, numpy_helper
 
     def prepare(job):
         if job.work == "train":
             raise NotImplementedError("ONNX Runtime is measured for inference only")
-        t, b, i, h = job.sizes
-        # ONNX orders the gates i, o, f, c.
-        order = lambda w: np.concatenate([w[k * h : (k + 1) * h] for k in (0, 3, 1, 2)])[None]
-        bias = np.concatenate([order(job.b_ih), order(job.b_hh)], axis=1)
-        weights = {"W": order(job.w_ih), "R": order(job.w_hh), "B": bias}
-        inputs = {"X": job.x, "h0": job.h0[None], "c0": job.c0[None]}
-        infos = [helper.make_tensor_value_info(n, TensorProto.FLOAT, a.shape) for n, a in inputs.items()]
-        outputs = [
-            helper.make_tensor_value_info(n, TensorProto.FLOAT, s)
-            for n, s in (("Y", (t, 1, b, h)), ("Yh", (1, b, h)), ("Yc", (1, b, h)))
-        ]
-        names = ["X", "W", "R", "B", "", "h0", "c0"]
-        node = helper.make_node("LSTM", names, ["Y", "Yh", "Yc"], hidden_size=h)
-        weights = [numpy_helper.from_array(a, n) for n, a in weights.items()]
-        graph = helper.make_graph([node], "lstm", infos, outputs, weights)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        checker.check_model(model)
+        model, inputs = onnx_model(job)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model, options, providers=["CPUExecutionProvider"]
         )
         run = lambda: session.run(None, inputs)
         return last(run()[0][:, 0]), run
@@ -213,7 +248,7 @@ def main():
     if hasattr(os, "sched_setaffinity"):
         # XLA starts one thread for each core in its affinity mask.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    peers = {f.__name__: f for f in (pytorch, tensorflow, jax, onnxruntime)}
+    peers = {f.__name__: f for f in (pytorch, tensorflow, jax, onnxruntime, openvino)}
     who, prepare = peers[name](threads)
     held = None
     for line in sys.stdin:

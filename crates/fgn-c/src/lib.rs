@@ -42,6 +42,7 @@ mod stack;
 mod step;
 
 pub use error::{Error, Result};
+pub use fgn_nn;
 use fgn_nn::Model;
 use header::Facts;
 use network::Network;

@@ -15,6 +15,7 @@ use crate::complete;
 use crate::error::{Error, Result};
 use crate::logging;
 use crate::output::print_error;
+use crate::processes::Processes;
 
 /// Parses the arguments and runs the command; prints an error if there is one. Where a shell asks for completions,
 /// it answers that instead.
@@ -59,7 +60,8 @@ const NOT_UNDERSTOOD: u8 = 2;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Number of threads; the results do not depend on it [default: one per core]
+    /// Number of threads; the results do not depend on it [default: one per core, shared equally by the processes
+    /// of an `mpirun`]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// Where to compute: auto (a GPU, if the build and the machine have one), cpu, cuda or cuda:N
@@ -86,6 +88,7 @@ Exit codes:
 Environment:
   FGN_LOG  what to log, in place of -v: `info`, or `warn,fgn_train=debug`
   FGN_ISA  the instruction set: `avx512`, `avx2`, `neon` or `portable`
+  FGN_BF16 what multiplies with `training.precision` of `bf16`: `amx`, `avx512-bf16` or `f32`
   MIMALLOC_PURGE_DELAY
            milliseconds until freed memory goes back to the system [default: 60000]";
 
@@ -147,13 +150,21 @@ impl Cli {
     /// # Errors
     /// Whatever makes it fail.
     pub fn run(self) -> Result<ExitCode> {
-        logging::start(self.verbose, self.quiet)?;
-        if let Some(threads) = self.threads {
-            rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global()?;
+        let processes = match &self.command {
+            Command::Train(_) => Processes::start()?,
+            _ => Processes::alone(),
+        };
+        processes.guard(self.run_in(&processes))
+    }
+
+    fn run_in(self, processes: &Processes) -> Result<ExitCode> {
+        logging::start(self.verbose, self.quiet || !processes.is_first())?;
+        if let Some(threads) = self.threads.map(usize::from).or(processes.threads()) {
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
         }
         let device = || self.device.open();
         match self.command {
-            Command::Train(args) => return args.run(&device()?, self.quiet),
+            Command::Train(args) => return args.run(&device()?, processes, self.quiet),
             Command::Predict(args) => return args.run(&device()?),
             Command::Transcribe(args) => return args.run(&device()?),
             Command::Recommend(args) => return args.run(),

@@ -10,6 +10,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Processes that were started together, in a build that trains in one.
+    #[error(
+        "{count} processes were started together, expected 1: this build trains in one process; build it with \
+         `--features mpi` to train in several"
+    )]
+    NoMpi {
+        /// How many there are.
+        count: usize,
+    },
     /// A file that is there already.
     #[error("{} is there already: choose another name, or replace it with --force", file.display())]
     FileExists {

@@ -32,6 +32,7 @@ mod logging;
 mod measured;
 mod output;
 mod predictions;
+mod processes;
 mod recent;
 mod recommendations;
 mod sampling;

@@ -29,8 +29,8 @@
 //! | a SIMD vector | a CPU kernel, in `fgn-kernels` |
 //! | an expression ([`recording`]) | a list of operations, for ONNX in `fgn-onnx`; C source by [`print`](mod@print) |
 //!
-//! [`AnyCell`] is the registry of the built-in cells, for a cell that is chosen at run time (by a configuration file,
-//! say). A cell of one's own implements [`Cell`]; its documentation has an example.
+//! [`AnyCell`] is a cell that is chosen at run time, by a configuration file, say. A cell of one's own implements
+//! [`Cell`], whose documentation has an example. Registered by `fgn_kernels::register`, it is an [`AnyCell`] too.
 #![forbid(unsafe_code)]
 
 mod cell;
@@ -42,6 +42,7 @@ mod layout;
 pub mod oracle;
 pub mod print;
 pub mod recording;
+mod register;
 mod sequence_shape;
 mod spec;
 
@@ -50,5 +51,6 @@ pub use cells::{AnyCell, CellVisitor};
 pub use dual::Dual;
 pub use lane::Lane;
 pub use layout::{LayerShape, Layout, Norm, TensorSlot};
+pub use register::{RegisterError, register};
 pub use sequence_shape::SequenceShape;
 pub use spec::{Activation, Block, Feed, Role, Spec};

@@ -35,7 +35,7 @@ pub const PRELUDE: &str = include_str!("print/prelude.h");
 
 /// The C source of `cell`'s step and gradient, in functions whose names begin with `prefix`.
 pub fn functions(cell: AnyCell, prefix: &str) -> String {
-    cell.visit(Functions(prefix))
+    cell.visit_or(Functions(prefix), |cell| cell.functions(prefix))
 }
 
 /// The statements of `cell`'s step alone, for a function that has the arguments of `p_step`, or with `normalized`
@@ -52,11 +52,12 @@ pub fn functions(cell: AnyCell, prefix: &str) -> String {
 ///
 /// For a cell without a memory, `normalized` changes nothing.
 pub fn step_body(cell: AnyCell, normalized: bool) -> String {
-    cell.visit(StepBody { normalized })
+    cell.visit_or(StepBody { normalized }, |cell| cell.step_body(normalized))
 }
 
-struct StepBody {
-    normalized: bool,
+/// Prints what [`step_body`] does.
+pub(crate) struct StepBody {
+    pub(crate) normalized: bool,
 }
 
 impl CellVisitor for StepBody {
@@ -67,7 +68,8 @@ impl CellVisitor for StepBody {
     }
 }
 
-struct Functions<'a>(&'a str);
+/// Prints what [`functions`] does, with that prefix.
+pub(crate) struct Functions<'a>(pub(crate) &'a str);
 
 impl CellVisitor for Functions<'_> {
     type Output = String;

@@ -13,38 +13,25 @@
 //! ```
 
 mod arena;
-mod node;
+pub(crate) mod node;
 
-pub use node::{Function, Node, Operand, Source};
+pub use node::{Function, Node, Operand, RecordedStep, Source};
 
 use crate::cell::{Cell, MAX_BLOCKS, MAX_STATES, MAX_VECTORS, StepInput, StepOutput};
 use crate::cells::{AnyCell, CellVisitor};
 use arena::{Arena, Expression};
 
-/// One step of one unit of a cell: the operations that compute its output and its states.
-///
-/// Equal operations are listed once, and those that neither the output nor a state needs are left out. An operation's
-/// operands come before it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecordedStep {
-    /// The values, each computed from those before it.
-    pub nodes: Vec<Node>,
-    /// The cell's output.
-    pub output: Operand,
-    /// The states after the step, in the order of the cell's [`Spec`](crate::Spec).
-    pub next: Vec<Operand>,
-}
-
 impl RecordedStep {
     /// The step of `cell`. If it is `normalized` and the cell has a memory, the output is computed from
     /// [`Source::NormalizedMemory`]. The memory itself, an entry of [`next`](Self::next), comes before that source.
     pub fn new(cell: AnyCell, normalized: bool) -> Self {
-        cell.visit(Record { normalized })
+        cell.visit_or(Record { normalized }, |cell| cell.recorded(normalized))
     }
 }
 
-struct Record {
-    normalized: bool,
+/// Records a cell's step, see [`RecordedStep::new`].
+pub(crate) struct Record {
+    pub(crate) normalized: bool,
 }
 
 impl CellVisitor for Record {

@@ -38,7 +38,7 @@ impl CellVisitor for Range {
 
 #[test]
 fn gates_are_shares_and_other_blocks_have_none() {
-    AnyCell::all().into_iter().for_each(|cell| cell.visit(Range));
+    AnyCell::all().into_iter().for_each(|cell| cell.visit(Range).unwrap());
 }
 
 #[test]

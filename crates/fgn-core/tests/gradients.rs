@@ -178,7 +178,7 @@ impl CellVisitor for OutputIsState {
 #[test]
 fn a_cell_says_whether_its_output_is_its_first_state() {
     for cell in AnyCell::all() {
-        assert_eq!(cell.visit(OutputIsState), cell.spec().output_is_state, "{cell}");
+        assert_eq!(cell.visit(OutputIsState).unwrap(), cell.spec().output_is_state, "{cell}");
     }
 }
 
@@ -192,7 +192,7 @@ fn step(cell: AnyCell, pre: &[f64], prev: &[f64], vectors: &[f64]) -> (f64, Vec<
             (step.output, step.next[..C::SPEC.states.len()].to_vec())
         }
     }
-    cell.visit(Visit(pre, prev, vectors))
+    cell.visit(Visit(pre, prev, vectors)).expect("a built-in cell")
 }
 
 /// The equations of the papers, written once more: plainly, in the papers' own form.

@@ -1,5 +1,7 @@
 //! A pass over samples, a batch at a time.
 
+use std::ops::Range;
+
 use candle_core::Device;
 use fgn_schema::Batch;
 
@@ -62,6 +64,27 @@ impl<'a> Batches<'a> {
     pub fn indices(&self) -> &[u32] {
         let left = &self.indices[self.next..];
         &left[..left.len().min(self.batch_size)]
+    }
+
+    /// Parts of the next batch, each of the samples at a range of its [`indices`](Self::indices), without reading the
+    /// others; the pass goes on to the batch after it. A part is none where its range is empty, and there are none at all
+    /// after the last batch. What a range has beyond the batch is left out.
+    ///
+    /// # Errors
+    /// Whatever reading the data gives.
+    pub fn next_parts(&mut self, parts: &[Range<usize>]) -> Result<Option<Vec<Option<Batch>>>> {
+        let indices = self.indices();
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        let read = |range: &Range<usize>| {
+            let end = range.end.min(indices.len());
+            let part = &indices[range.start.min(end)..end];
+            (!part.is_empty()).then(|| self.samples.batch(part, &self.device)).transpose()
+        };
+        let batches = parts.iter().map(read).collect::<Result<_>>()?;
+        self.next += indices.len();
+        Ok(Some(batches))
     }
 }
 

@@ -250,6 +250,12 @@ pub enum Error {
         /// What was expected.
         expected: String,
     },
+    /// MNIST, where the feature `mnist` is off.
+    #[error(
+        "this program was built without MNIST; build it with `--features mnist`, or give the path of a folder with \
+         MNIST's four files"
+    )]
+    NoMnist,
     /// A Parquet file, where the feature `parquet` is off.
     #[error(
         "{file}: this program was built without Parquet; build it with `--features parquet`, or \

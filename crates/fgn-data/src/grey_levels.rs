@@ -17,6 +17,7 @@ use crate::sampling::generator;
 /// How a pixel between two levels of grey becomes one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Rounding {
     /// The nearer one. Of two levels the threshold is one half.
     #[default]

@@ -103,6 +103,7 @@ pub use fingerprint::{Fingerprint, Fingerprinter};
 pub use generated::shop::Shop;
 pub use generated::tasks::options::TaskOptions;
 pub use grey_levels::Rounding;
+pub use image;
 pub use image_grid::ImageGrid;
 pub use images::Images;
 pub use mnist::{mnist, mnist_binary};

@@ -1,9 +1,7 @@
-//! MNIST, embedded whole: see `assets/mnist/README.md` for its authors and licence.
+//! MNIST, embedded whole by the crate `fgn-mnist`.
 
 use std::ops::Range;
 use std::sync::Arc;
-
-use lzma_rust2::XzReader;
 
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -15,23 +13,16 @@ use crate::samples::Samples;
 use crate::subset::Subset;
 
 /// MNIST (Y. LeCun, C. Cortes; CC BY-SA 3.0): 60,000 + 10,000 handwritten digits of 28 x 28 pixels
-/// in 10 classes, white on black. Embedded in the crate and unpacked anew by each call, which takes
+/// in 10 classes, white on black. Embedded in the program and unpacked anew by each call, which takes
 /// most of a second.
 ///
 /// # Errors
-/// None, unless the program file itself is damaged.
+/// [`Error::NoMnist`](crate::Error::NoMnist) where the feature `mnist` is off. Otherwise none, unless the program file
+/// itself is damaged.
 pub fn mnist() -> Result<Dataset<Images>> {
-    Ok(Dataset {
-        train: decode(
-            embedded("train images", include_bytes!("../assets/mnist/train-images-idx3-ubyte.xz")),
-            embedded("train labels", include_bytes!("../assets/mnist/train-labels-idx1-ubyte.xz")),
-        )?,
-        valid: None,
-        test: decode(
-            embedded("test images", include_bytes!("../assets/mnist/t10k-images-idx3-ubyte.xz")),
-            embedded("test labels", include_bytes!("../assets/mnist/t10k-labels-idx1-ubyte.xz")),
-        )?,
-    })
+    let [train, test] = embedded()?;
+    let part = |[images, labels]: [Source; 2]| decode(images, labels);
+    Ok(Dataset { train: part(train)?, valid: None, test: part(test)? })
 }
 
 /// MNIST in black and white, for models that generate images: 50,000 training, 10,000 validation and 10,000 test images
@@ -64,6 +55,23 @@ pub fn mnist_binary() -> Result<Dataset> {
     GreyLevels::binary().dataset(Dataset { train, valid, test })
 }
 
-fn embedded(name: &str, xz: &'static [u8]) -> Source {
-    Source { name: format!("embedded MNIST {name}"), bytes: Box::new(XzReader::new(xz, false)) }
+/// Images and labels of the training part and of the test part.
+#[cfg(feature = "mnist")]
+fn embedded() -> Result<[[Source; 2]; 2]> {
+    let file = |name: &str, xz: &'static [u8]| Source {
+        name: format!("embedded MNIST {name}"),
+        bytes: Box::new(lzma_rust2::XzReader::new(xz, false)),
+    };
+    Ok([
+        [
+            file("train images", fgn_mnist::TRAIN_IMAGES),
+            file("train labels", fgn_mnist::TRAIN_LABELS),
+        ],
+        [file("test images", fgn_mnist::TEST_IMAGES), file("test labels", fgn_mnist::TEST_LABELS)],
+    ])
+}
+
+#[cfg(not(feature = "mnist"))]
+fn embedded() -> Result<[[Source; 2]; 2]> {
+    Err(crate::error::Error::NoMnist)
 }

@@ -31,6 +31,8 @@
 //! |---|---|
 //! | training, and forward passes over whole sequences | [`sequence`] with [`SequenceOptions`] |
 //! | many forward passes with the same weights | [`PackedWeights`], packed once |
+//! | tensors of your own, or of another library | [`sequence_slices`]: the same run on slices, with its backward pass |
+//! | a cell of your own | [`register`] |
 //! | inputs that arrive one by one | [`LayerStreamWeights`] and [`LayerStream`]: single steps without a graph |
 //! | the values of gates at every step | [`trace`](fn@trace) |
 //! | a 3x3 convolution, ReLU and max-pooling as one operation | [`conv_relu_pool`] |
@@ -46,6 +48,10 @@
 //! threads as rayon has. They are Candle's own threads if Candle has as many, otherwise those of the caller's rayon pool
 //! or of the global one. Results do not depend on the number of threads.
 //!
+//! # bf16
+//! With [`SequenceOptions::precision`], or tensors in `bf16`, operands of products are rounded to bf16. Machines with AMX
+//! or AVX512-BF16 multiply such numbers faster; [`Bf16Engine`] says what this machine has, and `FGN_BF16` forces one.
+//!
 //! # GPU
 //! With the feature `cuda`, tensors may be on an NVIDIA GPU, in `f32`, `f64` or `bf16`: the same [`sequence`] with all
 //! its options, from the same equations. See [`cuda`].
@@ -55,7 +61,7 @@
 //!
 //! # Unsafe code
 //! This is the only crate of the workspace with unsafe code: SIMD loads and stores, and memory that threads write in
-//! disjoint rows, and products by the crate `gemm`; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator. Each block states
+//! disjoint rows, and products by the crate `gemm`; with `cuda`, launches on a device; with `mimalloc`, an option of that allocator; and the instructions of AMX. Each block states
 //! why it is sound.
 #![allow(unsafe_code)]
 
@@ -67,13 +73,17 @@ pub mod cuda;
 mod op;
 mod packed_weights;
 pub mod probe;
+mod register;
 mod rows;
 mod run;
 mod sampled;
 mod scores;
 mod simd;
+mod slices;
 mod storage;
 mod stream;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod trace;
 
 #[cfg(feature = "mimalloc")]
@@ -82,6 +92,7 @@ pub use candle_core;
 pub use conv::conv_relu_pool;
 pub use op::{SequenceOutput, sequence};
 pub use packed_weights::PackedWeights;
+pub use register::register;
 pub use rows::{
     CausalConvOutput, GatedMlp, LinearMap, add_bias, add_residual, causal_conv, gated, layer_norm,
     pool_attention, pool_max, pool_mean, residual_block, rms_norm, zero_past,
@@ -92,6 +103,11 @@ pub use run::precision::Precision;
 pub use run::sampled_loss::SampledLoss;
 pub use sampled::{SampledColumns, sampled_losses};
 pub use scores::ScoreTable;
+pub use simd::bf16::engine::Bf16Engine;
 pub use simd::isa::Isa;
+pub use slices::{
+    SavedRun, SliceArguments, SliceDerivatives, SliceElement, SliceGradients, SliceRun,
+    sequence_slices,
+};
 pub use stream::{LayerStream, LayerStreamWeights};
 pub use trace::{GateTrace, Trace, trace};

@@ -24,6 +24,7 @@ use crate::run::checks;
 use crate::run::gate_statistics::GateStatistics;
 use crate::run::options::SequenceOptions;
 use crate::run::plan::Plan;
+use crate::run::precision::Precision;
 use crate::simd::isa::Isa;
 use crate::simd::vector::Element;
 use crate::storage::{contiguous_slice, cpu_slice};
@@ -51,9 +52,26 @@ pub struct SequenceOutput {
 /// | `states` | `[S, B, H]` | the states before the first step; of a projected hidden state the first `P` numbers count |
 /// | `options` | | everything besides the cell's equations |
 ///
-/// All are `f32`, or all are `f64`, on one device: the CPU or, with the feature `cuda`, a GPU. On a GPU, `x` and
-/// `weights` may be `bf16` and `states` `f32`; the outputs are then `bf16` and the final states `f32`. The result has
-/// gradients with respect to all three.
+/// All are `f32`, or all are `f64`, on one device: the CPU or, with the feature `cuda`, a GPU. `x` and `weights` may be
+/// `bf16` and `states` `f32`; the outputs are then `bf16` and the final states `f32`. The result has gradients with
+/// respect to all three.
+///
+/// # Mixed precision
+/// With [`SequenceOptions::precision`] of [`Precision::Bf16`], or with tensors in `bf16`, the operands of products are
+/// rounded to bf16, to the nearest and of two to the even one:
+///
+/// | product | rounded operands |
+/// |---|---|
+/// | pre-activations | `x`, the hidden state, `weight_ih`, `weight_hh` |
+/// | projection | the hidden state before it, `weight_hr` |
+/// | gradients with respect to `x` and to the hidden state | the derivatives of pre-activations, and the weights |
+/// | gradients of weight matrices | the derivatives of pre-activations, `x` and the hidden state |
+///
+/// Everything else is `f32`: sums, biases, per-unit vectors, the states themselves, the cell's equations, normalisation,
+/// and all gradients. Rounding has the derivative 1. What is saved for the backward pass is `f32`, too.
+///
+/// What multiplies depends on the machine, see [`Bf16Engine`](crate::Bf16Engine). Where it has no instructions for bf16,
+/// products are those of `f32` and no faster. On a GPU, `f32` tensors are cast to `bf16`, and the outputs to `f32`.
 ///
 /// # Memory
 /// The backward pass needs the gates (or the pre-activations) and the states of every step. If an argument is tracked,
@@ -76,8 +94,30 @@ pub fn sequence(
     states: &Tensor,
     options: &SequenceOptions,
 ) -> Result<SequenceOutput> {
-    let (shape, plan) = checks::sequence(cell, x, weights, states, options)?;
-    run(cell, Isa::active()?, (shape, plan), [x, weights, states], None)
+    with_casts([x, weights], options, |[x, weights], options| {
+        let (shape, plan) = checks::sequence(cell, x, weights, states, options)?;
+        run(cell, Isa::active()?, (shape, plan), [x, weights, states], None)
+    })
+}
+
+/// Runs with the input, weights and options that a backend takes: on a CPU `bf16` numbers are read as `f32`, and products
+/// round them; on a GPU their own type says that they are rounded.
+pub(crate) fn with_casts(
+    [x, weights]: [&Tensor; 2],
+    options: &SequenceOptions,
+    run: impl FnOnce([&Tensor; 2], &SequenceOptions) -> Result<SequenceOutput>,
+) -> Result<SequenceOutput> {
+    let gpu = x.device().is_cuda();
+    let (to, back) = match (x.dtype(), options.precision) {
+        _ if x.dtype() != weights.dtype() => return run([x, weights], options),
+        (DType::BF16, Precision::F32 | Precision::Bf16) if !gpu => (DType::F32, DType::BF16),
+        (DType::F32, Precision::Bf16) if gpu => (DType::BF16, DType::F32),
+        _ => return run([x, weights], options),
+    };
+    let options = SequenceOptions { precision: Precision::Bf16, ..options.clone() };
+    let SequenceOutput { output, states, gates } =
+        run([&x.to_dtype(to)?, &weights.to_dtype(to)?], &options)?;
+    Ok(SequenceOutput { output: output.to_dtype(back)?, states, gates })
 }
 
 /// Runs a sequence whose arguments are checked, with weights that are already packed in a [`PackCache`].
@@ -274,7 +314,7 @@ impl SequenceOp {
             weights: contiguous_slice(weights.0, weights.1)?,
             states: contiguous_slice(states.0, states.1)?,
         };
-        let equations = Compiled(self.isa).of(self.cell);
+        let equations = Compiled(self.isa).of(self.cell)?;
         let Forward { output, states, saved, counts } =
             forward(self.isa, &*equations, &arguments, self.packed_weights(), self.save);
         if let Some(saved) = saved {
@@ -315,7 +355,7 @@ impl SequenceOp {
             output: cpu_slice(d_output)?,
             states: d_final.as_ref().map(cpu_slice).transpose()?,
         };
-        let equations = Compiled(self.isa).of(self.cell);
+        let equations = Compiled(self.isa).of(self.cell)?;
         let d = backward(self.isa, &*equations, &arguments, saved, by, self.wanted);
         let tensor =
             |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());

@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor, bail};
 use fgn_core::{AnyCell, LayerShape};
 
 use crate::cpu::gemm::packing::PackCache;
-use crate::op::{SequenceOutput, run};
+use crate::op::{SequenceOutput, run, with_casts};
 use crate::run::checks;
 use crate::run::options::SequenceOptions;
 use crate::simd::isa::Isa;
@@ -92,11 +92,15 @@ impl PackedWeights {
         options: &SequenceOptions,
     ) -> Result<SequenceOutput> {
         let Weights { cell, isa, layer, flat, cache } = &*self.0;
-        let (shape, plan) = checks::sequence(*cell, x, flat, states, options)?;
-        if plan.layer != *layer {
-            bail!("{cell}: expected a run for weights of {layer:?}, got one for {:?}", plan.layer);
-        }
-        let arguments = [x, flat, states];
-        run(*cell, *isa, (shape, plan), arguments, Some(cache.clone()))
+        with_casts([x, flat], options, |[x, flat], options| {
+            let (shape, plan) = checks::sequence(*cell, x, flat, states, options)?;
+            if plan.layer != *layer {
+                bail!(
+                    "{cell}: expected a run for weights of {layer:?}, got one for {:?}",
+                    plan.layer
+                );
+            }
+            run(*cell, *isa, (shape, plan), [x, flat, states], Some(cache.clone()))
+        })
     }
 }

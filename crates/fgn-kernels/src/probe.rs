@@ -1,6 +1,7 @@
 //! What the machine itself can do, with the vectors that the kernels use: the ceilings that a
 //! measured speed is held against.
 
+use crate::simd::bf16::engine::{Bf16Engine, multiply_blocks};
 use crate::simd::isa::Isa;
 use crate::simd::vector::{Simd, Task};
 
@@ -32,6 +33,12 @@ pub fn read(numbers: &[f32]) -> candle_core::Result<f32> {
     let mut sum = 0.0;
     Isa::active()?.run(Read { numbers, sum: &mut sum });
     Ok(sum)
+}
+
+/// Does nothing but multiply-adds of bf16 numbers by an engine, of `blocks` blocks of 32 x 32 sums that stay in cache, on
+/// the calling thread. Gives the number of multiply-adds; 0 for an engine that multiplies in `f32`.
+pub fn bf16_multiply_adds(engine: Bf16Engine, blocks: usize) -> usize {
+    multiply_blocks(engine, blocks)
 }
 
 struct MultiplyAdds {

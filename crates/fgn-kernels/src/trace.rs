@@ -1,12 +1,16 @@
 //! The values of gates at every step: for inspection, not for training.
 
+use std::any::Any;
+
 use candle_core::{DType, Result, Tensor};
 use fgn_core::{AnyCell, Block, Cell, CellVisitor, LayerShape, Layout, Role, StepInput};
 
 use crate::op::sequence;
+use crate::run::backend::Backend;
 use crate::run::gate_statistics::{CLOSED, GateStatistics, OPEN};
 use crate::run::options::{Emit, SequenceOptions};
 use crate::run::plan::NORM_EPSILON;
+use crate::run::precision::Precision;
 
 /// The values of the gates of a run over `T` steps of `B` sequences.
 ///
@@ -128,6 +132,8 @@ impl Trace {
 /// # }
 /// ```
 ///
+/// A trace computes in the tensors' own precision, whatever [`SequenceOptions::precision`] is.
+///
 /// # Errors
 /// As [`sequence`].
 pub fn trace(
@@ -137,8 +143,13 @@ pub fn trace(
     states: &Tensor,
     options: &SequenceOptions,
 ) -> Result<(Tensor, Trace)> {
-    let options =
-        SequenceOptions { emit: Emit::States, seed: None, telemetry: false, ..options.clone() };
+    let options = SequenceOptions {
+        emit: Emit::States,
+        seed: None,
+        telemetry: false,
+        precision: Precision::F32,
+        ..options.clone()
+    };
     let [x, weights, states] = [x.detach(), weights.detach(), states.detach()];
     let run = sequence(cell, &x, &weights, &states, &options)?.output;
     let (steps, batch, input) = x.dims3()?;
@@ -156,7 +167,24 @@ pub fn trace(
     let layout = Layout::of(cell.spec(), layer);
     let shape = [steps, batch, hidden];
     let steps = Steps { shape, layer, layout, weights, products_x, products_h, before };
-    Ok((output, cell.visit(steps)))
+    let trace = match cell.registered() {
+        Some(cell) => (Backend::part::<TraceFor>(cell)?.0)(steps),
+        None => match cell.visit(steps) {
+            Some(trace) => trace,
+            None => candle_core::bail!("{cell}: no kernels"),
+        },
+    };
+    Ok((output, trace))
+}
+
+/// Computes the gates of a registered cell.
+pub(crate) struct TraceFor(Box<dyn Fn(Steps) -> Trace + Send + Sync>);
+
+impl TraceFor {
+    /// The part of a [`Backend`] for `cell`.
+    pub(crate) fn part<C: Cell>(cell: C) -> Box<dyn Any + Send + Sync> {
+        Box::new(Self(Box::new(move |steps: Steps| steps.visit(cell))))
+    }
 }
 
 /// The states before each step.

@@ -147,8 +147,8 @@ fn every_gate_is_the_oracles_with_every_option() {
     ];
     for cell in AnyCell::all() {
         for choice in choices {
-            cell.visit(Check(cell, choice, DType::F64)).unwrap();
-            cell.visit(Check(cell, choice, DType::F32)).unwrap();
+            cell.visit(Check(cell, choice, DType::F64)).unwrap().unwrap();
+            cell.visit(Check(cell, choice, DType::F32)).unwrap().unwrap();
         }
     }
 }

@@ -60,6 +60,11 @@ impl ModelConfig {
         Self { input: input.into(), dense: None, recurrent, head: head.into() }
     }
 
+    /// With a fully connected layer before the recurrent one.
+    pub fn with_dense(self, dense: impl Into<Option<DenseConfig>>) -> Self {
+        Self { dense: dense.into(), ..self }
+    }
+
     /// The smallest data that an incomplete configuration may be for: what it is completed from to check it
     /// before any data is read.
     pub fn stand_in(given: &Map<String, Value>) -> Schema {

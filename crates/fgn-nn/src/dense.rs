@@ -1,13 +1,14 @@
 //! Fully connected layers.
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Module, Tensor, Var};
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{probability, size, width};
 use crate::dropout::{Dropout, Mode};
 use crate::error::{Error, Result};
 use crate::init::{kaiming_bound, uniform, xavier_bound};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, joined};
 
 /// The configuration of a [`Dense`] layer.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -27,16 +28,16 @@ impl DenseConfig {
 }
 
 /// A fully connected layer, `y = x Wᵀ + b`: PyTorch's `Linear`, with parameters `weight [O, I]`
-/// (Xavier uniform) and `bias [O]` (zero).
+/// (Xavier uniform) and `bias [O]` (zero), which may be left out.
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Var,
-    bias: Var,
+    bias: Option<Var>,
 }
 
 impl Linear {
     /// A layer from `inputs` to `outputs` features. Its parameters are named `{name}.weight` and
-    /// `{name}.bias`.
+    /// `{name}.bias`, or `weight` and `bias` with an empty name.
     ///
     /// # Errors
     /// [`Error::Config`] for a size of 0.
@@ -50,6 +51,29 @@ impl Linear {
         Self::within(parameters, name, inputs, outputs, bound)
     }
 
+    /// As [`new`](Self::new), without a bias: `y = x Wᵀ`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn without_bias(
+        parameters: &mut Parameters,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Self> {
+        let bound = xavier_bound(inputs, outputs);
+        Ok(Self { weight: weight(parameters, name, [outputs, inputs], bound)?, bias: None })
+    }
+
+    /// As [`new`](Self::new), with the parameters `weight` and `bias` of candle-nn's `vb`. Those that its variables lack are
+    /// drawn from the seed 0 and their whole names; for another seed see [`Parameters::from_builder`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`Parameters::from_builder`].
+    pub fn from_builder(inputs: usize, outputs: usize, vb: VarBuilder<'_>) -> Result<Self> {
+        Self::new(&mut Parameters::from_builder(&vb, 0)?, "", inputs, outputs)
+    }
+
     /// A layer whose initial weights are within `±bound`.
     fn within(
         parameters: &mut Parameters,
@@ -58,14 +82,9 @@ impl Linear {
         outputs: usize,
         bound: f64,
     ) -> Result<Self> {
-        width("inputs", inputs)?;
-        width("outputs", outputs)?;
-        let shape = [outputs, inputs];
-        let draw = |generator: &mut _| uniform(generator, outputs * inputs, bound);
-        Ok(Self {
-            weight: parameters.take(format!("{name}.weight"), &shape, draw)?,
-            bias: parameters.take(format!("{name}.bias"), &[outputs], |_| vec![0.0; outputs])?,
-        })
+        let weight = weight(parameters, name, [outputs, inputs], bound)?;
+        let bias = parameters.take(joined(name, "bias"), &[outputs], |_| vec![0.0; outputs])?;
+        Ok(Self { weight, bias: Some(bias) })
     }
 
     /// `x: [.., I]` gives `[.., O]`.
@@ -83,7 +102,11 @@ impl Linear {
         };
         let rows = x.reshape(((), size))?.matmul(&self.weight.t()?)?;
         let shape = [before, &[outputs]].concat();
-        Ok(rows.broadcast_add(&self.bias)?.reshape(shape)?)
+        let rows = match &self.bias {
+            Some(bias) => rows.broadcast_add(bias)?,
+            None => rows,
+        };
+        Ok(rows.reshape(shape)?)
     }
 
     /// The present parameters, for rows outside the computation graph.
@@ -91,8 +114,34 @@ impl Linear {
     /// # Errors
     /// [`Error::Candle`] if there is not enough memory.
     pub(crate) fn rows(&self) -> Result<LinearRows> {
-        LinearRows::new(&self.weight, &self.bias)
+        match &self.bias {
+            Some(bias) => LinearRows::new(&self.weight, bias),
+            None => {
+                let outputs = self.weight.dim(0)?;
+                let zeros = Tensor::zeros(outputs, self.weight.dtype(), self.weight.device())?;
+                LinearRows::new(&self.weight, &zeros)
+            }
+        }
     }
+}
+
+impl Module for Linear {
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        Ok(Linear::forward(self, x)?)
+    }
+}
+
+/// The weights `[O, I]` of a layer, drawn within `±bound`.
+fn weight(
+    parameters: &mut Parameters,
+    name: &str,
+    [outputs, inputs]: [usize; 2],
+    bound: f64,
+) -> Result<Var> {
+    width("inputs", inputs)?;
+    width("outputs", outputs)?;
+    let draw = |generator: &mut _| uniform(generator, outputs * inputs, bound);
+    parameters.take(joined(name, "weight"), &[outputs, inputs], draw)
 }
 
 /// A [`Linear`] layer on slices: no tensors, no allocation.
@@ -172,6 +221,15 @@ impl Dense {
             linear: Linear::within(parameters, name, inputs, config.size, bound)?,
             dropout: Dropout::new(config.dropout)?,
         })
+    }
+
+    /// As [`new`](Self::new), with the parameters `weight` and `bias` of candle-nn's `vb`. Those that its variables lack are
+    /// drawn from the seed 0 and their whole names; for another seed see [`Parameters::from_builder`].
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`Parameters::from_builder`].
+    pub fn from_builder(inputs: usize, config: &DenseConfig, vb: VarBuilder<'_>) -> Result<Self> {
+        Self::new(&mut Parameters::from_builder(&vb, 0)?, "", inputs, config)
     }
 
     /// The layer without what follows it.

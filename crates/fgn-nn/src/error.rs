@@ -50,6 +50,14 @@ pub enum Error {
         /// The expected shape.
         expected: String,
     },
+    /// A state was asked for that is not there.
+    #[error("states are {found}; expected one named {expected}")]
+    State {
+        /// The states that are there.
+        found: String,
+        /// The name of the one that was asked for.
+        expected: &'static str,
+    },
     /// A tensor has another data type than a layer takes.
     #[error("{what} are {found:?}, expected {expected}: convert them with `Tensor::to_dtype`")]
     DType {
@@ -247,4 +255,14 @@ pub enum FileError {
         /// The type it should have.
         expected: String,
     },
+}
+
+/// For modules of your own that return Candle's result.
+impl From<Error> for candle_core::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Candle(error) => error,
+            other => candle_core::Error::wrap(other),
+        }
+    }
 }

@@ -110,7 +110,7 @@ impl Keras<'_> {
     /// [`Error::File`] if a tensor is missing, of another shape or not expected, by name; [`Error::Config`] for
     /// another cell, a projection or normalisation, another number of `prefixes`, and options that the cell does
     /// not compute.
-    pub fn load(&self, path: &Path, dtype: DType, device: &Device) -> Result<Parameters> {
+    pub fn load(&self, path: &Path, dtype: DType, device: &Device) -> Result<Parameters<'static>> {
         let layout = self.layout()?;
         float("parameters", dtype)?;
         let mut stored = Stored { path: path.to_owned(), tensors: files::read(path, device)? };

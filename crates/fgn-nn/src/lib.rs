@@ -59,6 +59,7 @@
 //! of [`fgn_schema`], which data sets share.
 #![forbid(unsafe_code)]
 
+mod attention_pool;
 mod check;
 mod completion;
 mod config;
@@ -91,10 +92,13 @@ mod scorer;
 mod sequences;
 mod sound;
 mod text_generator;
+mod token_embedding;
 mod token_generator;
 mod top;
 
+pub use attention_pool::AttentionPool;
 pub use candle_core;
+pub use candle_nn;
 pub use config::ModelConfig;
 pub use cross_entropy::{CrossEntropy, cross_entropy, smoothed_cross_entropy};
 pub use ctc::{
@@ -104,9 +108,12 @@ pub use dense::{Dense, DenseConfig, Linear};
 pub use dropout::{Dropout, Mode};
 pub use error::{Error, FileError, Result};
 pub use fgn_audio;
+pub use fgn_core::{self, AnyCell};
 #[cfg(feature = "mimalloc")]
 pub use fgn_kernels::keep_freed_memory;
-pub use fgn_kernels::{Emit, GateStatistics, GateTrace, Isa, Precision, SampledLoss, Trace};
+pub use fgn_kernels::{
+    Bf16Engine, Emit, GateStatistics, GateTrace, Isa, Precision, SampledLoss, Trace,
+};
 pub use fgn_schema;
 pub use heads::*;
 pub use image_generator::{GeneratedImage, ImageGenerator, ImageRequest};
@@ -121,7 +128,7 @@ pub use random::Generator;
 pub use recommender::{Recommender, Session};
 pub use recurrent::{
     BlockConfig, BlockNorm, LayerTrace, Recurrent, RecurrentConfig, RecurrentInput,
-    RecurrentOptions, RecurrentOutput, SequenceDropout, State, Stream, StreamWeights,
+    RecurrentOptions, RecurrentOutput, RowNorm, SequenceDropout, State, Stream, StreamWeights,
 };
 pub use row_table::TouchedRows;
 pub use sampler::{Sampler, SamplerOptions};
@@ -130,5 +137,6 @@ pub use sequences::Sequences;
 pub use serde_json;
 pub use sound::{Detection, Detector, DetectorOptions, Label, SoundStep, SoundStream, Transcriber};
 pub use text_generator::{Pieces, Stop, TextGenerator};
+pub use token_embedding::TokenEmbedding;
 pub use token_generator::{TokenGenerator, Tokens};
 pub use top::{rank, top};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
+use fgn_kernels::Precision;
 use fgn_schema::{Padded, Prediction};
 use serde_json::Value;
 
@@ -270,8 +271,7 @@ impl Model {
         self.head.loss(prediction, target, options)
     }
 
-    /// The options of the loss that it is trained with and evaluated by: see
-    /// [`set_loss_options`](Self::set_loss_options). By default none.
+    /// The options of the loss in training and evaluation, see [`set_loss_options`](Self::set_loss_options). By default none.
     pub fn loss_options(&self) -> &LossOptions {
         &self.loss_options
     }
@@ -285,6 +285,14 @@ impl Model {
         self.config.head.check_loss_options(&options)?;
         self.loss_options = options;
         Ok(())
+    }
+
+    /// As [`Recurrent::set_precision`], of its recurrent layer. It is not part of a saved model.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        self.recurrent.set_precision(precision)
     }
 
     /// The answers to read of a prediction, one for each sample.
@@ -368,8 +376,7 @@ impl Model {
 
     /// The number of values of all parameters.
     pub fn parameter_count(&self) -> usize {
-        let counts = self.parameters.iter().map(|(_, var)| var.elem_count());
-        counts.sum()
+        self.parameters.iter().map(|(_, var)| var.elem_count()).sum()
     }
 
     /// Writes the model to a safetensors file with its configuration in the metadata: the same model gives
@@ -381,8 +388,7 @@ impl Model {
         model_file::save(path, &self.config, self.dtype, None, &self.parameters)
     }
 
-    /// As [`save`](Self::save), with what a program needs to use the model, beside it in the metadata: how its
-    /// samples are read, say. It means nothing to the model.
+    /// As [`save`](Self::save), with what a program needs to use the model, such as how its samples are read.
     ///
     /// ```
     /// use candle_core::{DType, Device};
@@ -416,8 +422,7 @@ impl Model {
         Ok(Self::load_with(path, device)?.0)
     }
 
-    /// Reads a model with what [`save_with`](Self::save_with) wrote beside it; `None` for a file of
-    /// [`save`](Self::save).
+    /// Reads a model with what [`save_with`](Self::save_with) wrote beside it; `None` for a file of [`save`](Self::save).
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -491,6 +496,5 @@ impl Model {
 
 /// The resets of an input as the recurrent layer takes them, `[T, B]`.
 fn resets(input: &ModelInput<'_>) -> Result<Option<Tensor>> {
-    let resets = input.resets.map(|resets| resets.t()?.contiguous());
-    Ok(resets.transpose()?)
+    Ok(input.resets.map(|resets| resets.t()?.contiguous()).transpose()?)
 }

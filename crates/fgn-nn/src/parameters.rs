@@ -1,9 +1,10 @@
-//! Where layers take their parameters from: a seed, or a file.
+//! Where layers take their parameters from: a seed, a file, or a `VarBuilder`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::{Init, VarBuilder};
 
 use crate::check::float;
 use crate::error::{Error, FileError, Result};
@@ -28,8 +29,11 @@ use crate::row_table::Touched;
 /// assert_eq!(parameters.list()[0].1.dims(), [10, 128]);
 /// # Ok::<(), fgn_nn::Error>(())
 /// ```
-pub struct Parameters {
-    source: Source,
+///
+/// With a [`VarBuilder`] of candle-nn, [`from_builder`](Self::from_builder) gives the same parameters to the same layers,
+/// and to those of candle-nn beside them.
+pub struct Parameters<'a> {
+    source: Source<'a>,
     dtype: DType,
     device: Device,
     list: Vec<(String, Var)>,
@@ -40,9 +44,10 @@ pub struct Parameters {
 /// as such before memory is asked for.
 const MAX_VALUES: usize = u32::MAX as usize;
 
-enum Source {
+enum Source<'a> {
     Seed(u64),
     Stored(Stored),
+    Builder { builder: VarBuilder<'a>, seed: u64 },
 }
 
 /// The tensors of a model file.
@@ -51,7 +56,7 @@ pub(crate) struct Stored {
     pub(crate) tensors: BTreeMap<String, Tensor>,
 }
 
-impl Parameters {
+impl<'a> Parameters<'a> {
     /// Parameters drawn from `seed`, of type `F32` or `F64`.
     ///
     /// # Errors
@@ -96,6 +101,38 @@ impl Parameters {
         Self::stored(Stored { path: path.to_owned(), tensors }, dtype, device)
     }
 
+    /// Parameters of candle-nn's `builder`, under the names that it gives: a layer named `rnn` takes
+    /// `encoder.rnn.weight_ih_l0` from `vb.pp("encoder")`, as it takes `weight_ih_l0` with an empty name from
+    /// `vb.pp("encoder.rnn")`.
+    ///
+    /// Those that a [`VarMap`](candle_nn::VarMap) already has are shared, so that its optimizers and
+    /// [`VarMap::save`](candle_nn::VarMap::save) see them. Those that it lacks are drawn from `seed` and the whole name, as
+    /// [`new`](Self::new) draws them, and become variables of the map. A builder without variables, as of a file, gives
+    /// copies, which are variables.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::candle_nn::{VarBuilder, VarMap};
+    /// use fgn_nn::{Linear, Parameters, Recurrent, RecurrentConfig};
+    ///
+    /// let vars = VarMap::new();
+    /// let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+    /// let mut parameters = Parameters::from_builder(&vb, 7)?;
+    /// Recurrent::new(&mut parameters, "encoder", 5, &RecurrentConfig::new(AnyCell::FGN, 16))?;
+    /// Linear::new(&mut parameters, "head", 16, 2)?;
+    /// assert_eq!(vars.all_vars().len(), parameters.list().len());
+    /// # Ok::<(), fgn_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::DType`] unless the builder is of type `F32` or `F64`. A layer whose parameter is missing or has another
+    /// shape returns [`Error::Candle`].
+    pub fn from_builder(builder: &VarBuilder<'a>, seed: u64) -> Result<Self> {
+        let (dtype, device) = (builder.dtype(), builder.device().clone());
+        Self::from_source(Source::Builder { builder: builder.clone(), seed }, dtype, &device)
+    }
+
     /// Writes those taken so far to a safetensors file, under their names. An existing file is replaced in
     /// one step once the new one is complete.
     ///
@@ -111,7 +148,7 @@ impl Parameters {
         Self::from_source(Source::Stored(stored), dtype, device)
     }
 
-    fn from_source(source: Source, dtype: DType, device: &Device) -> Result<Self> {
+    fn from_source(source: Source<'a>, dtype: DType, device: &Device) -> Result<Self> {
         float("parameters", dtype)?;
         let (device, list, touched) = (device.clone(), Vec::new(), Touched::default());
         Ok(Self { source, dtype, device, list, touched })
@@ -162,7 +199,9 @@ impl Parameters {
                 Tensor::from_vec(values, shape, &self.device)?.to_dtype(self.dtype)?
             }
             Source::Stored(stored) => stored.take(&name, shape, self.dtype)?,
+            Source::Builder { builder, seed } => built(builder, *seed, &name, shape, draw)?,
         };
+        // Of a tensor that is a variable already, this is the same one.
         let var = Var::from_tensor(&tensor)?;
         self.list.push((name, var.clone()));
         Ok(var)
@@ -204,8 +243,13 @@ impl Parameters {
 
     /// Refuses a file that has further parameters of the recurrent layer of that name: more layers, a second
     /// direction, a projection, blocks.
-    pub(crate) fn refuse_more_layers(&self, layer: &str) -> Result<()> {
-        let Source::Stored(stored) = &self.source else { return Ok(()) };
+    /// The names in a [`VarBuilder`] are not listed: of these, `more` are looked for.
+    pub(crate) fn refuse_more_layers(&self, layer: &str, more: &[String]) -> Result<()> {
+        let stored = match &self.source {
+            Source::Seed(_) => return Ok(()),
+            Source::Stored(stored) => stored,
+            Source::Builder { builder, .. } => return refuse(builder, layer, more),
+        };
         let prefix = if layer.is_empty() { String::new() } else { format!("{layer}.") };
         stored.refuse(|name| {
             let own = name.strip_prefix(&prefix);
@@ -270,6 +314,57 @@ fn is_of_recurrent_layer(name: &str) -> bool {
 fn is_of_block(name: &str) -> bool {
     let index = name.strip_prefix("blocks.").and_then(|name| name.strip_suffix(".out.weight"));
     index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The tensor of that name from a builder. One that the builder lacks and creates, a variable, gets the values that `draw`
+/// returns.
+fn built(
+    builder: &VarBuilder<'_>,
+    seed: u64,
+    name: &str,
+    shape: &[usize],
+    draw: impl FnOnce(&mut Generator) -> Vec<f64>,
+) -> Result<Tensor> {
+    let is_there = builder.contains_tensor(name);
+    let tensor = builder.get_with_hints(shape, name, Init::Const(0.0))?;
+    if tensor.dtype() != builder.dtype() {
+        let expected = if builder.dtype() == DType::F64 { "F64" } else { "F32" };
+        return Err(Error::DType { what: "parameters", found: tensor.dtype(), expected });
+    }
+    if !is_there && tensor.is_variable() {
+        let values = draw(&mut generator(seed, &whole_name(builder, name)));
+        let values = Tensor::from_vec(values, shape, builder.device())?;
+        Var::from_tensor(&tensor)?.set(&values.to_dtype(tensor.dtype())?)?;
+    }
+    Ok(tensor)
+}
+
+fn whole_name(builder: &VarBuilder<'_>, name: &str) -> String {
+    joined(&builder.prefix(), name)
+}
+
+/// Refuses a builder that has one of the parameters `more` of a layer.
+fn refuse(builder: &VarBuilder<'_>, layer: &str, more: &[String]) -> Result<()> {
+    // Builders of constants have every name there is.
+    if builder.contains_tensor("no layer has a parameter of this name") {
+        return Ok(());
+    }
+    let mut names = more.iter().map(|name| joined(layer, name));
+    match names.find(|name| builder.contains_tensor(name)) {
+        Some(name) => Err(Error::Parameter {
+            name: whole_name(builder, &name),
+            reason: "is there, but the layer's configuration has no such parameter".into(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The name of a layer's parameter: the parameter's own if the layer's is empty.
+pub(crate) fn joined(layer: &str, parameter: &str) -> String {
+    match layer {
+        "" => parameter.to_owned(),
+        _ => format!("{layer}.{parameter}"),
+    }
 }
 
 fn generator(seed: u64, name: &str) -> Generator {

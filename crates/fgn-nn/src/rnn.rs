@@ -206,7 +206,7 @@ impl Single {
             Ok(tensor.to_dtype(computed)?)
         };
         let layer = Recurrent::of_tensors(config, input, (computed, &device), take);
-        Ok(Self { layer: layer.map_err(candle)?, hidden, dtype, device: device.clone() })
+        Ok(Self { layer: layer?, hidden, dtype, device: device.clone() })
     }
 
     fn zeros(&self, batch: usize) -> Result<Tensor> {
@@ -228,7 +228,7 @@ impl Single {
             ..RecurrentOptions::default()
         };
         let x = self.widened("inputs of the recurrent layer", x)?;
-        let output = self.layer.forward(&x, &options).map_err(candle)?;
+        let output = self.layer.forward(&x, &options)?;
         output.states[0].to_dtype(self.dtype)?.permute((1, 2, 0, 3))?.contiguous()
     }
 
@@ -236,15 +236,8 @@ impl Single {
     fn widened(&self, what: &'static str, tensor: &Tensor) -> Result<Tensor> {
         if tensor.dtype() != self.dtype {
             let (found, expected) = (tensor.dtype(), self.dtype.as_str());
-            return Err(candle(Error::DType { what, found, expected }));
+            return Err(Error::DType { what, found, expected }.into());
         }
         tensor.to_dtype(self.layer.dtype())
-    }
-}
-
-fn candle(error: Error) -> candle_core::Error {
-    match error {
-        Error::Candle(error) => error,
-        other => candle_core::Error::wrap(other),
     }
 }

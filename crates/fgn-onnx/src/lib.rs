@@ -37,3 +37,4 @@ mod weights;
 pub use error::{Error, Result};
 pub use export::{ExportOptions, OnnxModel, export};
 pub use port::Port;
+pub use {fgn_nn, prost};

@@ -59,6 +59,7 @@ mod testing;
 
 pub use curves::{Curves, draw_curves};
 pub use error::{Error, Result};
+pub use fgn_train;
 pub use grouped::grouped;
 pub use observers::observers;
 pub use report::write_report;

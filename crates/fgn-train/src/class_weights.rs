@@ -12,6 +12,7 @@ use crate::ranges::expect;
 /// targets, as with PyTorch's `weight`; so is the loss of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
+#[non_exhaustive]
 pub enum ClassWeights {
     /// The rarer a class, the more it counts: `n / (classes · count)` for `count` of `n` targets of the training part.
     /// [`Config::settle`](crate::Config::settle) computes these numbers.

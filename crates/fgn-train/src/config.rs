@@ -76,6 +76,7 @@ pub struct Config<M = ModelConfig, D = DataConfig> {
 /// How often to save a training, and what to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CheckpointConfig {
     /// Steps between two checkpoints, at least 1, beside the one after each epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +104,7 @@ impl CheckpointConfig {
 /// Which epoch's model is evaluated on the test part and saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum KeptModel {
     /// That of the best epoch, by [`Config::monitor`] on the validation part. Without such a part nothing says
     /// which epoch is best, and it is that of the last one.
@@ -115,6 +117,7 @@ pub enum KeptModel {
 /// What is looked at while a model learns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ReportConfig {
     /// How many samples the gates are looked at on after each epoch, of the validation set where there is one;
     /// none with 0; 64 if left out.

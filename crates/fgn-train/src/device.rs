@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), fgn_train::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum DeviceChoice {
     /// The first GPU if this build and this machine have one, else the CPU.
     #[default]

@@ -399,6 +399,25 @@ pub enum Error {
         /// What the driver says.
         source: candle_core::Error,
     },
+    /// Processes that cannot exchange what they have to.
+    #[error("between processes: {0}")]
+    Group(String),
+    /// Processes that were to train one model, but are of two minds.
+    #[error("{processes} cannot train with process 0: {what}")]
+    ProcessesDiffer {
+        /// Which.
+        processes: String,
+        /// The first thing in which they differ from process 0.
+        what: String,
+    },
+    /// What went wrong in another process.
+    #[error("process {rank}: {what}")]
+    OtherProcess {
+        /// Which.
+        rank: usize,
+        /// Its error.
+        what: String,
+    },
     /// A step of no batch.
     #[error("a step needs at least one batch, found none")]
     NoBatches,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{GeneratedImage, LayerTrace, LossOptions, Mode, TouchedRows};
+use fgn_nn::{GeneratedImage, LayerTrace, LossOptions, Mode, Precision, TouchedRows};
 use fgn_schema::{Batch, Prediction};
 
 use crate::durable::replace_file;
@@ -49,6 +49,21 @@ pub trait Learner {
     /// Options that its loss does not have.
     fn set_loss_options(&mut self, options: &LossOptions) -> Result<()> {
         Ok(options.are_none()?)
+    }
+
+    /// Sets what operands of its products are rounded to, in training and in evaluation; by default nothing can be.
+    ///
+    /// # Errors
+    /// A precision that it has not.
+    fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        match precision {
+            Precision::F32 => Ok(()),
+            _ => Err(Error::Value {
+                key: "training.precision",
+                found: format!("{precision:?}"),
+                expected: "f32: this model has no other".into(),
+            }),
+        }
     }
 
     /// The same model, outside the computation graph and faster on many batches, where there is such a form.

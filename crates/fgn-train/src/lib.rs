@@ -35,6 +35,7 @@
 //!   and nearest sessions ([`standard_baselines`]).
 //! - **Observers** ([`Observer`]) get what is measured. Those that write files and pictures for people are in
 //!   the crate `fgn-report`, the progress bar is in `fgn-cli`.
+//! - **A [`Group`]** is several processes that train one model together; the crate `fgn-mpi` implements it by MPI.
 //! - **The same seed gives the same model**, bit for bit, whatever the number of threads.
 //!
 //! No command line, terminal, plotting or allocator crate is among the dependencies.
@@ -44,6 +45,7 @@ mod baselines;
 mod checkpoint;
 mod class_weights;
 mod completion;
+mod compute;
 mod config;
 mod data;
 mod device;
@@ -56,6 +58,7 @@ mod evaluation;
 mod final_metrics;
 mod gates;
 mod generation;
+mod group;
 mod initial_weights;
 mod inspect;
 mod keys;
@@ -77,6 +80,7 @@ mod run_folder;
 mod schedule;
 mod section;
 mod session;
+mod session_start;
 mod settle;
 mod state;
 mod step_metrics;
@@ -100,6 +104,7 @@ pub use candle_core;
 pub use checkpoint::files::Checkpoint;
 pub use checkpoint::store::CheckpointStore;
 pub use class_weights::ClassWeights;
+pub use compute::Compute;
 pub use config::{CheckpointConfig, Config, KeptModel, ReportConfig};
 pub use data::{check_dataset, check_samples, log_progress, open_data, override_data};
 pub use device::DeviceChoice;
@@ -114,6 +119,7 @@ pub use gates::observe::{gate_samples, record_gates};
 pub use gates::record::{GATE_BINS, GateRecord, LayerGates, NamedSpread, Spread};
 pub use gates::recorder::{GateRecorder, read_gates};
 pub use generation::GeneratedText;
+pub use group::{Alone, Group};
 pub use initial_weights::{InitialWeights, KeptWeights};
 pub use inspect::{ParameterSummary, summarize_parameters};
 pub use keys::recipe_keys;
@@ -126,6 +132,7 @@ pub use observer::{Finished, Observer, TrainingPlan};
 pub use optimizer::Optimizer;
 pub use optimizer::gradients::{Clip, Gradients};
 pub use optimizer::groups::{NamedRows, ParameterGroup};
+pub use {fgn_core, fgn_data, fgn_nn, fgn_schema, serde_json, toml};
 // `OptimizerConfig`, and the options of each optimizer of the registry.
 pub use optimizer::rules::*;
 pub use overrides::Override;
@@ -142,4 +149,4 @@ pub use sweep::plan::{RandomSearch, Range, SweepPlan};
 pub use text_samples::{SampleRecorder, TextSample, read_samples};
 pub use train::{Trained, train};
 pub use trainer::{End, Trainer};
-pub use training_config::{NonFinite, TrainingConfig};
+pub use training_config::{NonFinite, TrainingConfig, TrainingPrecision};

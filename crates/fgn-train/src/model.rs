@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use candle_core::{Tensor, Var};
-use fgn_nn::{GeneratedImage, HeadConfig, LayerTrace, LossOptions, Mode, Model, ModelInput, State};
+use fgn_nn::{
+    GeneratedImage, HeadConfig, LayerTrace, LossOptions, Mode, Model, ModelInput, Precision, State,
+};
 use fgn_schema::Batch;
 
 use crate::error::Result;
@@ -56,6 +58,10 @@ impl Learner for Model {
 
     fn set_loss_options(&mut self, options: &LossOptions) -> Result<()> {
         Ok(self.set_loss_options(options.clone())?)
+    }
+
+    fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        Ok(self.set_precision(precision)?)
     }
 
     fn frozen(&self) -> Result<Option<Model>> {

@@ -93,6 +93,29 @@ impl<M: ?Sized, O: Observer<M> + ?Sized> Observer<M> for &mut O {
     }
 }
 
+/// None ignores what happens.
+impl<M: ?Sized, O: Observer<M>> Observer<M> for Option<O> {
+    fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |observer| observer.start(plan))
+    }
+
+    fn step(&mut self, step: &StepMetrics) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |observer| observer.step(step))
+    }
+
+    fn epoch(&mut self, metrics: &EpochMetrics, model: &M) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |observer| observer.epoch(metrics, model))
+    }
+
+    fn save(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |observer| observer.save(checkpoint))
+    }
+
+    fn finish(&mut self, finished: &Finished<'_, M>) -> Result<()> {
+        self.as_mut().map_or(Ok(()), |observer| observer.finish(finished))
+    }
+}
+
 impl<M: ?Sized, A: Observer<M>, B: Observer<M>> Observer<M> for (A, B) {
     fn start(&mut self, plan: &TrainingPlan) -> Result<()> {
         self.0.start(plan)?;
@@ -146,6 +169,7 @@ pub struct TrainingPlan {
 }
 
 /// A training that has come to its end.
+#[non_exhaustive]
 pub struct Finished<'a, M: ?Sized = Model> {
     /// The trained model, with the weights of `epoch`.
     pub model: &'a M,

@@ -12,6 +12,7 @@ use crate::ranges::{decay, expect, not_negative, positive};
 /// In TOML: `[schedule]`, `name = "cosine"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Schedule {
     /// It stays.
     #[default]
@@ -140,6 +141,7 @@ impl Schedule {
 /// In TOML: `[early_stopping]`, `patience = 5`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct EarlyStopping {
     /// Epochs that may pass without an improvement, at least 1.
     pub patience: usize,
@@ -149,6 +151,11 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
+    /// Stops after so many epochs without an improvement, however small one is.
+    pub fn new(patience: usize) -> EarlyStopping {
+        EarlyStopping { patience, min_delta: 0.0 }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         let patience = self.patience;
         expect(patience >= 1, "early_stopping.patience", patience, "at least 1")?;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use candle_core::{DType, Device};
+use candle_core::DType;
 use fgn_data::{DataConfig, Dataset};
 use fgn_nn::Model;
 
+use crate::compute::Compute;
 use crate::config::Config;
 use crate::data::open_data;
 use crate::difference::{DATA_SOURCE, first_difference};
@@ -16,8 +17,8 @@ use crate::final_metrics::FinalMetrics;
 use crate::gates::recorder::GateRecorder;
 use crate::initial_weights::InitialWeights;
 use crate::observer::Observer;
-use crate::recorder::{Recorder, Resumed};
 use crate::run_folder;
+use crate::session_start::{self, Opened, Shared, in_first};
 use crate::text_samples::SampleRecorder;
 use crate::train::Trained;
 use crate::trainer::{End, Trainer};
@@ -27,7 +28,7 @@ pub struct Session {
     config: Config,
     dataset: Dataset,
     trainer: Trainer<Model>,
-    recorder: Recorder,
+    opened: Opened,
 }
 
 /// How a run is resumed.
@@ -44,6 +45,7 @@ pub struct ResumeOptions {
 }
 
 /// How a session ended.
+#[non_exhaustive]
 pub struct SessionOutcome {
     /// The run folder.
     pub folder: PathBuf,
@@ -51,7 +53,7 @@ pub struct SessionOutcome {
     pub step: usize,
     /// How the training came to its end.
     pub end: End,
-    /// What it gave; none if it was interrupted.
+    /// What it gave; none if it was interrupted, and in all processes but the first.
     pub trained: Option<Trained>,
     /// What it began with, where that was another model and this session made the first step.
     pub initial: Option<InitialWeights>,
@@ -63,9 +65,13 @@ impl Session {
     /// # Errors
     /// A configuration that does not fit the data, before anything is written; a folder that holds a run
     /// already, or cannot be written.
-    pub fn begin(config: Config, folder: Option<&Path>, device: &Device) -> Result<Session> {
+    pub fn begin(
+        config: Config,
+        folder: Option<&Path>,
+        compute: impl Into<Compute>,
+    ) -> Result<Session> {
         let dataset = open_data(&config.data)?;
-        Session::begin_on(dataset, config, folder, device)
+        Session::begin_on(dataset, config, folder, compute)
     }
 
     /// As [`begin`](Self::begin), on a data set that was read already, as [`Config::open`] gives it.
@@ -76,13 +82,14 @@ impl Session {
         dataset: Dataset,
         mut config: Config,
         folder: Option<&Path>,
-        device: &Device,
+        compute: impl Into<Compute>,
     ) -> Result<Session> {
+        let compute = compute.into();
         config.settle(&dataset)?;
-        let (dataset, mut trainer) = prepare(dataset, &config, device)?;
+        let (dataset, mut trainer) = prepare(dataset, &config, &compute)?;
         trainer.initialise()?;
-        let recorder = Recorder::create(folder, &config)?;
-        Ok(Session { config, dataset, trainer, recorder })
+        let opened = session_start::create(&*compute.group, folder, &config)?;
+        Ok(Session { config, dataset, trainer, opened })
     }
 
     /// The run in `folder`, from its last checkpoint on.
@@ -93,9 +100,14 @@ impl Session {
     /// from the beginning, bit for bit. Early stopping begins to wait anew.
     ///
     /// # Errors
-    /// Those of [`Recorder::resume`]; data that is not what it was; no more epochs than it was to have.
-    pub fn resume(folder: &Path, options: &ResumeOptions, device: &Device) -> Result<Session> {
-        let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
+    /// Those of [`Recorder::resume`](crate::Recorder::resume); data that is not what it was; no more epochs than it was to have.
+    pub fn resume(
+        folder: &Path,
+        options: &ResumeOptions,
+        compute: impl Into<Compute>,
+    ) -> Result<Session> {
+        let compute = compute.into();
+        let mut resumed = session_start::resume(&*compute.group, folder, options.last_good)?;
         if let Some(path) = &options.data {
             resumed.config.data.source = DataConfig::absolute(path)?;
         }
@@ -107,7 +119,7 @@ impl Session {
             resumed.config.training.epochs = asked;
         }
         let dataset = open_data(&resumed.config.data)?;
-        Session::resume_on(dataset, resumed, options, device)?.with_config_written()
+        Session::resume_on(dataset, resumed, options, &compute)?.with_config_written()
     }
 
     /// The run in `folder`: a new one if there is none, else the one there, from its last checkpoint on; none if
@@ -121,15 +133,17 @@ impl Session {
         mut config: Config,
         folder: &Path,
         options: &ResumeOptions,
-        device: &Device,
+        compute: impl Into<Compute>,
     ) -> Result<Option<Session>> {
-        if run_folder::run_in(folder).is_none() {
-            return Session::begin_on(dataset, config, Some(folder), device).map(Some);
+        let compute = compute.into();
+        let group = &*compute.group;
+        if in_first(group, || Ok(run_folder::run_in(folder).is_none()))? {
+            return Session::begin_on(dataset, config, Some(folder), compute).map(Some);
         }
         config.settle(&dataset)?;
-        let mut resumed: Resumed = Recorder::resume(folder, options.last_good)?;
+        let mut resumed = session_start::resume(group, folder, options.last_good)?;
         resumed.config.data.source.clone_from(&config.data.source);
-        let session = Session::resume_on(dataset, resumed, options, device)?;
+        let session = Session::resume_on(dataset, resumed, options, &compute)?;
         // What a recipe leaves out of the model follows from the data.
         let changed = if options.accept_changed_data {
             &["model", "training.class_weights"][..]
@@ -141,20 +155,20 @@ impl Session {
         if let Some(difference) = first_difference(&one, &other, &aside) {
             return Err(Error::OtherRun { folder: folder.to_owned(), difference });
         }
-        match FinalMetrics::read(folder)? {
-            Some(_) => Ok(None),
-            None => session.with_config_written().map(Some),
+        match in_first(group, || Ok(FinalMetrics::read(folder)?.is_some()))? {
+            true => Ok(None),
+            false => session.with_config_written().map(Some),
         }
     }
 
     fn resume_on(
         dataset: Dataset,
-        resumed: Resumed,
+        resumed: Shared,
         options: &ResumeOptions,
-        device: &Device,
+        compute: &Compute,
     ) -> Result<Session> {
-        let Resumed { recorder, config, checkpoint } = resumed;
-        let (dataset, mut trainer) = prepare(dataset, &config, device)?;
+        let Shared { opened, config, checkpoint } = resumed;
+        let (dataset, mut trainer) = prepare(dataset, &config, compute)?;
         if options.accept_changed_data {
             trainer.accept_changed_data();
         }
@@ -162,18 +176,20 @@ impl Session {
             trainer.restore(checkpoint)?;
             trainer.check_data(&dataset)?;
         }
-        Ok(Session { config, dataset, trainer, recorder })
+        Ok(Session { config, dataset, trainer, opened })
     }
 
     /// With `config.toml` as it is now: of data that was moved.
     fn with_config_written(self) -> Result<Session> {
-        self.recorder.replace_config(&self.config.to_toml()?)?;
+        if let Some(recorder) = &self.opened.recorder {
+            recorder.replace_config(&self.config.to_toml()?)?;
+        }
         Ok(self)
     }
 
     /// Where the run is.
     pub fn folder(&self) -> &Path {
-        self.recorder.folder()
+        &self.opened.folder
     }
 
     /// What is trained, and how.
@@ -197,20 +213,25 @@ impl Session {
         interrupt: Arc<AtomicBool>,
         observer: &mut dyn Observer,
     ) -> Result<SessionOutcome> {
-        let Session { config, dataset, mut trainer, recorder } = self;
-        let folder = recorder.folder().to_owned();
+        let Session { config, dataset, mut trainer, opened } = self;
+        let Opened { folder, recorder } = opened;
         trainer.interrupt_on(interrupt);
-        let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
-        let samples = SampleRecorder::new(&folder, &config.report, config.training.seed);
-        let mut observers = (recorder, (gates, (samples, observer)));
+        let is_first = recorder.is_some();
+        let own = recorder.map(|recorder| {
+            let gates = GateRecorder::new(&folder, &dataset, config.report.gate_samples);
+            let samples = SampleRecorder::new(&folder, &config.report, config.training.seed);
+            (recorder, (gates, samples))
+        });
+        let mut observers = (own, observer);
         let end = trainer.run(&dataset, &mut observers)?;
         let step = trainer.state().step();
         let initial = trainer.initial_weights().cloned();
         let trained = match end {
-            End::Interrupted => None,
-            End::Finished | End::StoppedEarly => {
+            // One process measures the test part: the model of a moment, not of a training.
+            End::Finished | End::StoppedEarly if is_first => {
                 Some(trainer.evaluate_and_finish(&dataset, &mut observers)?)
             }
+            _ => None,
         };
         Ok(SessionOutcome { folder, step, end, trained, initial })
     }
@@ -219,12 +240,13 @@ impl Session {
 fn prepare(
     dataset: Dataset,
     config: &Config,
-    device: &Device,
+    compute: &Compute,
 ) -> Result<(Dataset, Trainer<Model>)> {
     config.check_with(&dataset)?;
     let dataset = config.data.divide(dataset, config.training.seed)?;
-    let model = Model::new(&config.model, config.training.seed, DType::F32, device)?;
+    let model = Model::new(&config.model, config.training.seed, DType::F32, &compute.device)?;
     let mut trainer = Trainer::new(config, model)?;
     trainer.prepare_metrics(&dataset.train)?;
+    trainer.join(compute.group.clone(), &dataset)?;
     Ok((dataset, trainer))
 }

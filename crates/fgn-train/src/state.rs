@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fgn_data::Fingerprint;
+use fgn_data::{Dataset, Fingerprint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -58,6 +58,22 @@ pub(crate) type DataState = [PartState; 3];
 pub(crate) struct PartState {
     pub(crate) samples: usize,
     pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+/// What the parts of a data set are.
+///
+/// # Errors
+/// Whatever reading them gives.
+pub(crate) fn data_state(dataset: &Dataset) -> Result<DataState> {
+    let parts = [Some(&dataset.train), dataset.valid.as_ref(), Some(&dataset.test)];
+    let mut found = DataState::default();
+    for (state, samples) in found.iter_mut().zip(parts) {
+        if let Some(samples) = samples {
+            let fingerprint = samples.fingerprint()?;
+            *state = PartState { samples: samples.len(), fingerprint: Some(fingerprint) };
+        }
+    }
+    Ok(found)
 }
 
 /// The best epoch so far, by what the training monitors.

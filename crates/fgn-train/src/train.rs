@@ -74,6 +74,7 @@ impl<M: Learner> Trainer<M> {
 }
 
 /// What a training gives.
+#[non_exhaustive]
 pub struct Trained<M = Model> {
     /// The model, with the weights of `epoch`.
     pub model: M,

@@ -1,6 +1,6 @@
 //! How long a model learns, and in what steps.
 
-use fgn_nn::LossOptions;
+use fgn_nn::{LossOptions, Precision};
 use serde::{Deserialize, Serialize};
 
 use crate::class_weights::ClassWeights;
@@ -10,6 +10,7 @@ use crate::ranges::{decay, expect};
 /// How long to learn, and in what steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainingConfig {
     /// Passes over the training samples, at least 1.
     pub epochs: usize,
@@ -59,17 +60,62 @@ pub struct TrainingConfig {
     /// What to do about a loss or gradient that is not finite: `stop` if left out.
     #[serde(default)]
     pub non_finite: NonFinite,
+    /// What operands of the recurrent layer's products are rounded to: `f32`, which is not at all, if left out.
+    #[serde(default, skip_serializing_if = "TrainingPrecision::is_f32")]
+    pub precision: TrainingPrecision,
+    /// Groups of samples that a batch is divided into, at least as many as there are processes. Their gradients are
+    /// computed one by one, and added in an order that depends on this number alone: with it, any number of processes gives
+    /// the same model, bit for bit. If left out, each process computes its part of a batch as one group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<usize>,
+    /// Each process keeps the optimizer's memory of some of the parameters, updates those, and sends them to the others.
+    /// It changes no bit of the result. Off if left out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shard_optimizer: bool,
+    /// Processes send each other gradients that are rounded to bf16, of half the size. Off if left out; not with `groups`,
+    /// because the result depends on the number of processes.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub compress_gradients: bool,
 }
 
 /// What to do about a step whose loss or gradient is not finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum NonFinite {
     /// Stop, and say which step, which samples and which tensors.
     #[default]
     Stop,
     /// Warn, and skip the step. Weights that are not finite stop it all the same.
     Skip,
+}
+
+/// What operands of the recurrent layer's products are rounded to in training, and wherever the training measures the
+/// model. Weights and gradients are `f32` in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainingPrecision {
+    /// As they are.
+    #[default]
+    F32,
+    /// Rounded to bf16, with sums in `f32`.
+    Bf16,
+}
+
+impl TrainingPrecision {
+    /// Whether nothing is rounded.
+    pub fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
+impl From<TrainingPrecision> for Precision {
+    fn from(precision: TrainingPrecision) -> Self {
+        match precision {
+            TrainingPrecision::F32 => Self::F32,
+            TrainingPrecision::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 impl TrainingConfig {
@@ -90,6 +136,10 @@ impl TrainingConfig {
             carry_state: false,
             reset_state: 0.0,
             non_finite: NonFinite::Stop,
+            precision: TrainingPrecision::F32,
+            groups: None,
+            shard_optimizer: false,
+            compress_gradients: false,
         }
     }
 
@@ -126,12 +176,24 @@ impl TrainingConfig {
         let expected = "0 without training.carry_state: every batch begins with states of zeros";
         let fits = self.carry_state || self.reset_state == 0.0;
         expect(fits, "training.reset_state", self.reset_state, expected)?;
+        let groups = self.groups.unwrap_or(1);
+        let expected = format!("1 to {}, the samples of a batch", self.batch_size);
+        let fits = (1..=self.batch_size).contains(&groups);
+        expect(fits, "training.groups", groups, expected)?;
+        let expected =
+            "false with training.groups: the result would depend on the number of processes";
+        let fits = !self.compress_gradients || self.groups.is_none();
+        expect(fits, "training.compress_gradients", self.compress_gradients, expected)?;
         self.average.map_or(Ok(()), |average| decay("training.average", average))
     }
 }
 
 fn one<T: From<u8>>() -> T {
     1.into()
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn is_zero(value: &f64) -> bool {

@@ -23,7 +23,10 @@ pub(super) fn check(manifest: &File) -> Result<Vec<Finding>> {
         found: value.to_string(),
         expected: "`workspace = true`, and its version in the root Cargo.toml".into(),
     };
+    // The crate itself, with features for its tests: with a version, its package would need itself.
+    let is_itself = |value: &Value| value.get("path").and_then(Value::as_str) == Some(".");
     let is_local = |value: &Value| value.get("workspace") != Some(&Value::Boolean(true));
+    let is_local = |value: &Value| is_local(value) && !is_itself(value);
     Ok(entries.filter(|(_, value)| is_local(value)).map(finding).collect())
 }
 
@@ -44,6 +47,8 @@ mod tests {
             serde = { workspace = true, optional = true }
             [target.'cfg(unix)'.dependencies]
             libc.workspace = true
+            [dev-dependencies]
+            a = { path = ".", features = ["oracle"] }
         "#;
         assert_eq!(findings(text), Vec::<String>::new());
     }

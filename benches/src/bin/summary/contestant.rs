@@ -5,12 +5,15 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use fgn_benches::protocol::{Answer, Request};
+use fgn_benches::protocol::{Answer, Request, Work};
 
 use crate::environment::RUST_PEERS;
 
 /// The Python peers, by their names in `peers.py`.
 pub(crate) const PYTHON_PEERS: [&str; 4] = ["pytorch", "tensorflow", "jax", "onnxruntime"];
+/// Those that are measured with operands in bf16, and the work that they do so.
+pub(crate) const BF16_PEERS: [(&str, &[Work]); 2] =
+    [("pytorch", &[Work::Infer, Work::Train]), ("openvino", &[Work::Infer])];
 
 /// A process that answers requests. It is stopped between requests, so that its spinning threads take no time from
 /// other contestants.
@@ -23,7 +26,8 @@ pub(crate) struct Contestant {
 impl Contestant {
     /// Starts the contestant `name`. `python` is used by the Python peers, the workspace's `root` by all peers.
     pub(crate) fn start(name: &str, threads: usize, python: &Path, root: &Path) -> Result<Self> {
-        let mut command = if PYTHON_PEERS.contains(&name) {
+        let bf16 = BF16_PEERS.iter().any(|(of, _)| *of == name);
+        let mut command = if bf16 || PYTHON_PEERS.contains(&name) {
             let mut command = Command::new(python);
             command.arg(root.join("benches/peers/python/peers.py")).arg(name);
             command

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use fgn_benches::protocol::Work;
 use fgn_core::AnyCell;
 
-use crate::contestant::PYTHON_PEERS;
+use crate::contestant::{BF16_PEERS, PYTHON_PEERS};
 
 /// The shapes, as T, B, I, H: an image row by row, an image pixel by pixel, a text, a large layer.
 const SHAPES: [(&str, [usize; 4]); 4] = [
@@ -99,7 +99,16 @@ pub(crate) fn jobs(shapes: &[Shape], threads: usize, peers: bool) -> Vec<Job> {
             let cells = if shape == SHAPES[0].0 { family() } else { CELLS.to_vec() };
             for work in [Work::Infer, Work::Train] {
                 let ours = cells.iter().map(|&cell| Entrant::ours(cell, threads));
-                job(work, ours.chain(others(work, threads, peers)).collect());
+                let ours: Vec<_> = ours.chain(others(work, threads, peers)).collect();
+                job(work, ours);
+                // A table of their own: their results differ from those of f32 by more than a rounding.
+                let bf16 = |entrant| Entrant { dtype: "bf16", ..entrant };
+                let mut all: Vec<_> = CELLS.map(|cell| bf16(Entrant::ours(cell, threads))).into();
+                let names = BF16_PEERS.iter().filter(|(_, works)| peers && works.contains(&work));
+                all.extend(names.map(|&(name, _)| {
+                    bf16(Entrant { name, ..Entrant::ours(AnyCell::LSTM, threads) })
+                }));
+                job(work, all);
             }
             if WITH_OPTIONS.contains(&shape.as_str()) {
                 let ours = Entrant::ours(AnyCell::LSTM, threads);

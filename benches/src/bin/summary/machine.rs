@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use anyhow::Result;
-use fgn_kernels::{Isa, probe};
+use fgn_kernels::{Bf16Engine, Isa, probe};
 use serde::Serialize;
 
 /// Array lengths that fit into a core's L2, and into no cache.
@@ -23,11 +23,21 @@ pub(crate) struct Machine {
     /// The rate of a loop of nothing but multiply-adds in registers, on one thread and on all.
     fma_gflops_one_thread: f64,
     pub(crate) fma_gflops: f64,
+    /// The rates of bf16 multiply-adds by each engine that the machine has instructions for.
+    bf16: Vec<Bf16Peak>,
     /// The rate of reading, on one thread and on all: from L2 (256 KiB per thread) and from memory (384 MiB in total).
     cache_gb_per_s_one_thread: f64,
     cache_gb_per_s: f64,
     memory_gb_per_s_one_thread: f64,
     memory_gb_per_s: f64,
+}
+
+/// The rate of bf16 multiply-adds with sums in `f32`, of blocks in cache, on one thread and on all.
+#[derive(Clone, Debug, Serialize)]
+struct Bf16Peak {
+    engine: &'static str,
+    gflops_one_thread: f64,
+    gflops: f64,
 }
 
 impl Machine {
@@ -41,6 +51,7 @@ impl Machine {
             threads,
             fma_gflops_one_thread: multiply_adds(1)?,
             fma_gflops: multiply_adds(threads)?,
+            bf16: bf16_peaks(threads)?,
             cache_gb_per_s_one_thread: read(1, CACHED, 1600)?,
             cache_gb_per_s: read(threads, CACHED, 1600)?,
             memory_gb_per_s_one_thread: read(1, UNCACHED, 1)?,
@@ -48,16 +59,26 @@ impl Machine {
         })
     }
 
-    /// The peak of one thread or of all, in GFLOP/s.
-    pub(crate) fn peak(&self, threads: usize) -> f64 {
-        if threads == 1 { self.fma_gflops_one_thread } else { self.fma_gflops }
+    /// The peak of one thread or of all, in GFLOP/s: with operands in bf16 that of the fastest engine, if there is one.
+    pub(crate) fn peak(&self, dtype: &str, threads: usize) -> f64 {
+        let of = |one: f64, all: f64| if threads == 1 { one } else { all };
+        let f32 = of(self.fma_gflops_one_thread, self.fma_gflops);
+        let bf16 = self.bf16.iter().map(|peak| of(peak.gflops_one_thread, peak.gflops));
+        if dtype == "bf16" { bf16.fold(f32, f64::max) } else { f32 }
     }
 
     /// The description that is printed.
     pub(crate) fn lines(&self) -> String {
+        let mut bf16 = String::new();
+        for Bf16Peak { engine, gflops_one_thread, gflops } in &self.bf16 {
+            bf16 += &format!(
+                "multiply-adds of bf16 by {engine}: {gflops_one_thread:.0} GFLOP/s on one thread, {gflops:.0} on {}\n",
+                self.threads
+            );
+        }
         format!(
             "{}, {}, {} cores, {}\n\
-             multiply-adds: {:.0} GFLOP/s on one thread, {:.0} on {}\n\
+             multiply-adds: {:.0} GFLOP/s on one thread, {:.0} on {}\n{bf16}\
              reading from L2: {:.0} GB/s on one thread, {:.0} on {}\n\
              reading from memory: {:.1} GB/s on one thread, {:.1} on {}",
             self.cpu,
@@ -93,6 +114,25 @@ fn multiply_adds(threads: usize) -> Result<f64> {
         std::hint::black_box(probe::multiply_adds(TIMES).ok());
     });
     Ok(operations * rate / 1e9)
+}
+
+/// The rates of all engines that the machine has instructions for.
+fn bf16_peaks(threads: usize) -> Result<Vec<Bf16Peak>> {
+    const BLOCKS: usize = 2000;
+    let engines = Bf16Engine::available(Isa::active()?).into_iter();
+    let rate = |engine: Bf16Engine, threads| {
+        let operations = 2 * probe::bf16_multiply_adds(engine, 1) * BLOCKS;
+        let rate = at_once(threads, || {
+            std::hint::black_box(probe::bf16_multiply_adds(engine, BLOCKS));
+        });
+        operations as f64 * rate / 1e9
+    };
+    let peak = |engine: Bf16Engine| Bf16Peak {
+        engine: engine.name(),
+        gflops_one_thread: rate(engine, 1),
+        gflops: rate(engine, threads),
+    };
+    Ok(engines.filter(|engine| engine.is_native()).map(peak).collect())
 }
 
 /// The rate of reading in GB/s.

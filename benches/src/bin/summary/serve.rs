@@ -60,7 +60,12 @@ impl Layer {
 /// The options of a run, from the name in the request.
 fn options(request: &Request) -> Result<SequenceOptions> {
     let &Request { steps, batch, .. } = request;
-    let plain = SequenceOptions::default();
+    let precision = match (request.work, request.dtype.as_str()) {
+        (Work::Stream, _) | (_, "f32") => Precision::F32,
+        (_, "bf16") => Precision::Bf16,
+        (_, other) => bail!("unknown type of operands {other}: expected f32 or bf16"),
+    };
+    let plain = SequenceOptions::default().with_precision(precision);
     Ok(match request.option.as_str() {
         "" => plain,
         // Alternately T and T − 1 steps.

@@ -63,7 +63,7 @@ impl SweepArgs {
         let file = Source::open(&self.file, "toml")?;
         let text = read(file.path())?;
         let sweep = Sweep::open(&text, &self.file.to_string_lossy(), self.out.as_deref())?;
-        let interrupt = interrupt::on_ctrl_c()?;
+        let interrupt = interrupt::on_ctrl_c(false)?;
         let count = sweep.len();
         let observe = |number: usize, session: &Session| {
             let folder = session.folder();

@@ -9,8 +9,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_report::{grouped, observers};
 use fgn_schema::decimals;
 use fgn_train::{
-    BaselineRecorder, BaselineResult, Config, DataConfig, End, InitialWeights, Override, RECIPES,
-    ResumeOptions, Session, SessionOutcome, Trained, open_data, read_baselines,
+    BaselineRecorder, BaselineResult, Compute, Config, DataConfig, End, InitialWeights, Override,
+    RECIPES, ResumeOptions, Session, SessionOutcome, Trained, open_data, read_baselines,
 };
 
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::interrupt;
 use crate::measured::{self, main_measure, targets};
 use crate::output::{print, print_json, program};
+use crate::processes::Processes;
 use crate::settings;
 
 pub(crate) const HELP: &str = "\
@@ -44,6 +45,7 @@ Examples:
   fgn train images --data photos/ --init runs/images-1       begin with the weights of another run
   fgn train images --data photos/ --init runs/images-1 --set 'training.freeze=[\"input.*\"]'
   fgn train --resume runs/images-1 --data /new/place/photos       after the data was moved
+  mpirun -n 8 fgn train mnist-rows        train in 8 processes, in a build with the feature `mpi`
   fgn train mnist-rows --out runs/job --continue      begin, or resume, or do nothing if it is done
 
 A value of --set is TOML, or a bare word for a string. The keys are those of a recipe; config.toml
@@ -109,15 +111,23 @@ pub(crate) struct TrainArgs {
 }
 
 impl TrainArgs {
-    pub(crate) fn run(self, device: &Device, quiet: bool) -> Result<ExitCode> {
-        let Some(session) = self.session(device)? else {
-            let folder = self.out.unwrap_or_default();
-            match self.json {
-                true => print_json(&json!({ "run": folder.to_string_lossy(), "end": FINISHED }))?,
-                false => print(&format!("The run in {} is finished.\n", folder.display()))?,
+    pub(crate) fn run(
+        self,
+        device: &Device,
+        processes: &Processes,
+        quiet: bool,
+    ) -> Result<ExitCode> {
+        let compute = processes.compute(device);
+        let Some(session) = self.session(&compute)? else {
+            if processes.is_first() {
+                self.print_finished()?;
             }
             return Ok(ExitCode::SUCCESS);
         };
+        if !processes.is_first() {
+            let outcome = session.run(interrupt::on_ctrl_c(true)?, &mut ())?;
+            return Ok(exit_code(outcome.end));
+        }
         let console = match (quiet, self.json) {
             (true, _) => Console::quiet(),
             (false, true) => Console::on_stderr(),
@@ -128,48 +138,61 @@ impl TrainArgs {
         let observers = observers(session.folder(), session.config())?;
         let mut observers = (recorder, (observers, console));
         let config = session.config().clone();
-        let SessionOutcome { folder, step, end, trained, initial } =
-            session.run(interrupt::on_ctrl_c()?, &mut observers)?;
-        let baselines = match &trained {
-            Some(_) => read_baselines(&folder)?,
+        let outcome = session.run(interrupt::on_ctrl_c(false)?, &mut observers)?;
+        self.print_outcome(&outcome, &config)?;
+        Ok(exit_code(outcome.end))
+    }
+
+    /// Prints that there was nothing to do.
+    fn print_finished(&self) -> Result<()> {
+        let folder = self.out.as_deref().unwrap_or(Path::new("")).display().to_string();
+        match self.json {
+            true => print_json(&json!({ "run": folder, "end": FINISHED })),
+            false => print(&format!("The run in {folder} is finished.\n")),
+        }
+    }
+
+    fn print_outcome(&self, outcome: &SessionOutcome, config: &Config) -> Result<()> {
+        let SessionOutcome { folder, step, end, trained, initial, .. } = outcome;
+        let baselines = match trained {
+            Some(_) => read_baselines(folder)?,
             None => Vec::new(),
         };
-        match (&trained, self.json) {
+        match (trained, self.json) {
             (trained, true) => {
-                let mut object = json(&folder, step, end, trained.as_ref());
-                if let Some(initial) = &initial {
+                let mut object = json(folder, *step, *end, trained.as_ref());
+                if let Some(initial) = initial {
                     object["initial"] = initial_json(initial);
                 }
                 baselines::add_json(&mut object, &baselines);
-                print_json(&object)?;
+                print_json(&object)
             }
             (Some(trained), false) => {
                 print(&began_with(initial.as_ref()))?;
-                print(&summary(&folder, end, &config, trained, &baselines))?;
+                print(&summary(folder, *end, config, trained, &baselines))
             }
             (None, false) => {
                 print(&began_with(initial.as_ref()))?;
-                print(&interrupted(&folder, step))?;
+                print(&interrupted(folder, *step))
             }
         }
-        Ok(ExitCode::from(if trained.is_some() { 0 } else { interrupt::EXIT_CODE }))
     }
 
     /// The session that is asked for; none if its run is finished already.
-    fn session(&self, device: &Device) -> Result<Option<Session>> {
+    fn session(&self, compute: &Compute) -> Result<Option<Session>> {
         let options = self.resume_options();
         if let Some(folder) = &self.resume {
             let epochs = self.epochs.map(|epochs| epochs as usize);
             let options = ResumeOptions { epochs, ..options };
-            return Ok(Some(Session::resume(folder, &options, device)?));
+            return Ok(Some(Session::resume(folder, &options, compute.clone())?));
         }
         let (config, dataset) = Config::open(&self.recipe, &self.overrides()?)?;
         let dataset = dataset.map_or_else(|| open_data(&config.data), Ok)?;
         Ok(match &self.out {
             Some(folder) if self.is_continued => {
-                Session::begin_or_resume(dataset, config, folder, &options, device)?
+                Session::begin_or_resume(dataset, config, folder, &options, compute.clone())?
             }
-            folder => Some(Session::begin_on(dataset, config, folder.as_deref(), device)?),
+            folder => Some(Session::begin_on(dataset, config, folder.as_deref(), compute.clone())?),
         })
     }
 
@@ -203,6 +226,13 @@ impl TrainArgs {
 
 /// What `--json` calls the end of a training that ran to its last epoch.
 const FINISHED: &str = "finished";
+
+fn exit_code(end: End) -> ExitCode {
+    match end {
+        End::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
+        End::Finished | End::StoppedEarly => ExitCode::SUCCESS,
+    }
+}
 
 /// What `--json` prints.
 fn json(folder: &Path, step: usize, end: End, trained: Option<&Trained>) -> Value {

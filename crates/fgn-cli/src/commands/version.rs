@@ -28,6 +28,7 @@ impl VersionArgs {
         }
         let features = [
             ("cuda", cfg!(feature = "cuda")),
+            ("mnist", cfg!(feature = "mnist")),
             ("parquet", cfg!(feature = "parquet")),
             ("symphonia", cfg!(feature = "symphonia")),
         ];

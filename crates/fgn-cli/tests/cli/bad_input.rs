@@ -116,7 +116,7 @@ fn an_unknown_instruction_set_is_reported_before_any_work() {
 #[test]
 fn a_recipe_of_ones_own_is_held_to_the_same() {
     let place = Place::new();
-    let good = include_str!("../../../fgn-train/recipes/mnist-rows.toml");
+    let good = fgn_train::Config::recipe_text("mnist-rows").unwrap();
     let cases = [
         ("\nepochs = 10", "\nepoch = 10", "mine.toml, line 10: unknown field `epoch`"),
         ("\nepochs = 10", "\nepochs = \"ten\"", "mine.toml, line 10: invalid type: string \"ten\""),
@@ -233,4 +233,14 @@ fn a_training_that_diverges_fails() {
     let small = small.iter().map(String::as_str).chain(args).chain(["--continue"]);
     let again = place.fgn(&small.collect::<Vec<_>>());
     again.fails_with(&["training has diverged"]);
+}
+
+/// Each would train the same model for itself.
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn processes_started_together_are_refused_in_a_build_for_one() {
+    let place = Place::new();
+    let done = place.fgn_with(&["train", "mnist-rows"], &[("OMPI_COMM_WORLD_SIZE", "2")]);
+    done.fails_with(&["2 processes were started together", "--features mpi"]);
+    assert_eq!(place.list("."), ["data"]);
 }

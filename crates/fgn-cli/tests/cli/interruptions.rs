@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::place::{Place, small};
 
-/// A run with all that a checkpoint has to hold, saved after every step.
+/// A run with all that a checkpoint has to hold, augmented images and weighted classes, saved after every step.
 fn args(out: &str) -> Vec<String> {
     let more = "--set training.average=0.95 --set early_stopping.patience=50 \
+                --set training.class_weights=balanced --set model.input.augment={shift=2,rotate=10,erase=0.1} \
                 --set checkpoint.every_steps=1 --out";
     let mut args = small(3);
     args.extend(more.split_whitespace().map(str::to_owned));

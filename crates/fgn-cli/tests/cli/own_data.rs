@@ -351,6 +351,34 @@ fn metrics_are_chosen_and_monitored() {
     }
 }
 
+/// One class in twenty is rare, and lies where the other is more frequent still: between 0.8 and 1, which is a fifth of
+/// the other's range. Whoever never says it is right 19 times in 20.
+#[test]
+fn balanced_weights_find_a_rare_class() {
+    let place = Place::new();
+    let mut rows = "who,x,kind\n".to_owned();
+    for who in 0..2000 {
+        let rare = who % 20 == 0;
+        let x = f64::from(who * 619 % 2000) / 2000.0;
+        let x = if rare { 0.8 + 0.2 * x } else { x };
+        rows += &format!("s{who},{x},{}\n", if rare { "rare" } else { "frequent" });
+    }
+    fs::write(place.path("rows.csv"), rows).unwrap();
+    let found = |run: &str, weights: &[&str]| -> Value {
+        let more = ["data.series.target=kind", "metrics=[\"accuracy\",\"f1\"]"];
+        let more = more.iter().chain(weights).flat_map(|&setting| ["--set", setting]);
+        let args = ["train", "series", "--data", "rows.csv", "--epochs", "10", "--out", run];
+        let args = args.into_iter().chain(SMALL).chain(more);
+        place.fgn(&args.collect::<Vec<_>>()).succeeds();
+        serde_json::from_str(&place.fgn(&["eval", run, "--json"]).succeeds().out).unwrap()
+    };
+    let of = |found: &Value, key: &str| found[key].as_f64().unwrap();
+    let plain = found("plain", &[]);
+    let balanced = found("balanced", &["training.class_weights=balanced"]);
+    assert!(of(&plain, "f1") < 0.5 && of(&plain, "accuracy") > 0.9, "{plain}");
+    assert!(of(&balanced, "f1") > 0.55 && of(&balanced, "accuracy") < 0.9, "{balanced}");
+}
+
 #[test]
 fn a_model_is_inspected() {
     let place = Place::new();

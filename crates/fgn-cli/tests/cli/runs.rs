@@ -205,7 +205,7 @@ fn recipes_are_listed_shown_and_trained() {
     let list = place.fgn(&["recipes"]).succeeds().out;
     assert!(list.contains("mnist-rows      MNIST row by row: 28 time steps"), "{list}");
     let text = place.fgn(&["recipes", "show", "mnist-rows"]).succeeds().out;
-    assert_eq!(text, include_str!("../../../fgn-train/recipes/mnist-rows.toml"));
+    assert_eq!(text, fgn_train::Config::recipe_text("mnist-rows").unwrap());
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! The cells, one file each, and their registry: every cell under one type.
 
 mod fgn;
+mod registered;
 mod rnn;
+#[cfg(feature = "serde")]
+mod table;
 
 pub use self::fgn::{Fgn, Forgetting, MemoryUnit, Readout, Unit, Z};
+pub use self::registered::RegisteredCell;
+pub(crate) use self::registered::{Registered, add};
 pub use self::rnn::{Nonlinearity, Rnn};
 use crate::cell::Cell;
 use crate::spec::Spec;
@@ -23,14 +28,15 @@ macro_rules! registry {
         $(mod $file;)*
         $(pub use self::$file::$cell;)*
 
-        /// The registry of the built-in cells: a cell with its options, chosen at run time.
+        /// A cell with its options, chosen at run time: one of the built-in cells, or one that was registered
+        /// ([`register`](crate::register())).
         ///
         /// With the feature `serde` it is a table of the cell's name and its options, as in
         /// `{ name = "fgn", z = "linear" }`.
         #[non_exhaustive]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-        #[cfg_attr(feature = "serde", serde(tag = "name", deny_unknown_fields))]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+        #[cfg_attr(feature = "serde", serde(tag = "name"))]
         pub enum AnyCell {
             $(
                 #[doc = concat!("[`", stringify!($cell), "`].")]
@@ -41,25 +47,63 @@ macro_rules! registry {
             #[cfg_attr(feature = "serde", serde(rename = "fgn"))]
             Fgn {
                 /// The memory unit.
-                #[cfg_attr(feature = "serde", serde(default))]
                 unit: Unit,
                 /// The value of a forgotten output.
-                #[cfg_attr(feature = "serde", serde(default))]
                 z: Z,
                 /// How the hidden state is read out.
-                #[cfg_attr(feature = "serde", serde(default))]
                 readout: Readout,
                 /// Whether the forgetting gate is soft or binary.
-                #[cfg_attr(feature = "serde", serde(default))]
                 forgetting: Forgetting,
             },
             /// [`Rnn`].
             #[cfg_attr(feature = "serde", serde(rename = "rnn"))]
             Rnn {
                 /// The function of the sum.
-                #[cfg_attr(feature = "serde", serde(default))]
                 nonlinearity: Nonlinearity,
             },
+            /// A cell that was registered.
+            #[cfg_attr(feature = "serde", serde(untagged))]
+            Registered(RegisteredCell),
+        }
+
+        /// The tables of the built-in cells.
+        #[cfg(feature = "serde")]
+        #[derive(serde::Deserialize)]
+        #[serde(tag = "name", deny_unknown_fields)]
+        enum BuiltIn {
+            $(
+                #[serde(rename = $name)]
+                $cell {},
+            )*
+            #[serde(rename = "fgn")]
+            Fgn {
+                #[serde(default)]
+                unit: Unit,
+                #[serde(default)]
+                z: Z,
+                #[serde(default)]
+                readout: Readout,
+                #[serde(default)]
+                forgetting: Forgetting,
+            },
+            #[serde(rename = "rnn")]
+            Rnn {
+                #[serde(default)]
+                nonlinearity: Nonlinearity,
+            },
+        }
+
+        #[cfg(feature = "serde")]
+        impl From<BuiltIn> for AnyCell {
+            fn from(cell: BuiltIn) -> Self {
+                match cell {
+                    $(BuiltIn::$cell {} => Self::$constant,)*
+                    BuiltIn::Fgn { unit, z, readout, forgetting } => {
+                        Self::Fgn { unit, z, readout, forgetting }
+                    }
+                    BuiltIn::Rnn { nonlinearity } => Self::Rnn { nonlinearity },
+                }
+            }
         }
 
         impl AnyCell {
@@ -77,7 +121,7 @@ macro_rules! registry {
                 Self::Fgn { unit, z: Z::Zero, readout: Readout::Gated, forgetting: Forgetting::Soft }
             }
 
-            /// Every cell with every combination of its options: what a test of all of them runs over. The forgetting
+            /// Every built-in cell with every combination of its options: what a test of all of them runs over. The forgetting
             /// gate network has all of them over the article's memory unit, and two over each of the others.
             pub fn all() -> Vec<Self> {
                 let mut all = vec![$(Self::$constant),*];
@@ -102,11 +146,17 @@ macro_rules! registry {
                     $(Self::$cell {} => $name,)*
                     Self::Fgn { .. } => "fgn",
                     Self::Rnn { .. } => "rnn",
+                    Self::Registered(cell) => cell.name(),
                 }
             }
 
-            /// Calls `visitor` with the cell, whose type is then known at compile time.
-            pub fn visit<V: CellVisitor>(self, visitor: V) -> V::Output {
+            /// Calls `visitor` with a built-in cell, whose type is then known at compile time, or `registered` with
+            /// one that was registered, whose type is known only where that was done.
+            pub fn visit_or<V: CellVisitor>(
+                self,
+                visitor: V,
+                registered: impl FnOnce(RegisteredCell) -> V::Output,
+            ) -> V::Output {
                 match self {
                     $(Self::$cell {} => visitor.visit($cell),)*
                     Self::Fgn { unit, z, readout, forgetting } => match unit {
@@ -118,6 +168,7 @@ macro_rules! registry {
                         Unit::Lru => visit_fgn(Lru, (z, readout, forgetting), visitor),
                     },
                     Self::Rnn { nonlinearity } => visitor.visit(Rnn { nonlinearity }),
+                    Self::Registered(cell) => registered(cell),
                 }
             }
         }
@@ -163,7 +214,7 @@ impl AnyCell {
                 &C::SPEC
             }
         }
-        self.visit(SpecOf)
+        self.visit_or(SpecOf, |cell| cell.spec())
     }
 
     /// See [`Cell::has_threshold`].
@@ -175,7 +226,27 @@ impl AnyCell {
                 cell.has_threshold(self.0)
             }
         }
-        self.visit(HasThreshold(block))
+        self.visit_or(HasThreshold(block), |cell| cell.has_threshold(block))
+    }
+
+    /// As [`visit_or`](Self::visit_or); `None` for a registered cell.
+    pub fn visit<V: CellVisitor>(self, visitor: V) -> Option<V::Output> {
+        struct OrNone<V>(V);
+        impl<V: CellVisitor> CellVisitor for OrNone<V> {
+            type Output = Option<V::Output>;
+            fn visit<C: Cell>(self, cell: C) -> Option<V::Output> {
+                Some(self.0.visit(cell))
+            }
+        }
+        self.visit_or(OrNone(visitor), |_| None)
+    }
+
+    /// The cell as one that was registered, if it is one.
+    pub fn registered(self) -> Option<RegisteredCell> {
+        match self {
+            Self::Registered(cell) => Some(cell),
+            _ => None,
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use super::bf16::bf16;
 use super::rows::{Rows, vector_ranges};
 use crate::cell::{Cell, StepInput};
 use crate::dual::Dual;
@@ -27,6 +28,8 @@ pub struct OracleOptions {
     pub dropout_mask: Vec<f64>,
     /// The limit of each state, `−clip ..= clip`.
     pub clip: f64,
+    /// Whether operands of products are rounded to bf16: weight matrices, inputs, hidden states.
+    pub bf16: bool,
 }
 
 impl OracleOptions {
@@ -41,16 +44,19 @@ impl OracleOptions {
             zoneout_mix: vec![0.0; C::SPEC.states.len() * steps * batch * hidden],
             dropout_mask: vec![1.0; steps * batch * hidden],
             clip: f64::INFINITY,
+            bf16: false,
         }
     }
 }
 
-/// The operations of normalisation and clipping beside those of a [`Lane`].
+/// The operations of normalisation, clipping and rounding beside those of a [`Lane`].
 pub trait Real: Lane {
     /// The number itself, without its derivative.
     fn value(self) -> f64;
     /// The square root.
     fn sqrt(self) -> Self;
+    /// The nearest bf16 number, see [`bf16`](super::bf16); its derivative is that of the number.
+    fn rounded(self) -> Self;
 }
 
 impl Real for f64 {
@@ -60,6 +66,10 @@ impl Real for f64 {
 
     fn sqrt(self) -> Self {
         f64::sqrt(self)
+    }
+
+    fn rounded(self) -> Self {
+        bf16(self)
     }
 }
 
@@ -71,6 +81,10 @@ impl Real for Dual {
     fn sqrt(self) -> Self {
         let root = self.value.sqrt();
         Self::new(root, self.slope / (2.0 * root))
+    }
+
+    fn rounded(self) -> Self {
+        Self::new(bf16(self.value), self.slope)
     }
 }
 
@@ -103,6 +117,14 @@ pub fn run_with_options<L: Real, C: Cell>(
     let LayerShape { projection, norm, .. } = options.layer;
     let (count, size) = (C::SPEC.states.len(), options.layer.output());
     let layout = Layout::of(&C::SPEC, options.layer);
+    let round = |number: L| if options.bf16 { number.rounded() } else { number };
+    let mut weights = weights.to_vec();
+    for slot in
+        ["weight_ih", "weight_hh", "weight_hr"].iter().filter_map(|name| layout.tensor(name))
+    {
+        weights[slot.range()].iter_mut().for_each(|weight| *weight = round(*weight));
+    }
+    let weights = &weights[..];
     let tensor = |name: &str| layout.tensor(name).map_or(&[][..], |slot| &weights[slot.range()]);
     let rows = Rows::new(&C::SPEC, options.layer);
     let vectors = vector_ranges(&C::SPEC, options.layer);
@@ -126,16 +148,16 @@ pub fn run_with_options<L: Real, C: Cell>(
             if options.resets[row] {
                 now.fill(L::zero());
             }
-            let x = &x[row * input..][..input];
+            let x: Vec<L> = x[row * input..][..input].iter().map(|&x| round(x)).collect();
             let mask = &options.dropout_mask[(k * batch + b) * size..][..size];
             let h: Vec<L> =
-                now.iter().zip(mask).map(|(&h, &factor)| h * L::splat(factor)).collect();
+                now.iter().zip(mask).map(|(&h, &factor)| round(h * L::splat(factor))).collect();
 
             let mut units: Vec<StepInput<L>> = (0..hidden).map(|_| StepInput::zero()).collect();
             for (unit, input) in units.iter_mut().enumerate() {
                 for (pre, row) in input.pre.iter_mut().zip(rows.of_unit(unit)) {
                     // A normalised block's biases are added afterwards.
-                    for (index, value) in row.terms(x, &h, !norm.pre) {
+                    for (index, value) in row.terms(&x, &h, !norm.pre) {
                         *pre = value.mul_add(weights[index], *pre);
                     }
                 }
@@ -167,7 +189,9 @@ pub fn run_with_options<L: Real, C: Cell>(
                 let mut new: Vec<L> = taken.iter().map(|step| step.next[s]).collect();
                 if let (Some(size), 0) = (projection, s) {
                     let dot = |row: &[L]| {
-                        row.iter().zip(&new).fold(L::zero(), |sum, (&w, &h)| w.mul_add(h, sum))
+                        row.iter()
+                            .zip(&new)
+                            .fold(L::zero(), |sum, (&w, &h)| w.mul_add(round(h), sum))
                     };
                     new = tensor("weight_hr").chunks(hidden).map(dot).collect();
                     debug_assert_eq!(new.len(), size);

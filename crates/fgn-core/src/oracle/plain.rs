@@ -1,3 +1,4 @@
+use super::bf16::bf16;
 use super::rows::{Rows, vector_ranges};
 use crate::cell::{Cell, StepInput, StepOutput};
 use crate::lane::Lane;
@@ -87,6 +88,33 @@ pub fn backward<C: Cell>(
     d_output: &[f64],
     d_states: &[f64],
 ) -> OracleGradients {
+    backward_rounded(cell, shape, [x, weights], run, [d_output, d_states], |number| number)
+}
+
+/// As [`backward`], of a run whose operands of products are rounded to bf16: so are those of the gradients' products,
+/// with the derivatives of pre-activations among them. The gradients of biases have no product.
+///
+/// # Panics
+/// If a slice has a length other than that of the shape.
+pub fn backward_in_bf16<C: Cell>(
+    cell: C,
+    shape: SequenceShape,
+    [x, weights]: [&[f64]; 2],
+    run: &OracleForward<f64>,
+    by: [&[f64]; 2],
+) -> OracleGradients {
+    backward_rounded(cell, shape, [x, weights], run, by, bf16)
+}
+
+/// The gradients, with `round` applied to every operand of a product.
+fn backward_rounded<C: Cell>(
+    cell: C,
+    shape: SequenceShape,
+    [x, weights]: [&[f64]; 2],
+    run: &OracleForward<f64>,
+    [d_output, d_states]: [&[f64]; 2],
+    round: impl Fn(f64) -> f64,
+) -> OracleGradients {
     let SequenceShape { steps, batch, input, hidden } = shape;
     let layer = LayerShape::new(input, hidden);
     let rows = Rows::new(&C::SPEC, layer);
@@ -100,9 +128,10 @@ pub fn backward<C: Cell>(
         let d_next = std::mem::replace(&mut d.states, vec![0.0; d_states.len()]);
         for b in 0..batch {
             let first = (t * batch + b) * hidden;
-            let x = &x[(t * batch + b) * input..][..input];
-            let h: Vec<f64> =
-                run.inputs[first..first + hidden].iter().map(|input| input.prev[0]).collect();
+            let x: Vec<f64> =
+                x[(t * batch + b) * input..][..input].iter().map(|&x| round(x)).collect();
+            let inputs = &run.inputs[first..first + hidden];
+            let h: Vec<f64> = inputs.iter().map(|input| round(input.prev[0])).collect();
             for unit in 0..hidden {
                 let mut d_step =
                     StepOutput { output: d_output[first + unit], next: StepInput::zero().prev };
@@ -111,14 +140,18 @@ pub fn backward<C: Cell>(
                 }
                 let grad = cell.grad(&run.inputs[first + unit], &d_step);
                 for (&d_pre, row) in grad.pre.iter().zip(rows.of_unit(unit)) {
-                    for (index, value) in row.terms(x, &h, true) {
+                    for index in row.biases() {
+                        d.weights[index] += d_pre;
+                    }
+                    let d_pre = round(d_pre);
+                    for (index, value) in row.terms(&x, &h, false) {
                         d.weights[index] += d_pre * value;
                     }
                     for (k, index) in row.input_weights().enumerate() {
-                        d.x[(t * batch + b) * input + k] += d_pre * weights[index];
+                        d.x[(t * batch + b) * input + k] += d_pre * round(weights[index]);
                     }
                     for (k, index) in row.hidden_weights().enumerate() {
-                        d.states[b * hidden + k] += d_pre * weights[index];
+                        d.states[b * hidden + k] += d_pre * round(weights[index]);
                     }
                 }
                 for (s, &d_prev) in grad.prev.iter().take(C::SPEC.states.len()).enumerate() {

@@ -53,6 +53,11 @@ impl Row {
         Self::row(self.offsets[1], self.unit, self.layer.output())
     }
 
+    /// The indices of its biases.
+    pub(super) fn biases(&self) -> impl Iterator<Item = usize> {
+        self.offsets[2..].iter().flatten().map(|offset| offset + self.unit)
+    }
+
     /// The index of every parameter of the row and the number it is multiplied by. `biases` includes the biases.
     pub(super) fn terms<L: Lane>(
         &self,
@@ -60,8 +65,7 @@ impl Row {
         h: &[L],
         biases: bool,
     ) -> impl Iterator<Item = (usize, L)> {
-        let offsets = if biases { &self.offsets[2..] } else { &[] };
-        let biases = offsets.iter().flatten().map(|offset| (offset + self.unit, L::one()));
+        let biases = self.biases().filter(move |_| biases).map(|index| (index, L::one()));
         let input = self.input_weights().zip(x.iter().copied());
         biases.chain(input).chain(self.hidden_weights().zip(h.iter().copied()))
     }

@@ -1,5 +1,19 @@
 //! The values of a recording, and how each is computed from others.
 
+/// One step of one unit of a cell: the operations that compute its output and its states.
+///
+/// Equal operations are listed once, and those that neither the output nor a state needs are left out. An operation's
+/// operands come before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecordedStep {
+    /// The values, each computed from those before it.
+    pub nodes: Vec<Node>,
+    /// The cell's output.
+    pub output: Operand,
+    /// The states after the step, in the order of the cell's [`Spec`](crate::Spec).
+    pub next: Vec<Operand>,
+}
+
 /// One value of a recording: given from outside, or computed from values before it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {

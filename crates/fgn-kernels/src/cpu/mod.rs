@@ -16,6 +16,18 @@ pub(crate) mod stream;
 pub(crate) mod threads;
 
 #[cfg(test)]
-mod option_tests;
-#[cfg(test)]
-mod tests;
+mod bf16_tests;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, unused_imports, reason = "tests of built-in cells are left out")
+)]
+#[allow(clippy::unwrap_used, reason = "a test fails by it")]
+pub(crate) mod option_tests;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, unused_imports, reason = "tests of built-in cells are left out")
+)]
+#[allow(clippy::unwrap_used, reason = "a test fails by it")]
+pub(crate) mod tests;

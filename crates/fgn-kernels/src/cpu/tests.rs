@@ -107,7 +107,7 @@ impl<E: Element> CellVisitor for Suite<E> {
         let what =
             format!("{} {:?} {emit:?} {shape:?} {}", isa.name(), E::DTYPE, C::SPEC.blocks.len());
         let (x, weights, states) = (cast::<E>(&x), cast::<E>(&weights), cast::<E>(&states));
-        let equations = Compiled(isa).of::<E>(self.cell);
+        let equations = Compiled(isa).of::<E>(self.cell).unwrap();
         let plan = &Plan { emit, ..Plan::plain(shape) };
         let arguments = Arguments { shape, plan, x: &x, weights: &weights, states: &states };
         let found = forward(isa, &*equations, &arguments, None, true);
@@ -129,22 +129,39 @@ impl<E: Element> CellVisitor for Suite<E> {
     }
 }
 
-fn every_cell_on_every_instruction_set<E: Element>() {
-    for isa in Isa::available() {
-        for cell in cells() {
+/// Checks a cell in all shapes on every instruction set.
+pub(crate) struct EveryShape<E>(AnyCell, std::marker::PhantomData<E>);
+
+impl<E> EveryShape<E> {
+    pub(crate) fn of(cell: AnyCell) -> Self {
+        Self(cell, std::marker::PhantomData)
+    }
+}
+
+impl<E: Element> CellVisitor for EveryShape<E> {
+    type Output = ();
+
+    fn visit<C: Cell>(self, cell: C) {
+        for isa in Isa::available() {
             for (n, &(steps, batch, input, hidden)) in SHAPES.iter().enumerate() {
-                cell.visit(Suite::<E> {
+                let suite = Suite::<E> {
                     isa,
                     emit: if n % 2 == 0 { Emit::All } else { Emit::Last },
                     shape: SequenceShape { steps, batch, input, hidden },
                     seed: n as u64,
                     from_zero: n % 3 == 1,
-                    cell,
+                    cell: self.0,
                     of: std::marker::PhantomData,
-                });
+                };
+                suite.visit(cell);
             }
         }
-        println!("{}: {} cells, {} shapes", isa.name(), cells().len(), SHAPES.len());
+    }
+}
+
+fn every_cell_on_every_instruction_set<E: Element>() {
+    for cell in cells() {
+        cell.visit(EveryShape::<E>::of(cell)).unwrap();
     }
 }
 
@@ -205,7 +222,7 @@ impl CellVisitor for OnThreads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let isa = Isa::available()[0];
-            let equations = Compiled(isa).of::<f32>(any);
+            let equations = Compiled(isa).of::<f32>(any).unwrap();
             let Forward { output, states, saved, .. } =
                 forward(isa, &*equations, &arguments, None, true);
             let saved = saved.unwrap();

@@ -201,7 +201,7 @@ fn every_cell_and_option_on_an_emulated_device_is_what_the_oracle_computes() {
         let gpu = Emulated::start(&compiler, cell, Number::F64, SMALL);
         for choice in choices() {
             for shape in shapes() {
-                let setting = &cell.visit(Set(shape, choice, 7));
+                let setting = &cell.visit(Set(shape, choice, 7)).unwrap();
                 let what = &format!("{cell} {shape:?} {choice:?}");
                 for gpu in ways(&gpu, cell, Number::F64, setting) {
                     cell.visit(Exact { gpu: &gpu, cell, setting, what });
@@ -226,7 +226,7 @@ fn narrower_numbers_on_an_emulated_device_are_as_near_as_they_can_be() {
                 for shape in shapes() {
                     // Rounding moves a state over the limit, and its derivative jumps.
                     let clip = choice.clip && number != Number::Bf16;
-                    let mut setting = cell.visit(Set(shape, Choice { clip, ..choice }, 7));
+                    let mut setting = cell.visit(Set(shape, Choice { clip, ..choice }, 7)).unwrap();
                     setting.x = rounded(number, &setting.x);
                     setting.weights = rounded(number, &setting.weights);
                     setting.d_output = rounded(number, &setting.d_output);
@@ -261,12 +261,12 @@ fn gates_on_an_emulated_device_do_what_they_do_on_the_cpu() {
     let cell = AnyCell::FGN;
     let choice = Choice { lengths: true, reverse: true, ..Choice::default() };
     let shape = SequenceShape { steps: 9, batch: 5, input: 3, hidden: 16 };
-    let mut setting = cell.visit(Set(shape, choice, 7));
+    let mut setting = cell.visit(Set(shape, choice, 7)).unwrap();
     setting.plan.telemetry = true;
     let Setting { shape, plan, x, weights, states, .. } = &setting;
     let isa = Isa::available()[0];
     let arguments = Arguments { shape: *shape, plan, x, weights, states };
-    let run = cpu_forward(isa, &*Compiled(isa).of(cell), &arguments, None, false);
+    let run = cpu_forward(isa, &*Compiled(isa).of(cell).unwrap(), &arguments, None, false);
     let steps = (0..shape.batch).map(|b| plan.schedule.len(b)).sum();
     let expected = run.counts.unwrap().finish(steps);
 

@@ -3,10 +3,13 @@
 use candle_core::{DType, Result, Tensor, bail};
 use fgn_core::{AnyCell, Block, LayerShape, Layout, MAX_STATES, SequenceShape};
 
+use crate::run::backend::Backend;
 use crate::run::options::SequenceOptions;
 use crate::run::plan::Plan;
+use crate::run::precision::Precision;
 use crate::run::rules::Rules;
 use crate::run::schedule::Schedule;
+use crate::simd::bf16::engine::Bf16Engine;
 
 impl SequenceOptions {
     /// Checks whether a layer of `hidden` units of `cell` can run with these options. [`sequence`](crate::sequence)
@@ -29,16 +32,89 @@ pub(crate) fn sequence(
     states: &Tensor,
     options: &SequenceOptions,
 ) -> Result<(SequenceShape, Plan)> {
-    let shape = sizes(cell, x, states)?;
+    let shape = sizes(cell, x.dims(), states.dims())?;
     let layer = layer_shape(cell, shape.input, shape.hidden, options)?;
     self::weights(cell, weights, layer)?;
     numbers(cell, [x, weights, states])?;
+    let bf16 = bf16(cell, x.dtype(), x.device().is_cuda(), options.precision)?;
+    Ok((shape, plan(cell, shape, bf16, options)?))
+}
+
+/// What a run over slices of those lengths does: `x`, weights and states.
+pub(crate) fn slices(
+    cell: AnyCell,
+    shape: SequenceShape,
+    dtype: DType,
+    options: &SequenceOptions,
+    found: [usize; 3],
+) -> Result<Plan> {
+    let SequenceShape { steps, batch, input, hidden } = shape;
+    sizes(cell, &[steps, batch, input], &[cell.spec().states.len(), batch, hidden])?;
+    let layer = layer_shape(cell, input, hidden, options)?;
+    slice_lengths(cell, shape, layer, found)?;
+    plan(cell, shape, bf16(cell, dtype, false, options.precision)?, options)
+}
+
+/// That `x`, weights and states have as many numbers as the shape says.
+pub(crate) fn slice_lengths(
+    cell: AnyCell,
+    shape: SequenceShape,
+    layer: LayerShape,
+    [x, weights, states]: [usize; 3],
+) -> Result<()> {
+    let SequenceShape { steps, batch, input, hidden } = shape;
+    let spec = cell.spec();
+    let count =
+        |sizes: [usize; 3]| sizes.iter().try_fold(1_usize, |count, &size| count.checked_mul(size));
+    for (name, found, expected) in [
+        ("inputs", x, count([steps, batch, input])),
+        ("packed weights", weights, Some(Layout::of(spec, layer).len())),
+        ("states", states, count([spec.states.len(), batch, hidden])),
+    ] {
+        if expected != Some(found) {
+            let expected = expected.map_or("fewer".to_owned(), |expected| expected.to_string());
+            bail!("{cell} with sizes {shape:?}: expected {expected} {name}, got {found}");
+        }
+    }
+    Ok(())
+}
+
+/// What a run of that shape does.
+fn plan(
+    cell: AnyCell,
+    shape: SequenceShape,
+    bf16: Option<Bf16Engine>,
+    options: &SequenceOptions,
+) -> Result<Plan> {
+    let layer = layer_shape(cell, shape.input, shape.hidden, options)?;
     let lengths = options.lengths.as_deref().map(|lengths| self::lengths(cell, shape, lengths));
     let resets = options.resets.as_ref().map(|resets| self::resets(cell, shape, resets));
     let schedule = Schedule::new(shape, lengths.transpose()?, options.reverse, resets.transpose()?);
     let rules = rules(cell, options)?;
     let (emit, telemetry) = (options.emit, options.telemetry);
-    Ok((shape, Plan { layer, emit, schedule, rules, telemetry }))
+    Ok(Plan { layer, emit, schedule, rules, telemetry, bf16 })
+}
+
+/// What multiplies, if operands of products are rounded to bf16. On a GPU the tensors' own type says it.
+fn bf16(
+    cell: AnyCell,
+    dtype: DType,
+    on_gpu: bool,
+    precision: Precision,
+) -> Result<Option<Bf16Engine>> {
+    match (precision, dtype) {
+        (Precision::F32, _) => Ok(None),
+        (Precision::Bf16, _) if on_gpu => Ok(None),
+        (Precision::Bf16, DType::F32) => Bf16Engine::active().map(Some),
+        (Precision::Bf16, dtype) => {
+            bail!("{cell}: expected an input of F32 or BF16 for a run in bf16, got {dtype:?}")
+        }
+        (Precision::Int8, _) => {
+            bail!(
+                "{cell}: expected a precision of F32 or Bf16, got Int8, which is for streams alone"
+            )
+        }
+    }
 }
 
 /// As many as the layer has.
@@ -62,13 +138,14 @@ pub(crate) fn step(cell: AnyCell, shape: SequenceShape, options: &SequenceOption
     if input * hidden == 0 {
         bail!("{cell}: no size may be zero: input size {input}, hidden size {hidden}");
     }
-    let SequenceOptions { reverse, lengths, resets, seed, telemetry, .. } = options;
+    let SequenceOptions { reverse, lengths, resets, seed, telemetry, precision, .. } = options;
     let of_sequences = [
         ("reverse", *reverse),
         ("lengths", lengths.is_some()),
         ("resets", resets.is_some()),
         ("seed", seed.is_some()),
         ("telemetry", *telemetry),
+        ("precision", *precision != Precision::F32),
     ];
     if let Some((name, _)) = of_sequences.iter().find(|(_, set)| *set) {
         bail!("{cell}: a stream runs step by step, without `{name}`, an option of whole sequences");
@@ -77,13 +154,13 @@ pub(crate) fn step(cell: AnyCell, shape: SequenceShape, options: &SequenceOption
     Ok(Plan { layer, rules, ..Plan::plain(shape) })
 }
 
-/// All of one type on one device; on a GPU inputs and weights may be narrower than states.
+/// All of one type on one device; inputs and weights may be narrower than states.
 fn numbers(cell: AnyCell, [x, weights, states]: [&Tensor; 3]) -> Result<()> {
     let gpu = x.device().is_cuda();
     if !(gpu || x.device().is_cpu()) {
         bail!("{cell}: the input is on {:?}, where no kernels run", x.device().location());
     }
-    let narrow = gpu && x.dtype() == DType::BF16;
+    let narrow = x.dtype() == DType::BF16;
     let known = narrow || matches!(x.dtype(), DType::F32 | DType::F64);
     let of_states = if narrow { DType::F32 } else { x.dtype() };
     let all =
@@ -91,9 +168,8 @@ fn numbers(cell: AnyCell, [x, weights, states]: [&Tensor; 3]) -> Result<()> {
     for (name, tensor, expected) in all {
         if tensor.dtype() != expected || !known {
             bail!(
-                "{cell}: expected input, weights and states all of f32 or all of f64{}, got {name} of \
-                 {:?} beside an input of {:?}",
-                if gpu { ", or input and weights of bf16 and states of f32" } else { "" },
+                "{cell}: expected input and weights of bf16 and states of f32, or all of f32 or all of f64, \
+                 got {name} of {:?} beside an input of {:?}",
                 tensor.dtype(),
                 x.dtype()
             );
@@ -109,23 +185,21 @@ fn numbers(cell: AnyCell, [x, weights, states]: [&Tensor; 3]) -> Result<()> {
     Ok(())
 }
 
-fn sizes(cell: AnyCell, x: &Tensor, states: &Tensor) -> Result<SequenceShape> {
+/// The sizes of a run, from the shapes of `x` and of the states.
+fn sizes(cell: AnyCell, x: &[usize], states: &[usize]) -> Result<SequenceShape> {
     let spec = cell.spec();
-    let &[steps, batch, input] = x.dims() else {
-        bail!("{cell}: expected an input of shape [T, B, I], got {:?}", x.dims());
+    let &[steps, batch, input] = x else {
+        bail!("{cell}: expected an input of shape [T, B, I], got {x:?}");
     };
-    let &[count, state_batch, hidden] = states.dims() else {
-        bail!("{cell}: expected states of shape [S, B, H], got {:?}", states.dims());
+    let &[count, state_batch, hidden] = states else {
+        bail!("{cell}: expected states of shape [S, B, H], got {states:?}");
     };
-    if steps * batch * input * hidden == 0 {
-        bail!(
-            "{cell}: no size may be zero: input [T, B, I] is {:?}, hidden size {hidden}",
-            x.dims()
-        );
+    if [steps, batch, input, hidden].contains(&0) {
+        bail!("{cell}: no size may be zero: input [T, B, I] is {x:?}, hidden size {hidden}");
     }
     if (count, state_batch) != (spec.states.len(), batch) {
         let expected = [spec.states.len(), batch, hidden];
-        bail!("{cell}: expected states of shape {expected:?}, got {:?}", states.dims());
+        bail!("{cell}: expected states of shape {expected:?}, got {states:?}");
     }
     Ok(SequenceShape { steps, batch, input, hidden })
 }
@@ -136,6 +210,7 @@ pub(crate) fn layer_shape(
     hidden: usize,
     options: &SequenceOptions,
 ) -> Result<LayerShape> {
+    Backend::check(cell)?;
     let spec = cell.spec();
     if let Some(size) = options.projection {
         if !(spec.output_is_state && spec.memory.is_some()) {

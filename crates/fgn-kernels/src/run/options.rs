@@ -1,6 +1,8 @@
 use candle_core::Tensor;
 use fgn_core::Norm;
 
+use crate::run::precision::Precision;
+
 /// What a [`sequence`](crate::sequence) does beside the cell's equations: nothing by default. All options combine,
 /// and cost little: the layer stays one pass over time.
 ///
@@ -42,6 +44,10 @@ pub struct SequenceOptions {
     pub seed: Option<u64>,
     /// Whether to collect [`GateStatistics`](crate::GateStatistics).
     pub telemetry: bool,
+    /// What operands of products are rounded to: with [`Precision::Bf16`] weights, inputs, hidden states and derivatives
+    /// of pre-activations are. Sums, states, equations and all gradients stay `f32`. See
+    /// [`sequence`](crate::sequence#mixed-precision).
+    pub precision: Precision,
 }
 
 impl SequenceOptions {
@@ -109,6 +115,12 @@ impl SequenceOptions {
     #[must_use]
     pub fn with_telemetry(self, telemetry: bool) -> Self {
         Self { telemetry, ..self }
+    }
+
+    /// Sets [`precision`](Self::precision).
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 }
 

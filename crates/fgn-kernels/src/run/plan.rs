@@ -3,6 +3,7 @@ use fgn_core::{LayerShape, SequenceShape, Spec};
 use crate::run::options::Emit;
 use crate::run::rules::Rules;
 use crate::run::schedule::Schedule;
+use crate::simd::bf16::engine::Bf16Engine;
 
 /// Added to the variance of a normalised row, so that units which are all equal stay zero.
 pub(crate) const NORM_EPSILON: f64 = 1e-5;
@@ -16,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) rules: Rules,
     /// Whether to count what the gates do.
     pub(crate) telemetry: bool,
+    /// What multiplies, if operands of products are rounded to bf16.
+    pub(crate) bf16: Option<Bf16Engine>,
 }
 
 impl Plan {
@@ -27,6 +30,7 @@ impl Plan {
             schedule: Schedule::new(shape, None, false, None),
             rules: Rules::default(),
             telemetry: false,
+            bf16: None,
         }
     }
 

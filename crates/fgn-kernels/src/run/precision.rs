@@ -1,7 +1,10 @@
 /// The number format that a [`LayerStream`](crate::LayerStream)'s weights are held in. Biases, per-unit vectors, states and
 /// outputs are `f32` in all of them, and so are the sums of products, but for [`Int8`](Self::Int8).
 ///
-/// What rounding costs, as the largest difference of an output to [`F32`](Self::F32)'s
+/// Of whole sequences, it is what the operands of products are rounded to, see
+/// [`SequenceOptions::precision`](crate::SequenceOptions::precision): `F32` or `Bf16`.
+///
+/// What rounding costs in a stream, as the largest difference of an output to [`F32`](Self::F32)'s
 /// over 1,000 steps of random inputs, relative to the largest output, for layers of
 /// 128 and of 512 units with weights as PyTorch draws them:
 ///

@@ -41,7 +41,7 @@ impl Rules {
     }
 
     /// [`zoneout_mix`](Self::zone) for one unit: the tests' oracle asks for it.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn zoneout_mix_unit(&self, state: usize, k: usize, b: usize, unit: usize) -> f64 {
         let rate = self.zoneout[state];
         match self.seed {

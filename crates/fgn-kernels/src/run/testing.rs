@@ -141,7 +141,7 @@ pub(crate) fn setting<C: Cell>(shape: SequenceShape, choice: Choice, seed: u64) 
             },
         )
         .collect();
-    let plan = Plan { layer, emit: choice.emit, schedule, rules, telemetry: false };
+    let plan = Plan { layer, emit: choice.emit, schedule, rules, telemetry: false, bf16: None };
     let scale = 1.0 / (hidden as f64).sqrt();
     let layout = Layout::of(&spec, layer);
     let mut states = random(&mut rng, count * batch * hidden, 1.0);

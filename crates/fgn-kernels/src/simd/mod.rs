@@ -2,6 +2,7 @@
 //!
 //! Knows numbers alone: no cell, no tensor shape, no thread.
 
+pub(crate) mod bf16;
 mod elements;
 pub(crate) mod group;
 pub(crate) mod isa;

@@ -1,14 +1,15 @@
 //! One vector for a whole sequence, from the outputs of all its steps.
 
-use candle_core::{Tensor, Var};
-use fgn_kernels::{Emit, pool_attention, pool_max, pool_mean};
+use candle_core::Tensor;
+use fgn_kernels::{Emit, pool_max, pool_mean};
 use serde::{Deserialize, Serialize};
 
 use super::kind::Encoded;
 use super::outputs;
+use crate::attention_pool::AttentionPool;
 use crate::check::check;
 use crate::error::Result;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, joined};
 
 /// What a head that predicts for a whole sample reads of the recurrent layer's outputs `h_1, …, h_T`. Steps that are
 /// padding do not count.
@@ -23,6 +24,7 @@ use crate::parameters::Parameters;
 /// ```
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Pool {
     /// The output after the last step.
     #[default]
@@ -64,8 +66,7 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Pooled {
     pool: Pool,
-    /// `[H]`, of attention.
-    query: Option<Var>,
+    attention: Option<AttentionPool>,
 }
 
 impl Pooled {
@@ -75,12 +76,14 @@ impl Pooled {
         name: &str,
         inputs: usize,
     ) -> Result<Self> {
-        let name = format!("{name}.attention.query");
-        let query = match pool {
-            Pool::Attention => Some(parameters.take(name, &[inputs], |_| vec![0.0; inputs])?),
+        let attention = match pool {
+            Pool::Attention => {
+                let name = joined(name, "attention");
+                Some(AttentionPool::new(parameters, &name, inputs)?)
+            }
             _ => None,
         };
-        Ok(Self { pool, query })
+        Ok(Self { pool, attention })
     }
 
     /// Whether a head reads the output of a single step.
@@ -96,10 +99,10 @@ impl Pooled {
     /// What the head reads: `[B, H]`, or the outputs as they are.
     pub(super) fn forward(&self, encoded: &Encoded<'_>) -> Result<Tensor> {
         let (x, lengths) = (encoded.output, encoded.lengths);
-        Ok(match (self.pool, &self.query) {
+        Ok(match (self.pool, &self.attention) {
             (Pool::Mean, _) => pool_mean(x, lengths)?,
             (Pool::Max, _) => pool_max(x, lengths)?,
-            (Pool::Attention, Some(query)) => pool_attention(x, query, lengths)?,
+            (Pool::Attention, Some(attention)) => attention.forward(x, lengths)?,
             _ => x.clone(),
         })
     }

@@ -41,7 +41,7 @@ fn tensor(values: &[f64], shape: &[usize]) -> Tensor {
     Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
 }
 
-fn built(config: &HeadConfig) -> (Box<dyn Head>, Parameters) {
+fn built(config: &HeadConfig) -> (Box<dyn Head>, Parameters<'static>) {
     let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu).unwrap();
     let head = config.build(&mut parameters, "head", 4).unwrap();
     (head, parameters)

@@ -95,6 +95,7 @@ pub struct InitRule {
 /// How a block of weights is drawn.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug, Default)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum WeightInit {
     /// `U[-b, b]` with `b = √(6 / (columns + rows))` (Glorot & Bengio 2010).
     #[default]
@@ -112,6 +113,7 @@ pub enum WeightInit {
 /// How the `H×H` blocks of the recurrent weights are drawn.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum RecurrentInit {
     /// A random orthogonal matrix, which preserves a state's norm (Saxe, McClelland & Ganguli 2014).
     #[default]
@@ -125,6 +127,7 @@ pub enum RecurrentInit {
 /// the output.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum ForgetBias {
     /// The same number for every `Forget` and `Forgetting` gate; 1.0 is the default (Jozefowicz,
     /// Zaremba & Sutskever 2015).

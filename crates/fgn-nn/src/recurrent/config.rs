@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::block::config::BlockConfig;
 use super::sequence_dropout::SequenceDropout;
+use super::state::StateNames;
 use crate::check::{check, probability, range, size};
 use crate::error::Result;
 use crate::init::InitConfig;
@@ -18,11 +19,7 @@ use crate::layer_direction::LayerDirection;
 /// use fgn_core::AnyCell;
 /// use fgn_nn::RecurrentConfig;
 ///
-/// let config = RecurrentConfig {
-///     layers: 2,
-///     bidirectional: true,
-///     ..RecurrentConfig::new(AnyCell::LSTM, 128)
-/// };
+/// let config = RecurrentConfig::new(AnyCell::LSTM, 128).with_layers(2).with_bidirectional(true);
 /// let text = r#"{ "hidden_size": 128, "cell": { "name": "lstm" }, "layers": 2, "bidirectional": true }"#;
 /// assert_eq!(config, serde_json::from_str(text)?);
 /// # Ok::<(), serde_json::Error>(())
@@ -113,6 +110,81 @@ impl RecurrentConfig {
         }
     }
 
+    /// With that number of layers.
+    pub fn with_layers(self, layers: usize) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// With or without the reverse direction.
+    pub fn with_bidirectional(self, bidirectional: bool) -> Self {
+        Self { bidirectional, ..self }
+    }
+
+    /// With the batch first, `[B, T, …]`, or not.
+    pub fn with_batch_first(self, batch_first: bool) -> Self {
+        Self { batch_first, ..self }
+    }
+
+    /// With or without biases.
+    pub fn with_bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
+
+    /// With a projection of the hidden state to this size.
+    pub fn with_projection(self, projection: impl Into<Option<usize>>) -> Self {
+        Self { projection: projection.into(), ..self }
+    }
+
+    /// With or without residual sums around the layers from the second on.
+    pub fn with_residual(self, residual: bool) -> Self {
+        Self { residual, ..self }
+    }
+
+    /// With a residual block around each layer.
+    pub fn with_block(self, block: impl Into<Option<BlockConfig>>) -> Self {
+        Self { block: block.into(), ..self }
+    }
+
+    /// With that normalisation inside the cell.
+    pub fn with_norm(self, norm: Norm) -> Self {
+        Self { norm, ..self }
+    }
+
+    /// With that dropout of the inputs of the first layer.
+    pub fn with_input_dropout(self, input_dropout: SequenceDropout) -> Self {
+        Self { input_dropout, ..self }
+    }
+
+    /// With that dropout between the layers.
+    pub fn with_dropout(self, dropout: SequenceDropout) -> Self {
+        Self { dropout, ..self }
+    }
+
+    /// With that dropout of the hidden state.
+    pub fn with_hidden_dropout(self, hidden_dropout: SequenceDropout) -> Self {
+        Self { hidden_dropout, ..self }
+    }
+
+    /// With recurrent weights dropped with that probability.
+    pub fn with_weight_drop(self, weight_drop: f64) -> Self {
+        Self { weight_drop, ..self }
+    }
+
+    /// With a probability of zoneout for each of the cell's states.
+    pub fn with_zoneout(self, zoneout: Vec<f64>) -> Self {
+        Self { zoneout, ..self }
+    }
+
+    /// With states clipped to `−clip ..= clip`.
+    pub fn with_clip(self, clip: impl Into<Option<f64>>) -> Self {
+        Self { clip: clip.into(), ..self }
+    }
+
+    /// With parameters drawn in that way.
+    pub fn with_init(self, init: InitConfig) -> Self {
+        Self { init, ..self }
+    }
+
     /// The number of outputs per step: `H`, or `P` with a projection, for each direction. With a [block](Self::block), this
     /// is also the width of the residual stream.
     pub fn output_size(&self) -> usize {
@@ -143,6 +215,26 @@ impl RecurrentConfig {
         let input = if is_first { input_size } else { self.output_size() };
         let (projection, norm) = (self.projection, self.norm);
         LayerShape { projection, norm, ..LayerShape::new(input, self.hidden_size) }
+    }
+
+    /// What the rows of a state are.
+    pub(super) fn state_names(&self) -> StateNames {
+        StateNames { names: self.cell.spec().states, width: self.hidden_output_size() }
+    }
+
+    /// Names of parameters that a stack of one more layer, direction, projection or block would have, and this one has not.
+    pub(super) fn further_parameters(&self) -> Vec<String> {
+        let mut names = vec![format!("weight_ih_l{}", self.layers)];
+        let further = [
+            (!self.bidirectional, "weight_ih_l0_reverse"),
+            (!self.bias, "bias_ih_l0"),
+            (self.projection.is_none(), "weight_hr_l0"),
+            (self.block.is_none(), "blocks.0.out.weight"),
+        ];
+        names.extend(
+            further.into_iter().filter(|(is_further, _)| *is_further).map(|(_, name)| name.into()),
+        );
+        names
     }
 
     /// The kernels' options, in any pass.

@@ -56,7 +56,11 @@ impl Recurrent {
         results.add_windows(&windows)?;
         Ok(RecurrentOutput {
             output: self.output(&x, options.emit, &checked)?,
-            state: State { bidirectional: self.config.bidirectional, tensors: results.states },
+            state: State {
+                bidirectional: self.config.bidirectional,
+                tensors: results.states,
+                names: Some(self.config.state_names()),
+            },
             states: match options.emit {
                 Emit::States => {
                     let all = results.all.iter().map(|all| checked.in_callers_order(all));
@@ -184,6 +188,7 @@ impl Recurrent {
             .with_reverse(at.reverse)
             .with_lengths(checked.lengths.map(<[_]>::to_vec))
             .with_resets(checked.resets.clone())
+            .with_precision(self.precision)
     }
 
     /// What the kernels return: where only the last output is asked for, they keep no other, unless it is

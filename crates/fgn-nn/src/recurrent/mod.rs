@@ -15,6 +15,7 @@ mod stream;
 mod trace;
 
 pub use block::config::{BlockConfig, BlockNorm};
+pub use block::norm::RowNorm;
 pub use config::RecurrentConfig;
 pub use options::{RecurrentInput, RecurrentOptions, RecurrentOutput};
 pub use sequence_dropout::SequenceDropout;

@@ -9,6 +9,7 @@ use crate::sequences::Sequences;
 /// The input of a [`Recurrent`](crate::Recurrent) layer, made from a `&Tensor`, `&Var` or `&Sequences`. It decides
 /// the layout of the pass: that of the input, the resets, and all outputs but the last.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum RecurrentInput<'a> {
     /// Features `[T, B, I]`, or `[B, T, I]` if the batch comes first in the layer's configuration.
     Features(&'a Tensor),
@@ -37,6 +38,13 @@ impl<'a> From<&'a Sequences> for RecurrentInput<'a> {
 
 /// Options of a forward pass of a [`Recurrent`](crate::Recurrent) layer. The default is a pass over
 /// sequences of full length from a zero state, without dropout.
+///
+/// ```
+/// use fgn_nn::{Emit, RecurrentOptions};
+///
+/// let options = RecurrentOptions::default().with_emit(Emit::Last).with_lengths(&[3, 7][..]);
+/// assert_eq!(options.lengths, Some(&[3, 7][..]));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RecurrentOptions<'a> {
     /// The initial state; zero if not given.
@@ -63,8 +71,46 @@ pub struct RecurrentOptions<'a> {
     pub find_nan: bool,
 }
 
+impl<'a> RecurrentOptions<'a> {
+    /// From that initial state.
+    pub fn with_state(self, state: impl Into<Option<&'a State>>) -> Self {
+        Self { state: state.into(), ..self }
+    }
+
+    /// Returning those outputs.
+    pub fn with_emit(self, emit: Emit) -> Self {
+        Self { emit, ..self }
+    }
+
+    /// With the length of each sequence.
+    pub fn with_lengths(self, lengths: impl Into<Option<&'a [usize]>>) -> Self {
+        Self { lengths: lengths.into(), ..self }
+    }
+
+    /// With states set to zero at some steps.
+    pub fn with_resets(self, resets: impl Into<Option<&'a Tensor>>) -> Self {
+        Self { resets: resets.into(), ..self }
+    }
+
+    /// With the masks of that seed.
+    pub fn with_seed(self, seed: impl Into<Option<u64>>) -> Self {
+        Self { seed: seed.into(), ..self }
+    }
+
+    /// With or without statistics of the gates.
+    pub fn with_telemetry(self, telemetry: bool) -> Self {
+        Self { telemetry, ..self }
+    }
+
+    /// With or without the search for NaN.
+    pub fn with_find_nan(self, find_nan: bool) -> Self {
+        Self { find_nan, ..self }
+    }
+}
+
 /// The results of a forward pass of a [`Recurrent`](crate::Recurrent) layer.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RecurrentOutput {
     /// The outputs of the last layer, both directions side by side: `[T, B, D·P]` with `P = H` without a
     /// projection; `[B, T, D·P]` if the batch comes first. With [`Emit::Last`] `[B, D·P]`: the forward

@@ -1,12 +1,15 @@
 //! A stack of recurrent layers.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Module, Tensor};
+use candle_nn::VarBuilder;
+use fgn_kernels::Precision;
 
 use super::block::blocks::Blocks;
 use super::config::RecurrentConfig;
 use super::layer::Layer;
+use super::options::RecurrentOptions;
 use super::state::State;
-use crate::check::{float, width};
+use crate::check::{check, float, width, wrong_shape};
 use crate::dropout::Mode;
 use crate::error::Result;
 use crate::init;
@@ -58,6 +61,8 @@ pub struct Recurrent {
     pub(super) layers: Vec<Layer>,
     /// What is around the layers, if each is in a block.
     pub(super) blocks: Option<Blocks>,
+    /// What operands of the cells' products are rounded to.
+    pub(super) precision: Precision,
 }
 
 impl Recurrent {
@@ -90,8 +95,41 @@ impl Recurrent {
         let prefix = format!("{name}{separator}");
         let blocks = config.block.map(|block| Blocks::new(parameters, &prefix, block, sizes));
         let blocks = blocks.transpose()?;
-        parameters.refuse_more_layers(name)?;
-        Ok(Self { config: config.clone(), input_size, dtype, layers, blocks })
+        parameters.refuse_more_layers(name, &config.further_parameters())?;
+        let precision = Precision::F32;
+        Ok(Self { config: config.clone(), input_size, dtype, layers, blocks, precision })
+    }
+
+    /// As [`new`](Self::new), with the parameters of candle-nn's `vb`: `weight_ih_l0` and so on, below its prefix. Those that
+    /// its variables lack are drawn from the seed 0 and their whole names; for another seed see
+    /// [`Parameters::from_builder`].
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Module, Tensor};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::candle_nn::{VarBuilder, VarMap, linear};
+    /// use fgn_nn::{Recurrent, RecurrentConfig};
+    ///
+    /// let vars = VarMap::new();
+    /// let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+    /// let config = RecurrentConfig::new(AnyCell::GRU, 16);
+    /// let layer = Recurrent::from_builder(5, &config, vb.pp("encoder"))?;
+    /// let head = linear(16, 2, vb.pp("head"))?;
+    ///
+    /// let x = Tensor::ones((20, 3, 5), DType::F32, &Device::Cpu)?;
+    /// let y = head.forward(&Module::forward(&layer, &x)?)?;
+    /// assert_eq!(y.dims(), [20, 3, 2]);
+    /// # Ok::<(), fgn_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`Parameters::from_builder`].
+    pub fn from_builder(
+        input_size: usize,
+        config: &RecurrentConfig,
+        vb: VarBuilder<'_>,
+    ) -> Result<Self> {
+        Self::new(&mut Parameters::from_builder(&vb, 0)?, "", input_size, config)
     }
 
     /// A single layer of existing tensors, without a block.
@@ -108,12 +146,28 @@ impl Recurrent {
             Layer::new(&config, input_size, at, (dtype, device), |slot, _| take(slot.name))
         });
         let layers = layers.collect::<Result<_>>()?;
-        Ok(Self { config, input_size, dtype, layers, blocks: None })
+        let precision = Precision::F32;
+        Ok(Self { config, input_size, dtype, layers, blocks: None, precision })
     }
 
     /// What the layer was built from.
     pub fn config(&self) -> &RecurrentConfig {
         &self.config
+    }
+
+    /// Sets what operands of the cells' products are rounded to: by default nothing is. With [`Precision::Bf16`] sums,
+    /// states and gradients stay as they are, see [`fgn_kernels::sequence`]. Linear maps of blocks are not rounded.
+    /// Streams have a precision of their own, and traces none.
+    ///
+    /// # Errors
+    /// [`Config`](crate::Error::Config) for [`Precision::Int8`], which is for streams alone, and for a layer in `f64`.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        let fits = precision != Precision::Int8;
+        check(fits, "precision", "Int8", "F32 or Bf16: Int8 is for streams alone")?;
+        let fits = precision == Precision::F32 || self.dtype != DType::F64;
+        check(fits, "precision", "Bf16", "F32, as the layer is of F64")?;
+        self.precision = precision;
+        Ok(())
     }
 
     /// The data type that it computes in.
@@ -144,6 +198,42 @@ impl Recurrent {
         Ok(Self { layers, blocks, ..self.clone() })
     }
 
+    /// The state with `h` and, for a cell that has one, `c` in PyTorch's shapes: [`State::h`] and [`State::c`] of it return
+    /// them.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) for other shapes, or a `c` too many or too few;
+    /// [`Error::Config`](crate::Error::Config) for a layer with further states: those of [`State::new`].
+    pub fn state(&self, h: &Tensor, c: Option<&Tensor>) -> Result<State> {
+        let names = self.config.cell.spec().states;
+        let fits = match c {
+            None => *names == ["h"] && self.config.state_rows() == 1,
+            Some(_) => *names == ["h", "c"] && self.config.state_rows() == 2,
+        };
+        let expected = "a layer whose states are h, or h and c, as they are given";
+        check(fits, "cell", names.join(", "), expected)?;
+        let hidden = self.config.hidden_size;
+        let width = if c.is_some() { self.config.hidden_output_size() } else { hidden };
+        let batch = h.dims().get(1).copied().unwrap_or(0);
+        let fit = |what, tensor: &Tensor, width| {
+            let shape = [self.layers.len(), batch, width];
+            match tensor.dims() == shape {
+                true => Ok(()),
+                false => Err(wrong_shape(what, tensor, format!("[L·D, B, size] = {shape:?}"))),
+            }
+        };
+        fit("initial states h", h, width)?;
+        c.map(|c| fit("initial states c", c, hidden)).transpose()?;
+        let h = h.pad_with_zeros(2, 0, hidden - width)?;
+        let layer = |index| match c {
+            Some(c) => Tensor::stack(&[h.get(index)?, c.get(index)?], 0),
+            None => h.get(index)?.unsqueeze(0),
+        };
+        let tensors = (0..self.layers.len()).map(layer).collect::<candle_core::Result<_>>()?;
+        let bidirectional = self.config.bidirectional;
+        Ok(State { bidirectional, tensors, names: Some(self.config.state_names()) })
+    }
+
     /// The state of `batch` sequences before their first step.
     ///
     /// # Errors
@@ -152,7 +242,11 @@ impl Recurrent {
         let rows = self.config.state_rows();
         let zero = |layer: &Layer| layer.zero_state(rows, batch);
         let tensors = self.layers.iter().map(zero).collect::<Result<_>>()?;
-        Ok(State { bidirectional: self.config.bidirectional, tensors })
+        Ok(State {
+            bidirectional: self.config.bidirectional,
+            tensors,
+            names: Some(self.config.state_names()),
+        })
     }
 
     /// A seed for the masks of a forward pass: in training, if the layer needs one.
@@ -161,5 +255,13 @@ impl Recurrent {
             Mode::Train(generator) if self.config.is_random() => Some(generator.next_u64()),
             _ => None,
         }
+    }
+}
+
+/// The outputs of all steps, from a state of zeros, without dropout: `[T, B, I]` gives `[T, B, D·P]`, and the batch comes
+/// first if it does in the layer's configuration.
+impl Module for Recurrent {
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        Ok(Recurrent::forward(self, x, &RecurrentOptions::default())?.output)
     }
 }

@@ -43,19 +43,81 @@ use crate::layer_direction::LayerDirection;
 pub struct State {
     pub(super) bidirectional: bool,
     pub(super) tensors: Vec<Tensor>,
+    /// `None` of a state that no layer has returned.
+    pub(super) names: Option<StateNames>,
+}
+
+/// What the rows of a state are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StateNames {
+    /// The cell's states.
+    pub(super) names: &'static [&'static str],
+    /// `P` or `H`: the width of `h`.
+    pub(super) width: usize,
 }
 
 impl State {
     /// The state of these tensors, in the order of [`tensors`](Self::tensors). The pass that starts from it
     /// checks whether they fit its layer.
     pub fn new(tensors: Vec<Tensor>, bidirectional: bool) -> Self {
-        Self { bidirectional, tensors }
+        Self { bidirectional, tensors, names: None }
     }
 
     /// The tensors, `[S, B, H]` each: layer by layer, for each the forward direction and then the reverse
     /// one, if there is one.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
+    }
+
+    /// The hidden states of all layers and directions, `[L·D, B, P]` with `P = H` without a projection: PyTorch's `h_n`.
+    ///
+    /// ```
+    /// use candle_core::{DType, Device, Tensor};
+    /// use fgn_core::AnyCell;
+    /// use fgn_nn::{Parameters, Recurrent, RecurrentConfig, RecurrentOptions};
+    ///
+    /// let mut parameters = Parameters::new(1, DType::F32, &Device::Cpu)?;
+    /// let config = RecurrentConfig { layers: 2, ..RecurrentConfig::new(AnyCell::LSTM, 16) };
+    /// let layer = Recurrent::new(&mut parameters, "memory", 3, &config)?;
+    /// let x = Tensor::ones((10, 4, 3), DType::F32, &Device::Cpu)?;
+    /// let state = layer.forward(&x, &RecurrentOptions::default())?.state;
+    /// assert_eq!(state.h()?.dims(), [2, 4, 16]);
+    ///
+    /// let same = layer.state(&state.h()?, Some(&state.c()?))?;
+    /// assert_eq!(same.c()?.to_vec3::<f32>()?, state.c()?.to_vec3::<f32>()?);
+    /// # Ok::<(), fgn_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::State`] if the cell has no state of that name, or if no layer has returned this state: pass it through one,
+    /// or take its [`tensors`](Self::tensors).
+    pub fn h(&self) -> Result<Tensor> {
+        let h = self.named("h")?;
+        match self.names {
+            Some(StateNames { width, .. }) if width < h.dim(2)? => Ok(h.narrow(2, 0, width)?),
+            _ => Ok(h),
+        }
+    }
+
+    /// The cell states of all layers and directions, `[L·D, B, H]`: PyTorch's `c_n`.
+    ///
+    /// # Errors
+    /// As [`h`](Self::h).
+    pub fn c(&self) -> Result<Tensor> {
+        self.named("c")
+    }
+
+    fn named(&self, name: &'static str) -> Result<Tensor> {
+        let names = self.names.map_or(&[][..], |StateNames { names, .. }| names);
+        let Some(index) = names.iter().position(|&other| other == name) else {
+            let found = match self.names {
+                Some(_) => format!("those of the cell: {}", names.join(", ")),
+                None => "states without names, which no layer has returned".into(),
+            };
+            return Err(Error::State { found, expected: name });
+        };
+        let rows = self.tensors.iter().map(|tensor| tensor.get(index));
+        Ok(Tensor::stack(&rows.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
     }
 
     /// The sum of both directions' states of each layer; the same state if there is one direction.
@@ -65,7 +127,7 @@ impl State {
         }
         let pairs = self.tensors.chunks_exact(2);
         let tensors = pairs.map(|pair| Ok((&pair[0] + &pair[1])?)).collect::<Result<_>>()?;
-        Ok(Self { bidirectional: false, tensors })
+        Ok(Self { bidirectional: false, tensors, names: self.names })
     }
 
     /// The states of those sequences, one or more times each: `sequences: [N]` in `U32`.
@@ -125,7 +187,7 @@ impl State {
         let mut found: BTreeMap<String, Tensor> = files::read(path, device)?;
         let wrong = |reason| Error::File { path: path.to_owned(), reason };
         let bidirectional = found.keys().any(|name| name.ends_with("_reverse"));
-        let mut state = Self { bidirectional, tensors: Vec::new() };
+        let mut state = Self::new(Vec::new(), bidirectional);
         while state.tensors.is_empty() || !found.is_empty() {
             let name = format!("states{}", state.layer_direction(state.tensors.len()));
             let Some(tensor) = found.remove(&name) else {

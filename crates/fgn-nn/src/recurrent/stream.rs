@@ -173,7 +173,8 @@ impl Stream {
             self.add_numbers(layer, &mut numbers)?;
             Ok(Tensor::from_vec(numbers, &shape, &Device::Cpu)?)
         };
-        Ok(State::new((0..self.layers.len()).map(tensor).collect::<Result<_>>()?, false))
+        let tensors = (0..self.layers.len()).map(tensor).collect::<Result<_>>()?;
+        Ok(State { bidirectional: false, tensors, names: Some(config.state_names()) })
     }
 
     /// Continues from states: those of another stream, or of a forward pass.

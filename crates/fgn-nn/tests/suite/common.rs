@@ -28,7 +28,7 @@ pub(crate) fn var(name: &str, shape: &[usize], seed: u64) -> Named {
     (name.to_owned(), Var::from_tensor(&random(shape, seed)).unwrap())
 }
 
-pub(crate) fn parameters(seed: u64) -> Parameters {
+pub(crate) fn parameters(seed: u64) -> Parameters<'static> {
     Parameters::new(seed, DType::F64, &Device::Cpu).unwrap()
 }
 

@@ -145,3 +145,68 @@ fn values_that_no_model_can_have() {
     });
     assert!(message.starts_with("`recurrent.hidden_size` is 1"), "{message}");
 }
+
+/// Each method sets the field of its name, and no other.
+#[test]
+fn configurations_are_built_field_by_field() {
+    use fgn_core::{AnyCell, Norm};
+    use fgn_nn::{
+        BlockConfig, Emit, InitConfig, RecurrentConfig, RecurrentOptions, SequenceDropout,
+    };
+
+    let new = || RecurrentConfig::new(AnyCell::LSTM, 8);
+    let layer_norm = || Norm { memory: true, ..Norm::default() };
+    let rate = |rate| SequenceDropout { rate, per_step: true };
+    let init = InitConfig { rules: vec![fgn_nn::InitRule::default()], ..InitConfig::default() };
+    let block = BlockConfig { conv: 4, ..BlockConfig::default() };
+    let pairs = [
+        (new().with_layers(3), RecurrentConfig { layers: 3, ..new() }),
+        (new().with_bidirectional(true), RecurrentConfig { bidirectional: true, ..new() }),
+        (new().with_batch_first(true), RecurrentConfig { batch_first: true, ..new() }),
+        (new().with_bias(false), RecurrentConfig { bias: false, ..new() }),
+        (new().with_projection(4), RecurrentConfig { projection: Some(4), ..new() }),
+        (new().with_residual(true), RecurrentConfig { residual: true, ..new() }),
+        (new().with_block(block), RecurrentConfig { block: Some(block), ..new() }),
+        (new().with_norm(layer_norm()), RecurrentConfig { norm: layer_norm(), ..new() }),
+        (
+            new().with_input_dropout(rate(0.1)),
+            RecurrentConfig { input_dropout: rate(0.1), ..new() },
+        ),
+        (new().with_dropout(rate(0.2)), RecurrentConfig { dropout: rate(0.2), ..new() }),
+        (
+            new().with_hidden_dropout(rate(0.3)),
+            RecurrentConfig { hidden_dropout: rate(0.3), ..new() },
+        ),
+        (new().with_weight_drop(0.4), RecurrentConfig { weight_drop: 0.4, ..new() }),
+        (new().with_zoneout(vec![0.5]), RecurrentConfig { zoneout: vec![0.5], ..new() }),
+        (new().with_clip(1.0), RecurrentConfig { clip: Some(1.0), ..new() }),
+        (new().with_init(init.clone()), RecurrentConfig { init, ..new() }),
+    ];
+    for (found, expected) in &pairs {
+        assert_eq!(found, expected);
+        assert_ne!(*found, new());
+    }
+    let dense = fgn_nn::DenseConfig { size: 3, dropout: 0.1 };
+    let model =
+        fgn_nn::ModelConfig::new(fgn_nn::Series::new(2), new(), fgn_nn::Classification::new(2));
+    assert_eq!(model.clone().with_dense(dense.clone()).dense, Some(dense));
+    assert_eq!(model.clone().with_dense(None), model);
+    assert_eq!(new().with_projection(4).with_projection(None), new());
+
+    let resets =
+        candle_core::Tensor::zeros((1, 2), candle_core::DType::U8, &candle_core::Device::Cpu);
+    let (resets, state) = (resets.unwrap(), fgn_nn::State::new(Vec::new(), true));
+    let RecurrentOptions { state: found, emit, lengths, resets: at, seed, telemetry, find_nan } =
+        RecurrentOptions::default()
+            .with_state(&state)
+            .with_emit(Emit::States)
+            .with_lengths(&[1][..])
+            .with_resets(&resets)
+            .with_seed(7)
+            .with_telemetry(true)
+            .with_find_nan(true);
+    assert!(found.is_some_and(|found| std::ptr::eq(found, &raw const state)));
+    assert!(at.is_some_and(|at| at.dims() == [1, 2]));
+    assert_eq!((emit, lengths, seed), (Emit::States, Some(&[1][..]), Some(7)));
+    assert!(telemetry && find_nan);
+}

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::group::unreadable;
 use crate::state::TrainerState;
 
 const CONFIG: &str = "config.toml";
@@ -100,6 +101,31 @@ impl Checkpoint {
                 .map_err(|error| other(PROGRESS)(error.to_string()))?,
             weights: tensors(WEIGHTS, &weights)?,
             training: tensors(TRAINING, &training)?,
+        })
+    }
+
+    /// Its contents as bytes, for other processes.
+    ///
+    /// # Errors
+    /// None that is known; those of the formats.
+    pub(crate) fn to_bytes(&self) -> Result<[Vec<u8>; 4]> {
+        let state = serde_json::to_vec(&self.state).map_err(unreadable)?;
+        let config = self.config.clone().into_bytes();
+        Ok([config, state, encode(&self.training)?, encode(&self.weights)?])
+    }
+
+    /// The checkpoint of those bytes.
+    ///
+    /// # Errors
+    /// Bytes of another version.
+    pub(crate) fn from_bytes(
+        [config, state, training, weights]: [Vec<u8>; 4],
+    ) -> Result<Checkpoint> {
+        Ok(Checkpoint {
+            config: String::from_utf8(config).map_err(unreadable)?,
+            state: serde_json::from_slice(&state).map_err(unreadable)?,
+            training: load_buffer(&training, &Device::Cpu)?,
+            weights: load_buffer(&weights, &Device::Cpu)?,
         })
     }
 

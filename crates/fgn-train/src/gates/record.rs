@@ -7,6 +7,7 @@ pub const GATE_BINS: usize = 20;
 
 /// The gates of a model on some samples: a line of `gates.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct GateRecord {
     /// After which epoch, counted from 1.
     pub epoch: usize,
@@ -24,6 +25,7 @@ pub struct GateRecord {
 
 /// The gates of one layer in one direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LayerGates {
     /// Counted from 0, from the input upwards.
     pub layer: usize,
@@ -42,6 +44,7 @@ pub struct LayerGates {
 
 /// The values of a gate, under its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct NamedSpread {
     /// As in the cell's equations.
     pub name: String,
@@ -52,6 +55,7 @@ pub struct NamedSpread {
 
 /// The distribution of values in `0 ..= 1`, over all steps, samples and units.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Spread {
     /// Their mean.
     pub mean: f64,

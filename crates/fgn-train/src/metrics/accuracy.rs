@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::classes::{class_names, for_each_row};
 use super::metric::{Breakdown, Column, Direction, Metric, MetricInfo, Unit};
-use super::values::restored;
+use super::values::{restored, summed};
 use crate::error::Result;
 
 /// The share of targets whose class has the largest logit, 0 to 1; class by class, it is the recall.
@@ -62,6 +62,10 @@ impl Metric for Accuracy {
 
     fn save(&self) -> Value {
         json!(self.classes)
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::likelihood::Likelihood;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
+use super::values::summed;
 use crate::error::Result;
 
 /// The mean negative log-likelihood of a target token or item in bits: per character where tokens are characters, per
@@ -39,6 +40,10 @@ impl Metric for Bits {
 
     fn save(&self) -> Value {
         self.likelihood.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

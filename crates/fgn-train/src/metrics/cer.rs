@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::transcripts::{ErrorRate, Transcripts};
+use super::values::summed;
 use crate::error::Result;
 
 /// The edit distances of predicted sequences from their targets, summed and divided by the summed lengths of the
@@ -47,6 +48,10 @@ impl Metric for CharacterErrorRate {
 
     fn save(&self) -> Value {
         self.errors.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

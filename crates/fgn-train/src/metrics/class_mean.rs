@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::classes::{ClassCounts, Counts, mean_of_known};
 use super::metric::{Breakdown, Column, Direction, Metric, MetricInfo, Unit};
+use super::values::summed;
 use crate::error::Result;
 
 /// What a class is worth, by its counts.
@@ -60,6 +61,10 @@ impl<W: Worth> Metric for ClassMean<W> {
 
     fn save(&self) -> Value {
         self.counts.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

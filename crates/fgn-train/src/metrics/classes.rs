@@ -189,6 +189,16 @@ pub(super) mod tests {
             update(&mut *whole, rows);
         }
         assert_eq!(whole.value().to_bits(), metric.value().to_bits(), "of one batch and of many");
+        let (mut merged, (first, second)) = (make(), rows.split_at(rows.len() / 2));
+        for part in [first, second].into_iter().filter(|part| !part.is_empty()) {
+            let mut other = make();
+            update(&mut *other, &part.to_vec());
+            merged.merge(&other.save()).unwrap();
+        }
+        let (found, expected) = (merged.value(), whole.value());
+        let is_same = (found - expected).abs() <= 1e-12 * expected.abs()
+            || found.is_nan() && expected.is_nan();
+        assert!(is_same, "merged {found}, expected {expected}");
         whole.value()
     }
 

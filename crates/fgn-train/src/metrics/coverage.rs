@@ -60,6 +60,14 @@ impl Metric for Coverage {
         json!([self.steps, digits])
     }
 
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        let (steps, is_covered) = (self.steps, self.is_covered.clone());
+        self.restore(saved)?;
+        self.steps += steps;
+        self.is_covered.iter_mut().zip(is_covered).for_each(|(one, other)| *one |= other);
+        Ok(())
+    }
+
     fn restore(&mut self, saved: &Value) -> Result<()> {
         let (steps, digits): (u64, String) = restored(saved)?;
         let bits = digits.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<u32>>>();

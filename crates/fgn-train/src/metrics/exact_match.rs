@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::tokens::{Share, are_tokens, hits};
 use super::transcripts::Transcripts;
+use super::values::summed;
 use crate::error::Result;
 
 /// The share of samples whose target is predicted without an error, 0 to 1. For alignments that is: what the most likely
@@ -54,6 +55,10 @@ impl Metric for ExactMatch {
 
     fn save(&self) -> Value {
         self.share.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::classes::{class_names, for_each_row};
 use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::values::restored;
+use super::values::{restored, summed};
 use crate::error::Result;
 
 /// The mean negative log-likelihood of the targets' classes, in nats: the cross entropy, each target with the same
@@ -40,6 +40,10 @@ impl Metric for LogLoss {
 
     fn save(&self) -> Value {
         json!([self.nats, self.targets])
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -4,7 +4,7 @@ use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
 use super::metric::{Breakdown, Direction, Metric, MetricInfo, Unit};
-use super::values::{ErrorSums, by_value, mean};
+use super::values::{ErrorSums, by_value, mean, summed};
 use crate::error::Result;
 
 /// The mean of the absolute differences of prediction and target, in the targets' own unit.
@@ -39,6 +39,10 @@ impl Metric for MeanAbsoluteError {
 
     fn save(&self) -> Value {
         self.0.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

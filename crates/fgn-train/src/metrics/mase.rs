@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::metric::{Breakdown, Direction, Metric, MetricInfo, Unit};
 use super::ranks::at_k;
-use super::values::{ErrorSums, by_value, mean, restored};
+use super::values::{ErrorSums, by_value, mean, restored, summed};
 use crate::error::{Error, Result};
 
 /// The mean absolute error, divided by that of the seasonal naive forecast on the training part (Hyndman & Koehler 2006):
@@ -109,6 +109,14 @@ impl Metric for MeanAbsoluteScaledError {
 
     fn save(&self) -> Value {
         json!([self.naive, self.errors.save()])
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        let (naive, errors): (Vec<f64>, Value) = restored(saved)?;
+        if naive != self.naive {
+            return Err(Error::MetricState("mase of another training part".into()));
+        }
+        self.errors.restore(&summed(&self.errors.save(), &errors)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -4,7 +4,7 @@ use fgn_data::Samples;
 use fgn_schema::{Padded, Prediction, significant};
 use serde_json::Value;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A number that says how good predictions are: a sum over batches, and a value at the end.
 ///
@@ -93,6 +93,19 @@ pub trait Metric: Send {
     /// # Errors
     /// [`Error::MetricState`](crate::Error::MetricState) for what no metric of this kind has saved.
     fn restore(&mut self, saved: &Value) -> Result<()>;
+
+    /// Adds a saved state of other batches, of a metric that was prepared alike. Needed where a batch is computed in groups,
+    /// by several processes say; by default it is refused.
+    ///
+    /// # Errors
+    /// [`Error::MetricState`](crate::Error::MetricState) for what no metric of this kind has saved, and by default.
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        let _ = saved;
+        let name = self.info().name;
+        Err(Error::MetricState(format!(
+            "{name} has no merge, which training.groups and several processes need"
+        )))
+    }
 }
 
 /// What a metric is called, and how its value reads.

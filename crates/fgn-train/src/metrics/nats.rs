@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::likelihood::Likelihood;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
-use super::values::restored;
+use super::values::{restored, summed};
 use crate::error::Result;
 
 /// The mean over images of the negative log-likelihood of all their pixels, in nats.
@@ -42,6 +42,10 @@ impl Metric for Nats {
 
     fn save(&self) -> Value {
         json!([self.likelihood.save(), self.images])
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::likelihood::Likelihood;
 use super::metric::{Direction, Metric, MetricInfo, Unit};
+use super::values::summed;
 use crate::error::Result;
 
 /// `exp` of the mean negative log-likelihood of a target token or item in nats: a model that chooses among so many
@@ -32,6 +33,10 @@ impl Metric for Perplexity {
 
     fn save(&self) -> Value {
         self.0.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

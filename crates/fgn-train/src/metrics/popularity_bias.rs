@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::ranks::{at_k, catalogue, for_each_best};
-use super::values::restored;
+use super::values::{restored, summed};
 use crate::error::Result;
 
 /// The mean training count of the items among the best `K`, the average recommendation popularity (Abdollahpouri et
@@ -69,6 +69,10 @@ impl Metric for PopularityBias {
     fn save(&self) -> Value {
         let [recommended, taken] = [&self.recommended, &self.taken].map(|it| (it.items, it.sum));
         json!([recommended, taken])
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -69,6 +69,23 @@ impl Metric for R2 {
         json!(self.sums)
     }
 
+    /// Means and spreads of two parts are those of the whole after Chan, Golub & LeVeque (1983).
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        let mut others: Vec<Sums> = restored(saved)?;
+        others.resize(self.names.len(), Sums::default());
+        for (sums, other) in self.sums.iter_mut().zip(others) {
+            let (count, before) = (sums.count + other.count, other.mean - sums.mean);
+            if other.count > 0 {
+                let share = other.count as f64 / count as f64;
+                sums.squares += other.squares;
+                sums.spread += other.spread + before * before * sums.count as f64 * share;
+                sums.mean += before * share;
+                sums.count = count;
+            }
+        }
+        Ok(())
+    }
+
     fn restore(&mut self, saved: &Value) -> Result<()> {
         self.sums = restored(saved)?;
         self.sums.resize(self.names.len(), Sums::default());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::ranks::{at_k, catalogue, ranks};
-use super::values::restored;
+use super::values::{restored, summed};
 use crate::error::{Error, Result};
 
 /// What a target's rank is worth.
@@ -65,6 +65,10 @@ impl<G: Gain> Metric for RankMean<G> {
 
     fn save(&self) -> Value {
         json!([self.targets, self.at])
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

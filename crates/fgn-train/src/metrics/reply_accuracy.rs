@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::tokens::{Share, hits};
+use super::values::summed;
 use crate::error::Result;
 
 /// The share of replies all of whose tokens have the largest logit, 0 to 1. A reply is a run of targets of a sample
@@ -38,6 +39,10 @@ impl Metric for ReplyAccuracy {
 
     fn save(&self) -> Value {
         self.0.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

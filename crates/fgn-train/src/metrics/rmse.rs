@@ -4,7 +4,7 @@ use fgn_schema::{Padded, Prediction, TargetSchema};
 use serde_json::Value;
 
 use super::metric::{Breakdown, Direction, Metric, MetricInfo, Unit};
-use super::values::{ErrorSums, by_value, mean};
+use super::values::{ErrorSums, by_value, mean, summed};
 use crate::error::Result;
 
 /// The root of the mean of the squared differences of prediction and target, in the targets' own unit; of
@@ -40,6 +40,10 @@ impl Metric for RootMeanSquareError {
 
     fn save(&self) -> Value {
         self.0.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -83,6 +83,15 @@ impl Metric for RocAuc {
         json!([self.targets, bits])
     }
 
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        let mut other =
+            RocAuc { targets: Vec::new(), scores: Vec::new(), names: self.names.clone() };
+        other.restore(saved)?;
+        self.targets.extend(other.targets);
+        self.scores.extend(other.scores);
+        Ok(())
+    }
+
     fn restore(&mut self, saved: &Value) -> Result<()> {
         let [targets, bits]: [Vec<u32>; 2] = restored(saved)?;
         if targets.len() * self.width() != bits.len() {

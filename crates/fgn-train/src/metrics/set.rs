@@ -148,6 +148,21 @@ impl Metrics {
         self.all.iter().map(|metric| (metric.info().name, metric.save())).collect()
     }
 
+    /// Adds saved states of other batches.
+    ///
+    /// # Errors
+    /// Those of [`Metric::merge`], and a state that is missing.
+    pub(crate) fn merge(&mut self, saved: &BTreeMap<String, Value>) -> Result<()> {
+        for metric in &mut self.all {
+            let name = metric.info().name;
+            match saved.get(&name) {
+                Some(saved) => metric.merge(saved)?,
+                None => return Err(Error::MetricState(format!("nothing is saved of {name}"))),
+            }
+        }
+        Ok(())
+    }
+
     /// Goes on from saved states.
     ///
     /// # Errors
@@ -236,5 +251,33 @@ mod tests {
         }
         let metrics = Metrics::named(&["recall@5", "recall@50"], &items).unwrap();
         assert_eq!(metrics.direction_of("recall@50").unwrap(), Direction::Higher);
+    }
+
+    #[test]
+    fn merged_states_are_those_of_all_batches() {
+        let target = TargetSchema::Value { names: vec!["x".into(), "y".into()], per_step: false };
+        let metrics = || Metrics::named(&["mae", "rmse", "r2"], &target).unwrap();
+        let predicted = [[1.0, 7.0], [2.0, 7.5], [6.0, -7.0], [0.5, 1e3]];
+        let targets = [[1.5, 7.0], [4.0, 7.0], [7.0, -6.0], [0.25, 990.0]];
+        let add = |metrics: &mut Metrics, from: usize, to: usize| {
+            let found = Prediction::Values(tensor(&predicted[from..to]));
+            metrics.update(&found, &tensor(&targets[from..to])).unwrap();
+        };
+        let mut whole = metrics();
+        add(&mut whole, 0, 4);
+        for split in 1..4 {
+            let (mut merged, mut other) = (metrics(), metrics());
+            add(&mut merged, 0, split);
+            add(&mut other, split, 4);
+            merged.merge(&other.save()).unwrap();
+            merged.merge(&metrics().save()).unwrap();
+            let pairs = merged.measures(0.0);
+            for (name, value) in whole.measures(0.0).iter() {
+                let found = pairs.get(name).unwrap();
+                assert!((found - value).abs() <= 1e-12 * value.abs(), "{name}: {found} {value}");
+            }
+        }
+        let mut merged = metrics();
+        assert!(merged.merge(&Metrics::named(&["mae"], &target).unwrap().save()).is_err());
     }
 }

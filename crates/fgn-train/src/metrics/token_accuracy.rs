@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::tokens::{Share, are_tokens, hits};
+use super::values::summed;
 use crate::error::Result;
 
 /// The share of target tokens that have the largest logit, 0 to 1. Padding and ignored targets do not count.
@@ -33,6 +34,10 @@ impl Metric for TokenAccuracy {
 
     fn save(&self) -> Value {
         self.0.save()
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::classes::{class_names, for_each_row};
 use super::metric::{Direction, Metric, MetricInfo, Unit};
 use super::ranks::at_k;
-use super::values::restored;
+use super::values::{restored, summed};
 use crate::error::Result;
 
 /// The share of targets whose class is among the `K` with the largest logits, 0 to 1; of equal logits the first come
@@ -45,6 +45,10 @@ impl Metric for TopAccuracy {
 
     fn save(&self) -> Value {
         json!([self.correct, self.targets])
+    }
+
+    fn merge(&mut self, saved: &Value) -> Result<()> {
+        self.restore(&summed(&self.save(), saved)?)
     }
 
     fn restore(&mut self, saved: &Value) -> Result<()> {

@@ -97,6 +97,40 @@ impl ErrorSums {
     }
 }
 
+/// The sum of two saved states that consist of counts and sums: number by number. What one has more than the other, as
+/// counts up to a larger number, stays as it is.
+///
+/// # Errors
+/// [`Error::MetricState`] for states of other shapes.
+pub(super) fn summed(one: &Value, other: &Value) -> Result<Value> {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            let whole = one.as_u64().zip(other.as_u64());
+            match whole.and_then(|(one, other)| one.checked_add(other)) {
+                Some(sum) => Ok(json!(sum)),
+                None => {
+                    let [one, other] = [one, other].map(|number| number.as_f64());
+                    Ok(json!(one.unwrap_or(f64::NAN) + other.unwrap_or(f64::NAN)))
+                }
+            }
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            let (long, short) = if one.len() < other.len() { (other, one) } else { (one, other) };
+            let both = one.iter().zip(other).map(|(one, other)| summed(one, other));
+            let rest = long[short.len()..].iter().cloned().map(Ok);
+            both.chain(rest).collect::<Result<_>>().map(Value::Array)
+        }
+        (Value::Object(one), Value::Object(other)) if one.keys().eq(other.keys()) => {
+            let both = one.iter().zip(other.values());
+            let add = |((key, one), other): ((&String, &Value), &Value)| {
+                Ok((key.clone(), summed(one, other)?))
+            };
+            both.map(add).collect::<Result<_>>().map(Value::Object)
+        }
+        _ => Err(Error::MetricState("states of two kinds cannot be added".into())),
+    }
+}
+
 /// The mean of some values: a metric over all of them. It is NaN if one of them is.
 pub(super) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let count = values.len() as f64;

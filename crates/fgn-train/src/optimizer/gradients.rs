@@ -44,7 +44,7 @@ impl Gradient {
         }
     }
 
-    fn add(self, other: Gradient) -> candle_core::Result<Gradient> {
+    pub(super) fn add(self, other: Gradient) -> candle_core::Result<Gradient> {
         match (self, other) {
             (Gradient::Dense(one), Gradient::Dense(other)) => Ok(Gradient::Dense((one + other)?)),
             (Gradient::Dense(whole), Gradient::Rows(rows, values))

@@ -6,11 +6,13 @@
 use candle_core::{Tensor, Var};
 
 use crate::error::Result;
+use crate::group::Group;
 use gradients::{Clip, Gradient, Gradients};
 use groups::{NamedRows, ParameterGroup, Piece, pieces};
 use rule::Step;
 use rules::OptimizerConfig;
 use update::{Moments, update, update_rows};
+use values::{Coding, Values};
 
 pub(crate) mod average;
 pub(crate) mod gradients;
@@ -18,12 +20,14 @@ pub(crate) mod groups;
 mod number;
 mod on_device;
 mod recording;
+pub(crate) mod reduce;
 mod rule;
 pub(crate) mod rules;
 mod slices;
 #[cfg(test)]
 mod tests;
 mod update;
+pub(crate) mod values;
 
 /// Holds the parameters of a model and what it remembers of their gradients.
 ///
@@ -51,6 +55,9 @@ struct Parameter {
     var: Var,
     moments: Moments,
     pieces: Vec<Piece>,
+    /// The process that remembers and updates it, where each has some; else all do.
+    owner: Option<usize>,
+    is_own: bool,
 }
 
 impl Optimizer {
@@ -71,7 +78,8 @@ impl Optimizer {
         let count = config.moments().len();
         let parameter = |((name, var), pieces): (&(String, Var), _)| {
             let moments = Moments::zeros(count, var)?;
-            Ok(Parameter { name: name.clone(), var: var.clone(), moments, pieces })
+            let (name, var) = (name.clone(), var.clone());
+            Ok(Parameter { name, var, moments, pieces, owner: None, is_own: true })
         };
         let parameters = parameters.iter().zip(pieces).map(parameter).collect::<Result<_>>()?;
         Ok(Optimizer { config: *config, parameters, steps: 0 })
@@ -89,10 +97,10 @@ impl Optimizer {
         let scale = clip.norm.map_or(1.0, |max| (max / (norm + NORM_EPSILON)).min(1.0));
         self.steps += 1;
         let (config, steps) = (self.config, self.steps);
-        for (Parameter { var, moments, pieces, .. }, gradient) in
+        for (Parameter { var, moments, pieces, is_own, .. }, gradient) in
             self.parameters.iter_mut().zip(&gradients.0)
         {
-            let Some(gradient) = gradient else {
+            let Some(gradient) = gradient.as_ref().filter(|_| *is_own) else {
                 continue;
             };
             let step = |piece: &Piece| {
@@ -124,11 +132,65 @@ impl Optimizer {
     pub fn moments(&self) -> Result<Vec<(String, Tensor)>> {
         let mut all = Vec::new();
         for (nth, moment) in self.config.moments().iter().enumerate() {
-            for Parameter { name, var, moments, .. } in &self.parameters {
+            for Parameter { name, var, moments, .. } in
+                self.parameters.iter().filter(|it| it.is_own)
+            {
                 all.push((format!("{moment}/{name}"), moments.get(nth, var)?));
             }
         }
         Ok(all)
+    }
+
+    /// From now on each process of a group remembers and updates only some of the parameters, before the first step. The
+    /// largest come first, each to the process that has the least so far.
+    ///
+    /// # Errors
+    /// None that is known; those of Candle.
+    pub(crate) fn shard(&mut self, group: &dyn Group) -> Result<()> {
+        let mut order: Vec<usize> = (0..self.parameters.len()).collect();
+        let size_of = |at: &usize| self.parameters[*at].var.elem_count();
+        order.sort_by_key(|at| std::cmp::Reverse(size_of(at)));
+        let mut loads = vec![0; group.size()];
+        for at in order {
+            let owner = (0..loads.len()).min_by_key(|&rank| loads[rank]).unwrap_or(0);
+            let parameter = &mut self.parameters[at];
+            loads[owner] += parameter.var.elem_count();
+            parameter.owner = Some(owner);
+            parameter.is_own = owner == group.rank();
+            if !parameter.is_own {
+                parameter.moments = Moments::zeros(0, &parameter.var)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each process remembers some of the parameters only.
+    pub(crate) fn is_sharded(&self) -> bool {
+        self.parameters.iter().any(|parameter| parameter.owner.is_some())
+    }
+
+    /// Gives all processes the parameters that each has updated; does nothing if all update all of them.
+    ///
+    /// # Errors
+    /// Those of the group.
+    pub(crate) fn share(&self, group: &dyn Group) -> Result<()> {
+        if !self.is_sharded() {
+            return Ok(());
+        }
+        let mut mine = Vec::new();
+        for Parameter { var, .. } in self.parameters.iter().filter(|parameter| parameter.is_own) {
+            Values::of(var)?.encode(0..var.elem_count(), Coding::Exact, &mut mine);
+        }
+        for (rank, bytes) in group.gather(mine)?.iter().enumerate() {
+            let mut rest = &bytes[..];
+            let theirs = self.parameters.iter().filter(|it| it.owner == Some(rank) && !it.is_own);
+            for Parameter { var, .. } in theirs {
+                let count = var.elem_count();
+                let values = Values::decode(&mut rest, count, var.dtype(), Coding::Exact)?;
+                var.set(&values.tensor(var.dims(), var.device())?)?;
+            }
+        }
+        Ok(())
     }
 
     /// Goes on from `steps` steps with what was remembered then; `find` gives each tensor of
@@ -142,7 +204,8 @@ impl Optimizer {
         mut find: impl FnMut(&str, &Var) -> Result<Tensor>,
     ) -> Result<()> {
         for (nth, moment) in self.config.moments().iter().enumerate() {
-            for Parameter { name, var, moments, .. } in &mut self.parameters {
+            let own = self.parameters.iter_mut().filter(|it| it.is_own);
+            for Parameter { name, var, moments, .. } in own {
                 moments.set(nth, &find(&format!("{moment}/{name}"), var)?)?;
             }
         }

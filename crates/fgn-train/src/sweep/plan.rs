@@ -31,6 +31,7 @@ use crate::ranges::expect;
 /// ```
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SweepPlan {
     /// Names the sweep: its folder is `sweeps/<name>`. Letters, digits, `-`, `_` and `.`.
     pub name: String,
@@ -52,6 +53,7 @@ pub struct SweepPlan {
 /// Values drawn at random, each trial on its own.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct RandomSearch {
     /// How many trials; with a grid, for each of its points.
     pub trials: usize,
@@ -65,6 +67,7 @@ pub struct RandomSearch {
 /// What a value is drawn from.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Range {
     /// One of these.
     Choose(Vec<Value>),

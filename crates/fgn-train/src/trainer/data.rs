@@ -6,8 +6,9 @@ use tracing::warn;
 use super::Trainer;
 use crate::error::{Error, Result};
 use crate::learner::Learner;
+use crate::metrics::Metrics;
 use crate::observer::TrainingPlan;
-use crate::state::{DataState, PartState};
+use crate::state::{DataState, PartState, data_state};
 
 impl<M: Learner> Trainer<M> {
     /// Data that has changed since the checkpoint is taken as it is from now on, with a warning.
@@ -20,14 +21,8 @@ impl<M: Learner> Trainer<M> {
     /// # Errors
     /// [`Error::ChangedData`] for other samples; whatever reading them gives.
     pub(crate) fn check_data(&mut self, dataset: &Dataset) -> Result<()> {
-        let parts = [Some(&dataset.train), dataset.valid.as_ref(), Some(&dataset.test)];
-        let mut found = DataState::default();
-        for (state, samples) in found.iter_mut().zip(parts) {
-            if let Some(samples) = samples {
-                let fingerprint = samples.fingerprint()?;
-                *state = PartState { samples: samples.len(), fingerprint: Some(fingerprint) };
-            }
-        }
+        // What was found as the training joined its group is not read again.
+        let found = self.found_data.take().map_or_else(|| data_state(dataset), Ok)?;
         let changes = self.state.data.map(|before| changes(&before, &found)).unwrap_or_default();
         if !changes.is_empty() {
             let error = Error::ChangedData { changes: changes.join("; ") };
@@ -49,7 +44,7 @@ impl<M: Learner> Trainer<M> {
             name: self.name.clone(),
             config: self.config.clone(),
             model: self.model.summary(),
-            metrics: self.metrics.infos(),
+            metrics: self.metrics.first().map(Metrics::infos).unwrap_or_default(),
             parameters: count,
             samples,
             epochs: self.settings.training.epochs,

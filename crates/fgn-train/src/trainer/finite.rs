@@ -42,6 +42,11 @@ impl Trouble {
         Ok(Some(Trouble { what: "a gradient is not finite".into(), tensors }))
     }
 
+    /// What it is, for other processes.
+    pub(super) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Reports the trouble of a step on the samples at the indices `samples`.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
 use fgn_data::{Batches, Dataset, Order, Samples};
-use fgn_nn::{Isa, LossOptions, Mode};
+use fgn_nn::{LossOptions, Mode};
 use fgn_schema::Batch;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,28 +15,34 @@ use tracing::{info, warn};
 use crate::config::{Config, Settings};
 use crate::epoch_metrics::EpochMetrics;
 use crate::error::{Error, Result};
-use crate::evaluation::{Evaluation, device_of, evaluation_order};
+use crate::evaluation::{Evaluation, device_of};
+use crate::group::share::Share;
+use crate::group::{Alone, Group};
 use crate::initial_weights::InitialWeights;
 use crate::learner::{Learner, Pass, Scored};
-use crate::loss_sum::LossSum;
-use crate::metrics::{Direction, Measures, Metrics};
+use crate::metrics::{Direction, Metrics};
 use crate::observer::{Finished, Observer};
 use crate::optimizer::Optimizer;
 use crate::optimizer::average::Average;
 use crate::schedule::{Schedule, SchedulePosition};
-use crate::state::TrainerState;
+use crate::state::{DataState, TrainerState};
+use crate::trainer::kernels::kernels;
 use crate::training_config::{NonFinite, TrainingConfig};
 
 mod data;
 pub(crate) mod finite;
 mod frozen;
+mod groups;
 mod initial;
+mod kernels;
+mod measuring;
 mod outcome;
 mod randomness;
 mod saving;
 mod step;
 #[cfg(test)]
 mod tests;
+mod work;
 
 /// Trains a model in steps of an optimizer, each on a batch of samples. It can stop after any step and resume later
 /// as if nothing had happened.
@@ -53,18 +59,25 @@ pub struct Trainer<M> {
     device: Device,
     optimizer: Optimizer,
     average: Option<Average>,
-    /// Over the steps of the epoch.
-    metrics: Metrics,
+    /// Of each group of samples of this process, over the steps of the epoch.
+    metrics: Vec<Metrics>,
     /// The states of metrics that were given the training part, before the first batch; empty if none needs it.
     prepared: BTreeMap<String, Value>,
     /// Whether larger values of what is monitored are better, or smaller ones.
     direction: Direction,
     /// The weights of the best epoch, where that one is kept.
     best: Option<Vec<Tensor>>,
-    carried: Vec<Tensor>,
+    /// Of each group of samples of this process.
+    carried: Vec<Vec<Tensor>>,
+    group: Arc<dyn Group>,
+    share: Share,
+    /// Whether the processes have agreed to stop.
+    stops: bool,
     state: TrainerState,
     interrupt: Arc<AtomicBool>,
     accepts_changed_data: bool,
+    /// What the data was as the training joined its group, until it is checked.
+    found_data: Option<DataState>,
     /// Of each parameter, whether it stays as it is.
     frozen: Vec<bool>,
     /// What was taken over from another model.
@@ -96,6 +109,10 @@ impl<M: Learner> Trainer<M> {
         if options != LossOptions::default() {
             model.set_loss_options(&options)?;
         }
+        let precision = settings.training.precision;
+        if !precision.is_f32() {
+            model.set_precision(precision.into())?;
+        }
         if settings.training.carry_state && !model.carries_state() {
             return Err(Error::Value {
                 key: "training.carry_state",
@@ -110,11 +127,14 @@ impl<M: Learner> Trainer<M> {
         let (groups, rows) = (&settings.groups, model.named_rows());
         let optimizer = Optimizer::new(&settings.optimizer, groups, parameters, &rows)?;
         let average = settings.training.average.map(|decay| Average::new(decay, parameters));
-        let metrics = model.metrics(&settings.metrics)?;
-        let direction = metrics.direction_of(&settings.monitor)?;
+        let direction = model.metrics(&settings.metrics)?.direction_of(&settings.monitor)?;
         let frozen = frozen::frozen(&settings.training.freeze, parameters)?;
         let is_reached = vec![false; parameters.len()];
         let device = device_of(&model);
+        let kernels = kernels(precision, &device)?;
+        let share = Share::new(&Alone, settings.training.groups)?;
+        let new = |_| model.metrics(&settings.metrics);
+        let metrics = share.own.clone().map(new).collect::<Result<Vec<_>>>()?;
         Ok(Trainer {
             name: config.name.clone(),
             config: config.to_toml()?,
@@ -125,10 +145,14 @@ impl<M: Learner> Trainer<M> {
             prepared: BTreeMap::new(),
             direction,
             best: None,
-            carried: Vec::new(),
-            state: TrainerState::new(Isa::active()?.name()),
+            carried: vec![Vec::new(); share.own.len()],
+            group: Arc::new(Alone),
+            share,
+            stops: false,
+            state: TrainerState::new(&kernels),
             interrupt: Arc::default(),
             accepts_changed_data: false,
+            found_data: None,
             frozen,
             initial: None,
             is_reached,
@@ -158,7 +182,7 @@ impl<M: Learner> Trainer<M> {
         self.interrupt = flag;
     }
 
-    /// Trains to the end, or until interrupted, and reports to `observer`. The test set is not touched.
+    /// Trains to the end, or until one of its processes is interrupted, and reports to `observer`. The test set is not touched.
     ///
     /// # Errors
     /// Data that the model or the training cannot use, or that has changed since the checkpoint; a loss or
@@ -176,19 +200,23 @@ impl<M: Learner> Trainer<M> {
             while batches.len() > 0 {
                 let step = self.next_step(&mut batches)?;
                 observer.step(&step)?;
-                if batches.len() > 0 && (self.is_save_due() || self.is_interrupted()) {
+                self.agree_to_stop()?;
+                if batches.len() > 0 && (self.is_save_due() || self.stops) {
                     observer.save(&self.checkpoint()?)?;
                 }
-                if batches.len() > 0 && self.is_interrupted() {
+                if batches.len() > 0 && self.stops {
+                    self.log_sent(self.state.step);
                     return Ok(End::Interrupted);
                 }
             }
             self.end_epoch(dataset, observer)?;
             observer.save(&self.checkpoint()?)?;
-            if self.is_interrupted() && self.state.epoch <= self.settings.training.epochs {
+            self.agree_to_stop()?;
+            if self.stops && self.state.epoch <= self.settings.training.epochs {
                 return Ok(End::Interrupted);
             }
         }
+        self.log_sent(self.state.step);
         self.take_final_weights()?;
         self.check_outcome(&dataset.train)?;
         Ok(if self.state.stopped { End::StoppedEarly } else { End::Finished })
@@ -216,7 +244,8 @@ impl<M: Learner> Trainer<M> {
         })
     }
 
-    fn forward(&mut self, batch: &Batch, mode: Mode<'_>) -> Result<Scored> {
+    /// The loss of a batch, and what it predicts; from the states in `carried`, where the next ones are left.
+    fn forward(&self, batch: &Batch, mode: Mode<'_>, carried: &mut Vec<Tensor>) -> Result<Scored> {
         let TrainingConfig { label_smoothing, reset_state, carry_state, .. } =
             self.settings.training;
         let label_smoothing = match mode {
@@ -225,10 +254,10 @@ impl<M: Learner> Trainer<M> {
         };
         // What an evaluation carries is its own affair.
         let carries = carry_state || matches!(mode, Mode::Eval);
-        let pass = Pass { mode, carried: &mut self.carried, reset_state, label_smoothing };
+        let pass = Pass { mode, carried, reset_state, label_smoothing };
         let scored = self.model.forward(batch, pass)?;
         if !carries {
-            self.carried.clear();
+            carried.clear();
         }
         Ok(scored)
     }
@@ -253,10 +282,12 @@ impl<M: Learner> Trainer<M> {
             return Err(Error::NoTargets { samples: dataset.train.name().to_owned() });
         }
         let factor = self.settings.schedule.factor(last) * self.lowered();
+        let own = std::mem::take(&mut self.metrics);
+        let train = self.merged(own)?.measures(losses.mean());
         let metrics = EpochMetrics {
             epoch,
             step,
-            train: self.metrics.measures(losses.mean()),
+            train,
             valid,
             learning_rate: self.settings.optimizer.learning_rate() * factor,
             seconds,
@@ -277,8 +308,8 @@ impl<M: Learner> Trainer<M> {
         if is_validated {
             self.keep_best()?;
         }
-        self.metrics = self.new_metrics()?;
-        self.carried.clear();
+        self.metrics = self.share.own.clone().map(|_| self.new_metrics()).collect::<Result<_>>()?;
+        self.carried.iter_mut().for_each(Vec::clear);
         self.react(score);
         if let Some(average) = &self.average {
             average.swap(self.model.parameters())?;
@@ -291,15 +322,16 @@ impl<M: Learner> Trainer<M> {
     /// # Errors
     /// Data of which a metric cannot be computed.
     pub(crate) fn prepare_metrics(&mut self, train: &dyn Samples) -> Result<()> {
-        if !self.metrics.need_training_part() || !self.prepared.is_empty() {
+        let mut metrics = self.model.metrics(&self.settings.metrics)?;
+        if !metrics.need_training_part() || !self.prepared.is_empty() {
             return Ok(());
         }
-        let mut metrics = self.model.metrics(&self.settings.metrics)?;
         metrics.prepare(train)?;
         self.prepared = metrics.save();
         // Within an epoch, what a checkpoint restored stays.
         if self.state.epoch_step == 0 {
-            self.metrics = metrics;
+            let new = self.share.own.clone().map(|_| self.new_metrics());
+            self.metrics = new.collect::<Result<_>>()?;
         }
         Ok(())
     }
@@ -337,33 +369,6 @@ impl<M: Learner> Trainer<M> {
             self.state.stopped =
                 self.state.stopping.is_lost(score, early.patience, early.min_delta);
         }
-    }
-
-    /// Measures the model on `samples` as it is; with `is_streams`, each batch goes on from the states that the one
-    /// before left.
-    fn measure(&mut self, samples: &dyn Samples, is_streams: bool) -> Result<Measures> {
-        let (order, size) = match is_streams {
-            true => (Order::Streams, self.settings.training.batch_size),
-            false => evaluation_order(&self.model, samples),
-        };
-        let (mut losses, mut metrics) = (LossSum::default(), self.new_metrics()?);
-        self.carried.clear();
-        let size = size.min(samples.len());
-        for batch in Batches::new(samples, order, size, &self.device)? {
-            let batch = batch?;
-            let scored = self.forward(&batch, Mode::Eval)?;
-            if order != Order::Streams {
-                self.carried.clear();
-            }
-            losses.add(&scored)?;
-            if let Some(prediction) = scored.prediction.as_ref().filter(|_| scored.targets > 0) {
-                metrics.update(prediction, batch.target())?;
-            }
-        }
-        if losses.targets() == 0 {
-            return Err(Error::NoTargets { samples: samples.name().to_owned() });
-        }
-        Ok(metrics.measures(losses.mean()))
     }
 
     /// What the epoch trains on: all training samples. Of one long sequence with carried states they begin somewhere
@@ -433,7 +438,8 @@ impl<M: Learner> Trainer<M> {
         every.is_some_and(|every| self.state.step.is_multiple_of(every))
     }
 
-    fn is_interrupted(&self) -> bool {
+    /// Whether this process is asked to stop.
+    fn is_asked_to_stop(&self) -> bool {
         self.interrupt.load(Ordering::Relaxed)
     }
 }

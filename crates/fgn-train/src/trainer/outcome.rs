@@ -59,8 +59,8 @@ impl<M: Learner> Trainer<M> {
         let indices: Vec<u32> = (0..count).map(|at| (at * samples.len() / count) as u32).collect();
         let batch = samples.batch(&indices, &self.device)?;
         let mut loss = LossSum::default();
-        loss.add(&self.forward(&batch, Mode::Eval)?)?;
-        self.carried.clear();
+        let mut carried = Vec::new();
+        loss.add(&self.forward(&batch, Mode::Eval, &mut carried)?)?;
         Ok(Some(loss.mean()).filter(|loss| loss.is_finite()))
     }
 

@@ -1,7 +1,5 @@
 //! A training into a checkpoint, and a checkpoint into a training.
 
-use std::collections::HashMap;
-
 use candle_core::{Tensor, Var};
 use tracing::warn;
 
@@ -13,10 +11,14 @@ use crate::learner::Learner;
 use crate::state::TrainerState;
 
 impl<M: Learner> Trainer<M> {
-    /// All that is needed to resume from here; copies, which later steps do not change.
+    /// All that is needed to resume from here; copies, which later steps do not change. It is complete in the first process,
+    /// and every process makes it.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let parameters = self.model.parameters();
-        let mut training: HashMap<_, _> = self.optimizer.moments()?.into_iter().collect();
+        let (metrics, mut training) = self.collect()?;
+        if !self.optimizer.is_sharded() {
+            training.extend(self.optimizer.moments()?);
+        }
         let mut add = |kind: &str, tensors: &mut dyn Iterator<Item = &Tensor>| -> Result<()> {
             for ((name, _), tensor) in parameters.iter().zip(tensors) {
                 training.insert(format!("{kind}/{name}"), tensor.copy()?);
@@ -29,13 +31,10 @@ impl<M: Learner> Trainer<M> {
         if let Some(best) = &self.best {
             add("best", &mut best.iter())?;
         }
-        for (at, carried) in self.carried.iter().enumerate() {
-            training.insert(format!("carried/{at}"), carried.copy()?);
-        }
         let copy = |(name, var): &(String, Var)| Ok((name.clone(), var.copy()?));
         Ok(Checkpoint {
             config: self.config.clone(),
-            state: TrainerState { metrics: self.metrics.save(), ..self.state.clone() },
+            state: TrainerState { metrics, ..self.state.clone() },
             weights: parameters.iter().map(copy).collect::<Result<_>>()?,
             training,
         })
@@ -72,11 +71,9 @@ impl<M: Learner> Trainer<M> {
         let any_best = training.keys().any(|name| name.starts_with("best/"));
         self.best = any_best.then(|| find("best")).transpose()?;
         self.optimizer.restore(state.updates, |name, var| Checkpoint::find(training, name, var))?;
-        let carried = (0..).map_while(|at| training.get(&format!("carried/{at}")));
-        let carried = carried.map(|carried| carried.to_device(&self.device));
-        self.carried = carried.collect::<candle_core::Result<_>>()?;
+        self.restore_carried(training)?;
         if state.epoch_step > 0 {
-            self.metrics.restore(&state.metrics)?;
+            self.restore_metrics(&state.metrics)?;
         }
         self.state = TrainerState { isa: self.state.isa.clone(), ..state.clone() };
         if aside.contains(&EPOCHS) {

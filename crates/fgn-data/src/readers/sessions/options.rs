@@ -57,6 +57,7 @@ pub struct SessionOptions {
 /// How a test part is made of data that has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SessionSplit {
     /// The sessions that begin last are the test part: `data.test` of all.
     #[default]
@@ -71,6 +72,7 @@ pub enum SessionSplit {
 /// How sessions become training samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum SessionBatches {
     /// All sessions are laid end to end, and a sample is a window of that sequence. There is no padding; the state of
     /// a model is set to zero where a session begins.

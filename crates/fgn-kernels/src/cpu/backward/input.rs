@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::cpu::backward::run::BackwardRun;
 use crate::cpu::gemm::panels::Panels;
-use crate::cpu::gemm::tile::{Product, multiply, side_by_side};
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::tile::{multiply, side_by_side};
 use crate::cpu::memory::buffer::Shared;
 use crate::simd::vector::{Element, Simd, Task};
 

@@ -3,7 +3,8 @@
 use crate::cpu::backward::block::BackwardStep;
 use crate::cpu::cell::backward_rows::BackwardRow;
 use crate::cpu::gemm::panels::Panels;
-use crate::cpu::gemm::tile::{Product, multiply, side_by_side};
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::tile::{multiply, side_by_side};
 use crate::run::options::Emit;
 use crate::simd::vector::{Element, Simd, Task};
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::cpu::backward::block::BackwardBlock;
 use crate::cpu::backward::run::BackwardRun;
 use crate::cpu::cell::context::Stage;
-use crate::cpu::gemm::tile::{Product, multiply, side_by_side};
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::tile::{multiply, side_by_side};
 use crate::cpu::memory::rows::Rows;
 use crate::simd::vector::{Element, Simd, Task};
 

@@ -7,14 +7,17 @@ use fgn_core::TensorSlot;
 use rayon::prelude::*;
 
 use crate::cpu::arguments::Arguments;
+use crate::cpu::backward::left::Left;
+use crate::cpu::backward::rounded::{PairedBlock, RoundedDerivatives};
 use crate::cpu::backward::run::BackwardRun;
 use crate::cpu::gemm::tile_size::{PANEL_VECTORS, nearly_equal_parts};
 use crate::cpu::gemm::transposed::{Strip, Strips, multiply_transposed};
+use crate::cpu::gemm::transposed_pairs::{LeftColumns, RightPairs, multiply_transposed_pairs};
 use crate::cpu::memory::buffer::{Buffer, Shared};
 use crate::cpu::memory::geometry::Geometry;
 use crate::cpu::threads::pool::map_parallel;
 use crate::cpu::threads::team::Team;
-use crate::run::schedule::Schedule;
+use crate::simd::bf16::engine::Bf16Engine;
 use crate::simd::isa::Isa;
 use crate::simd::vector::{COLUMNS, Element, Simd, Task};
 
@@ -124,28 +127,61 @@ impl<E: Element> WeightGradient<E> {
         // Hidden states of zero add nothing.
         let from = if run.from_zero { times.start.max(1) } else { times.start };
         let fed = from..times.end;
-        let unprojected = g.states.unprojected.unwrap_or(0);
-        let unprojected = |k, b| Some(row_of(unprojected, k + 1, b));
+        let column = g.states.unprojected.unwrap_or(0);
+        let unprojected = |k, b| Some(row_of(column, k + 1, b));
+        let some = &members[..active];
+        // An engine that multiplies pairs has rows of its own.
+        let engine = g.bf16.filter(|engine| engine.multiplies_pairs());
+        let rounds = g.bf16.is_some() && engine.is_none();
+        let rounded = rounds.then(|| {
+            // SAFETY: the caller's promise.
+            unsafe { RoundedDerivatives::new(d_pre, &times, active) }
+        });
+        let begun = |k, b| hidden(k, b).filter(|_| fed.contains(&k));
+        let paired = engine.map(|engine| {
+            let block = PairedBlock { engine, schedule, times: &times, members: some };
+            // SAFETY: the caller's promise, and the feeds give rows of so many numbers.
+            unsafe {
+                let hidden = !g.hidden_blocks.is_empty();
+                let feeds = [
+                    Some(block.left(&input, shape.input)),
+                    hidden.then(|| block.left(&begun, g.output)),
+                    g.states.unprojected.map(|_| block.left(&unprojected, shape.hidden)),
+                    None,
+                ];
+                (engine, block.right(d_pre), feeds)
+            }
+        });
+        // Their rows are read where no engine has its own.
+        let left = |of: &dyn Fn(usize, usize) -> Option<*const E>, times, sizes| match engine {
+            Some(_) => Left::always(&one, times),
+            None => Left::new(of, schedule, (times, some), sizes, rounds),
+        };
         let rows = [
-            Left::new(&input, schedule, (&times, &members[..active]), shape.input, shape.input),
-            Left::new(&hidden, schedule, (&fed, &members[..active]), g.output, g.state_stride()),
+            left(&input, &times, [shape.input; 2]),
+            left(&hidden, &fed, [g.output, g.state_stride()]),
             match g.states.unprojected {
-                Some(_) => Left::new(
-                    &unprojected,
-                    schedule,
-                    (&times, &members[..active]),
-                    shape.hidden,
-                    g.state_stride(),
-                ),
+                Some(_) => left(&unprojected, &times, [shape.hidden, g.state_stride()]),
                 None => Left::always(&one, &times),
             },
             Left::always(&one, &times),
         ];
-        let strips = rows.each_ref().map(|left| -> Vec<Strip<E>> {
+        let feeds = [Feed::Input, Feed::Hidden, Feed::Unprojected, Feed::One];
+        let mut strips = rows.iter().zip(feeds).map(|(left, feed)| -> Vec<Strip<E>> {
             let firsts = left.firsts.iter().zip(left.times.clone());
-            // SAFETY: the caller's promise.
-            firsts.map(|(&left, k)| Strip { left, right: unsafe { d_pre.row(k, 0) } }).collect()
+            let rounded = rounded.as_ref().filter(|_| feed != Feed::One);
+            firsts
+                .map(|(&left, k)| Strip {
+                    left,
+                    right: match rounded {
+                        Some(rounded) => rounded.step(k),
+                        // SAFETY: the caller's promise.
+                        None => unsafe { d_pre.row(k, 0) },
+                    },
+                })
+                .collect()
         });
+        let strips: [Vec<Strip<E>>; 4] = std::array::from_fn(|_| strips.next().unwrap_or_default());
         let feeds: Vec<_> = rows
             .iter()
             .zip(&strips)
@@ -164,7 +200,11 @@ impl<E: Element> WeightGradient<E> {
         let parts = self.parts.iter().map(|part| {
             let (sums, others) = std::mem::take(&mut rest).split_at_mut(part.range.len());
             rest = others;
-            AddPart { part, rows: &feeds[part.feed as usize], sums }
+            let feed = part.feed as usize;
+            let pairs = paired.as_ref().and_then(|(engine, right, feeds)| {
+                feeds[feed].as_ref().map(|left| (*engine, left, right))
+            });
+            AddPart { part, rows: &feeds[feed], pairs, sums }
         });
         let parts: Vec<_> = parts.collect();
         if team.threads() == 1 && helped {
@@ -258,55 +298,6 @@ fn columns(g: &Geometry, slot: &TensorSlot) -> Vec<usize> {
     }
 }
 
-/// Rows that derivatives are multiplied by, as many for each step.
-struct Left<E> {
-    times: Range<usize>,
-    /// The first row of each step, and how far the others lie behind it.
-    firsts: Vec<*const E>,
-    stride: usize,
-    depth: usize,
-    /// Where rows were gathered that lie elsewhere.
-    _gathered: Option<Buffer<E>>,
-}
-
-impl<E: Element> Left<E> {
-    /// The same number for all rows.
-    fn always(one: &E, times: &Range<usize>) -> Self {
-        let firsts = vec![&raw const *one; times.len()];
-        Self { times: times.clone(), firsts, stride: 0, depth: 1, _gathered: None }
-    }
-
-    /// The rows of `depth` numbers that `of` gives for a step and a sequence, zero where it gives none or
-    /// the sequence has ended. In a plain schedule they lie `stride` numbers apart.
-    fn new(
-        of: &dyn Fn(usize, usize) -> Option<*const E>,
-        schedule: &Schedule,
-        (times, members): (&Range<usize>, &[usize]),
-        depth: usize,
-        stride: usize,
-    ) -> Self {
-        if schedule.is_plain() {
-            let firsts = times.clone().filter_map(|k| of(k, members[0])).collect();
-            return Self { times: times.clone(), firsts, stride, depth, _gathered: None };
-        }
-        let mut gathered = Buffer::recycled(times.len() * members.len() * depth);
-        let pairs = times.clone().flat_map(|k| members.iter().map(move |&b| (k, b)));
-        for (row, (k, b)) in gathered.chunks_mut(depth).zip(pairs) {
-            match of(k, b).filter(|_| k < schedule.len(b)) {
-                Some(from) => {
-                    // SAFETY: each row that a feed gives has `depth` numbers.
-                    let from = unsafe { std::slice::from_raw_parts(from, depth) };
-                    row.copy_from_slice(from);
-                }
-                None => row.fill(E::default()),
-            }
-        }
-        let firsts = gathered.chunks(members.len() * depth).map(<[E]>::as_ptr).collect();
-        let times = times.clone();
-        Self { times, firsts, stride: depth, depth, _gathered: Some(gathered) }
-    }
-}
-
 /// The rows that a feed gives, `depth` numbers each, beside their derivatives.
 struct Rows<'a, E> {
     strips: Strips<'a, E>,
@@ -316,15 +307,20 @@ struct Rows<'a, E> {
 struct AddPart<'a, E> {
     part: &'a Part,
     rows: &'a Rows<'a, E>,
+    /// In place of the rows, where an engine multiplies pairs.
+    pairs: Option<(Bf16Engine, &'a LeftColumns, &'a RightPairs)>,
     sums: &'a mut [E],
 }
 
 impl<E: Element> Task<E> for AddPart<'_, E> {
     #[inline(always)]
     fn run<S: Simd<Elem = E>>(self) {
-        let Self { part, rows, sums } = self;
-        let offsets: Vec<usize> = (0..rows.depth).collect();
+        let Self { part, rows, pairs, sums } = self;
         let columns = (part.column, part.vectors);
+        if let Some((engine, left, right)) = pairs {
+            return multiply_transposed_pairs::<S>(engine, (left, right), columns, sums);
+        }
+        let offsets: Vec<usize> = (0..rows.depth).collect();
         // SAFETY: each row has `depth` numbers, and as many derivatives as reach past the part's
         // columns.
         unsafe {

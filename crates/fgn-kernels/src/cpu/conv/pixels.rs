@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::cpu::conv::shape::ConvShape;
-use crate::cpu::gemm::tile::Product;
+use crate::cpu::gemm::product::Product;
 use crate::simd::vector::{Element, Simd};
 
 /// A product whose rows are pixels of a bordered image, in rows of `width`.

@@ -3,7 +3,8 @@
 use crate::cpu::cell::forward_rows::ForwardRow;
 use crate::cpu::forward::block::ForwardBlock;
 use crate::cpu::forward::run::ForwardRun;
-use crate::cpu::gemm::tile::{Product, multiply, side_by_side};
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::tile::{multiply, side_by_side};
 use crate::simd::vector::{Element, Simd, Task};
 
 /// The input's part of the pre-activations, for the steps of a block and a part of the weights.

@@ -3,7 +3,8 @@
 use crate::cpu::cell::forward_rows::ForwardRow;
 use crate::cpu::forward::block::ForwardStep;
 use crate::cpu::gemm::panels::Panels;
-use crate::cpu::gemm::tile::{Product, multiply, side_by_side};
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::tile::{multiply, side_by_side};
 use crate::cpu::gemm::tile_size::PANEL_VECTORS;
 use crate::run::options::Emit;
 use crate::simd::group::Group;

@@ -8,7 +8,8 @@ use crate::cpu::cell::context::Stage;
 use crate::cpu::cell::forward_rows::ForwardRow;
 use crate::cpu::forward::block::{ForwardBlock, ForwardStep};
 use crate::cpu::forward::run::ForwardRun;
-use crate::cpu::gemm::tile::{Product, multiply};
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::tile::multiply;
 use crate::cpu::threads::claims::Claims;
 use crate::simd::vector::{Element, Simd, Target, Task};
 

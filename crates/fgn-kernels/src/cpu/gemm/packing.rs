@@ -46,19 +46,20 @@ pub(crate) struct Packed<E> {
 }
 
 /// A layer's parameters packed for one forward pass after another, each way when it is first asked for: the
-/// input's product apart from the recurrent one, and both as one.
-pub(crate) struct PackCache<E>([OnceLock<Arc<Packed<E>>>; 2]);
+/// input's product apart from the recurrent one, and both as one; as they are, and rounded to bf16.
+pub(crate) struct PackCache<E>([OnceLock<Arc<Packed<E>>>; 4]);
 
 impl<E> PackCache<E> {
     pub(crate) fn new() -> Self {
-        Self([const { OnceLock::new() }; 2])
+        Self([const { OnceLock::new() }; 4])
     }
 }
 
 impl<E: Element> PackCache<E> {
     /// Packed for a run; `pack` makes it so.
     pub(crate) fn of(&self, g: &Geometry, pack: impl FnOnce() -> Packed<E>) -> Arc<Packed<E>> {
-        self.0[usize::from(g.fuses_input::<E>())].get_or_init(|| Arc::new(pack())).clone()
+        let way = usize::from(g.fuses_input::<E>()) + 2 * usize::from(g.bf16.is_some());
+        self.0[way].get_or_init(|| Arc::new(pack())).clone()
     }
 }
 
@@ -79,12 +80,13 @@ impl<E: Element> Packed<E> {
             WeightRows { matrix: weight_hh, depth: g.output, groups: &by_unit },
         ];
         let of_hidden = if fused > 0 { &of_hidden[..] } else { &of_hidden[1..] };
+        let depths: Vec<_> = of_hidden.iter().map(|rows| rows.depth).collect();
         let projection = g.states.unprojected.map(|_| {
             let groups: Vec<_> =
                 (0..g.output.div_ceil(g.width)).map(|v| g.rows(g.output, 0, v)).collect();
             let matrix = g.tensor("weight_hr", parameters);
             let rows = WeightRows { matrix, depth: hidden, groups: &groups };
-            Panels::transposed(isa, &[rows], PANEL_VECTORS, team)
+            Panels::transposed(isa, &[rows], PANEL_VECTORS, team).rounded(g.bf16, &[hidden], team)
         });
         let units = Units::new(g, parameters);
         let start = match units.norm {
@@ -98,8 +100,10 @@ impl<E: Element> Packed<E> {
                 &[WeightRows { matrix: weight_ih, depth: input, groups: &by_block }],
                 PANEL_VECTORS,
                 team,
-            ),
-            hidden: Panels::transposed(isa, of_hidden, hiddens.max(1), team),
+            )
+            .rounded(g.bf16, &[input], team),
+            hidden: Panels::transposed(isa, of_hidden, hiddens.max(1), team)
+                .rounded(g.bf16, &depths, team),
             projection,
             start,
             units,
@@ -121,12 +125,15 @@ pub(crate) struct PackedBack<E> {
 impl<E: Element> PackedBack<E> {
     pub(crate) fn new(g: &Geometry, parameters: &[E], d_x: bool, team: &mut Team) -> Self {
         let SequenceShape { input, hidden, .. } = g.shape;
-        let mut panels =
-            |name, columns| Panels::straight(g.tensor(name, parameters), columns, g.width, team);
+        let mut panels = |name, columns, segments: &[usize]| {
+            let panels = Panels::straight(g.tensor(name, parameters), columns, g.width, team);
+            panels.rounded(g.bf16, segments, team)
+        };
+        let of_blocks = |blocks: &[usize]| vec![hidden; blocks.len()];
         Self {
-            hidden: panels("weight_hh", g.output),
-            input: d_x.then(|| panels("weight_ih", input)),
-            projection: g.states.unprojected.map(|_| panels("weight_hr", hidden)),
+            hidden: panels("weight_hh", g.output, &of_blocks(&g.hidden_blocks)),
+            input: d_x.then(|| panels("weight_ih", input, &of_blocks(&g.input_blocks))),
+            projection: g.states.unprojected.map(|_| panels("weight_hr", hidden, &[g.output])),
             units: Units::new(g, parameters),
         }
     }

@@ -7,10 +7,15 @@
 // The loops below run over rows and columns of several arrays at once, and unroll only as written.
 #![allow(clippy::needless_range_loop)]
 
+use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::atomic::{Ordering, compiler_fence};
 
+use crate::cpu::gemm::left_rows::{LeftRows, Segments};
+use crate::cpu::gemm::pairs::multiply_pairs;
 use crate::cpu::gemm::panels::Panel;
+use crate::cpu::gemm::product::Product;
+use crate::cpu::gemm::rounded::RoundedProduct;
 use crate::cpu::gemm::tile_size::{
     MAX_ROWS, PANEL_VECTORS, add_term, line, max_rows, nearly_equal_parts, with_size,
 };
@@ -26,47 +31,11 @@ const fn unrolled<S: Simd>() -> usize {
     if S::Target::REGISTERS < 32 { 4 } else { 1 }
 }
 
-/// What a product reads, where its result goes, and what becomes of it.
-///
-/// # Safety
-/// `left` gives an address valid for reading as far as the product's offsets and the panels' depth
-/// say; `start` and `out` give addresses valid for reading and writing, until the product ends, at
-/// each panel's `place` and there at each of the product's columns a register (of the panels' last one, as
-/// much as it has).
-pub(crate) unsafe trait Product<E> {
-    /// What tells where a row lies.
-    type Row: Copy;
-    /// The rows in their order, at least as many as are multiplied.
-    fn rows(&self) -> impl Iterator<Item = Self::Row>;
-    /// Where a row of the left matrix begins.
-    fn left(&self, row: Self::Row) -> *const E;
-    /// So many numbers come before these: few, for they are not cut.
-    #[inline(always)]
-    fn before(&self) -> usize {
-        0
-    }
-    /// Where they lie.
-    #[inline(always)]
-    fn left_before(&self, _: Self::Row) -> *const E {
-        std::ptr::null()
-    }
-    /// Where the numbers lie that a row's sums begin with.
-    fn start(&self, row: Self::Row) -> *const E;
-    /// Where a row's sums go.
-    fn out(&self, row: Self::Row) -> *mut E;
-    /// Offset from both of the panel that starts at vector column `vector`.
-    fn place(&self, vector: usize) -> usize;
-    /// Is called before the sums of `count` rows, from `first` on, are computed for the panel at `place`.
-    #[inline(always)]
-    fn approach(&self, _first: usize, _count: usize, _place: usize) {}
-    /// Is called when `count` more rows, from `first` on, are done for the panel at `place`.
-    #[inline(always)]
-    fn finished(&self, _first: usize, _count: usize, _place: usize) {}
-}
-
 /// `rows` rows times the panels. Each row of the left matrix is made of segments of equal length, one
 /// at each of `offsets` from its beginning. Vector `v` of a panel lies at `columns[v]` from where
 /// `start` and `out` say.
+///
+/// Of panels that are rounded to bf16, the left rows are rounded too.
 #[inline(always)]
 pub(crate) fn multiply<'a, S: Simd>(
     rows: usize,
@@ -79,6 +48,28 @@ pub(crate) fn multiply<'a, S: Simd>(
         return;
     }
     let mut panels = panels.peekable();
+    let Some(first) = panels.peek() else { return };
+    let Some(engine) = first.bf16 else {
+        return multiply_panels::<S>(rows, offsets, panels, columns, product);
+    };
+    let segments = Segments { before: product.before(), offsets, depth: first.depth };
+    if engine.multiplies_pairs() {
+        return multiply_pairs::<S>(engine, rows, segments, panels, columns, product);
+    }
+    let left = LeftRows::rounded(rows, segments, product);
+    let offsets: Vec<usize> = left.offsets().collect();
+    multiply_panels::<S>(rows, &offsets, panels, columns, &RoundedProduct::new(product, &left));
+}
+
+/// As [`multiply`], of the numbers as they are.
+#[inline(always)]
+fn multiply_panels<'a, S: Simd>(
+    rows: usize,
+    offsets: &[usize],
+    mut panels: Peekable<impl Iterator<Item = Panel<'a, S::Elem>>>,
+    columns: &[usize],
+    product: &impl Product<S::Elem>,
+) {
     while let Some(panel) = panels.next() {
         let after = panels.peek().map_or(panel.data, |next| next.data);
         let row_len = panel.vectors * S::WIDTH;

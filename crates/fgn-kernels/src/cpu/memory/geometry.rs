@@ -8,6 +8,7 @@ use crate::cpu::gemm::panels::RowGroup;
 use crate::cpu::gemm::tile_size::MAX_ROWS;
 use crate::cpu::threads::pool::PARALLEL_WORK;
 use crate::run::plan::Plan;
+use crate::simd::bf16::engine::Bf16Engine;
 
 /// What fits into the L2 cache of a core beside the numbers at work.
 const OWN_CACHE: usize = 1 << 20;
@@ -41,6 +42,8 @@ pub(crate) struct Geometry {
     pub(crate) derivatives: DerivativeColumns,
     /// Whether the cell's equations wait for whole rows.
     pub(crate) whole_rows: bool,
+    /// What multiplies, if operands of products are rounded to bf16.
+    pub(crate) bf16: Option<Bf16Engine>,
 }
 
 /// What a row of states holds, each `padded` numbers wide: the cell's states, and behind them what some
@@ -122,6 +125,7 @@ impl Geometry {
             states: StateColumns::new(spec, plan),
             derivatives: DerivativeColumns::new(spec, plan),
             whole_rows: plan.takes_whole_rows(),
+            bf16: plan.bf16,
         }
     }
 

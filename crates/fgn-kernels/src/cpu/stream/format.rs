@@ -5,6 +5,7 @@
 
 use crate::cpu::memory::buffer::LINE;
 use crate::cpu::stream::rounded::Round;
+use crate::simd::bf16::number::to_bf16;
 use crate::simd::isa::Isa;
 use crate::simd::number::Number;
 use crate::simd::vector::Simd;
@@ -144,12 +145,7 @@ impl Format for Bf16 {
     }
 
     fn store(weight: f32, _: f32) -> u16 {
-        let bits = weight.to_bits();
-        if weight.is_nan() {
-            // Rounding could carry into the exponent; this keeps it NaN.
-            return (bits >> 16) as u16 | 1;
-        }
-        ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
+        to_bf16(weight)
     }
 
     #[inline(always)]

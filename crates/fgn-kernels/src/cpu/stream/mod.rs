@@ -16,7 +16,12 @@ mod rows;
 pub(crate) mod scores;
 mod slabs;
 pub(crate) mod state;
-mod step;
+pub(crate) mod step;
 
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, feature = "testing"))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, unused_imports, reason = "tests of built-in cells are left out")
+)]
+#[allow(clippy::unwrap_used, reason = "a test fails by it")]
+pub(crate) mod tests;

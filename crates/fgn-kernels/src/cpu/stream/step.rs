@@ -1,5 +1,6 @@
 //! One step: what threads do, and where they meet.
 
+use std::any::Any;
 use std::ops::Range;
 
 use fgn_core::{Cell, CellVisitor};
@@ -15,6 +16,7 @@ use crate::cpu::stream::rows::StreamRows;
 use crate::cpu::stream::slabs::Slabs;
 use crate::cpu::stream::state::StreamState;
 use crate::cpu::threads::team::Team;
+use crate::run::backend::Backend;
 
 impl StreamState {
     /// One step of all sequences over `x: [B, I]`; gives the cell's `output: [B, H]`.
@@ -24,7 +26,18 @@ impl StreamState {
         for (to, from) in padded.zip(x.chunks(input)) {
             to[..input].copy_from_slice(from);
         }
-        packed.cell.visit(Step { packed, state: self, output });
+        let step = Step { packed, state: self, output };
+        match packed.cell.registered() {
+            None => {
+                packed.cell.visit(step);
+            }
+            // Weights are packed only for a cell that has kernels.
+            Some(cell) => {
+                if let Ok(StepFor(take)) = Backend::part(cell) {
+                    take(step);
+                }
+            }
+        }
         self.now = 1 - self.now;
     }
 }
@@ -33,6 +46,16 @@ struct Step<'a> {
     packed: &'a StreamParameters,
     state: &'a mut StreamState,
     output: &'a mut [f32],
+}
+
+/// Takes steps of a registered cell.
+pub(crate) struct StepFor(Box<dyn Fn(Step<'_>) + Send + Sync>);
+
+impl StepFor {
+    /// The part of a [`Backend`] for `cell`.
+    pub(crate) fn part<C: Cell>(cell: C) -> Box<dyn Any + Send + Sync> {
+        Box::new(Self(Box::new(move |step: Step<'_>| step.visit(cell))))
+    }
 }
 
 impl CellVisitor for Step<'_> {

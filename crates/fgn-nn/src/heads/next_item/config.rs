@@ -53,6 +53,7 @@ pub struct NextItem {
 /// What the training of a [`NextItem`] head minimises.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum ItemLoss {
     /// The cross entropy over all items.
     #[default]

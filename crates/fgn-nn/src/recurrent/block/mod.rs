@@ -8,6 +8,6 @@ pub(super) mod config;
 mod conv;
 mod linear;
 mod mlp;
-mod norm;
+pub(super) mod norm;
 pub(super) mod residual;
 pub(super) mod stream;

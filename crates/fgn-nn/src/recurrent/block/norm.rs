@@ -1,34 +1,54 @@
-//! The norm of a residual stream.
+//! Norms of rows, as a residual stream has them.
 
-use candle_core::Tensor;
+use candle_core::{Module, Tensor};
+use candle_nn::VarBuilder;
 use fgn_kernels::{layer_norm, rms_norm};
 
 use super::config::BlockNorm;
+use crate::check;
 use crate::error::Result;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, joined};
 
 /// What is added to the mean square.
 pub(super) const EPSILON: f64 = 1e-5;
 
-/// A norm with its parameters: `weight: [D]`, ones, and of a layer normalisation `bias: [D]`, zeros.
+/// A norm of each row with its parameters: `weight [D]`, ones, and of a layer normalisation `bias [D]`, zeros. Both have a
+/// gradient, on the CPU of a single pass.
+///
+/// ```
+/// use candle_core::{DType, Device, Tensor};
+/// use fgn_nn::{BlockNorm, Parameters, RowNorm};
+///
+/// let mut parameters = Parameters::new(1, DType::F64, &Device::Cpu)?;
+/// let norm = RowNorm::new(&mut parameters, "norm", 2, BlockNorm::Layer)?;
+/// let y = norm.forward(&Tensor::new(&[[1f64, 5.0]], &Device::Cpu)?)?.to_vec2::<f64>()?;
+/// assert!((y[0][0] + 1.0).abs() < 1e-5 && (y[0][1] - 1.0).abs() < 1e-5);
+/// # Ok::<(), fgn_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(super) struct RowNorm {
+pub struct RowNorm {
     pub(super) weight: Tensor,
     pub(super) bias: Option<Tensor>,
 }
 
 impl RowNorm {
-    pub(super) fn new(
+    /// A norm of rows of `width` values, with ε = 10⁻⁵. The parameters are named `{name}.weight` and `{name}.bias`, or
+    /// `weight` and `bias` with an empty name.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config) for a width of 0.
+    pub fn new(
         parameters: &mut Parameters,
         name: &str,
         width: usize,
         norm: BlockNorm,
     ) -> Result<Self> {
-        let weight = parameters.take(format!("{name}.weight"), &[width], |_| vec![1.0; width])?;
+        check::width("width", width)?;
+        let weight = parameters.take(joined(name, "weight"), &[width], |_| vec![1.0; width])?;
         let bias = match norm {
             BlockNorm::Rms => None,
             BlockNorm::Layer => {
-                Some(parameters.take(format!("{name}.bias"), &[width], |_| vec![0.0; width])?)
+                Some(parameters.take(joined(name, "bias"), &[width], |_| vec![0.0; width])?)
             }
         };
         Ok(Self {
@@ -37,12 +57,23 @@ impl RowNorm {
         })
     }
 
+    /// As [`new`](Self::new), with the parameters `weight` and `bias` of candle-nn's `vb`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new) and [`Parameters::from_builder`].
+    pub fn from_builder(width: usize, norm: BlockNorm, vb: VarBuilder<'_>) -> Result<Self> {
+        Self::new(&mut Parameters::from_builder(&vb, 0)?, "", width, norm)
+    }
+
     pub(super) fn tensors(&mut self) -> impl Iterator<Item = &mut Tensor> {
         [&mut self.weight].into_iter().chain(&mut self.bias)
     }
 
     /// The rows of `x: [.., D]`, normalised.
-    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// [`Error::Candle`](crate::Error::Candle) for another last dimension or data type.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(match &self.bias {
             None => rms_norm(x, &self.weight, EPSILON)?,
             Some(bias) => layer_norm(x, &self.weight, bias, EPSILON)?,
@@ -53,6 +84,12 @@ impl RowNorm {
     pub(super) fn rows(&self) -> Result<NormRows> {
         let bias = self.bias.as_ref().map(Tensor::to_vec1::<f32>).transpose()?;
         Ok(NormRows { weight: self.weight.to_vec1()?, bias })
+    }
+}
+
+impl Module for RowNorm {
+    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        Ok(RowNorm::forward(self, x)?)
     }
 }
 

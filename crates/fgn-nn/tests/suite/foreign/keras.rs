@@ -153,7 +153,7 @@ fn keras(layer: Layer, tensors: &HashMap<String, Tensor>, prefix: &str, x: &Tens
     Tensor::from_vec(flat, (STEPS, BATCH, HIDDEN), &Device::Cpu).unwrap()
 }
 
-fn load(keras: Keras<'_>, file: &Temporary) -> fgn_nn::Result<(Parameters, Recurrent)> {
+fn load(keras: Keras<'_>, file: &Temporary) -> fgn_nn::Result<(Parameters<'static>, Recurrent)> {
     let mut parameters = keras.load(&file.1, DType::F64, &Device::Cpu)?;
     let layer = Recurrent::new(&mut parameters, keras.name, INPUT_SIZE, keras.config)?;
     Ok((parameters, layer))

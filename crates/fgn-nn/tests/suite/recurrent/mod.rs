@@ -3,6 +3,7 @@
 mod bad_input;
 mod blocks;
 mod layout;
+mod precision;
 mod stack;
 mod state;
 mod stream;

@@ -58,7 +58,11 @@ fn row_name(cell: AnyCell) -> String {
 
 #[test]
 fn the_table_of_the_docs_is_true() {
-    let docs = include_str!("../../../../../docs/cells.md");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cells.md");
+    let Ok(docs) = std::fs::read_to_string(page) else {
+        println!("skipped: a package of this crate alone has no {page}");
+        return;
+    };
     let table = docs.split("## What works with which cell").nth(1).unwrap();
     let mut rows = table.lines().filter(|line| line.starts_with('|')).map(|line| {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()

@@ -2,8 +2,10 @@
 
 mod ctc;
 mod going_on;
+mod groups;
 mod initial;
 mod outcome;
+mod precision;
 mod sessions;
 mod text;
 mod weighted;

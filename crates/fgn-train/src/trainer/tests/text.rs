@@ -4,6 +4,7 @@ use fgn_data::Order;
 
 use super::going_on::goes_on_bit_for_bit_on;
 use super::*;
+use crate::group::threads;
 
 const TEXT: &str = "the quick brown fox jumps over the lazy dog. ";
 
@@ -41,6 +42,45 @@ fn it_goes_on_bit_for_bit_in_the_middle_of_a_text() {
     ];
     let (config, dataset) = training(&settings);
     goes_on_bit_for_bit_on(&config, &dataset, &settings);
+}
+
+/// With carried states, dropout and resets, in groups of one stream each; and through a checkpoint of another number of
+/// processes.
+#[test]
+fn any_number_of_processes_gives_the_same_bits() {
+    let settings = [
+        "training.groups=4",
+        "training.reset_state=0.2",
+        "model.input.dropout=0.1",
+        "model.input.sparse=true",
+        "model.recurrent.weight_drop=0.1",
+        "checkpoint.every_steps=5",
+    ];
+    let (config, dataset) = training(&settings);
+    let run = |processes, checkpoint: Option<&Checkpoint>| {
+        threads::run(processes, |group| {
+            let mut trainer = trainer(&config);
+            trainer.join(group, &dataset).unwrap();
+            if let Some(checkpoint) = checkpoint {
+                trainer.restore(checkpoint).unwrap();
+            }
+            let mut saved = Saved::default();
+            trainer.run(&dataset, &mut saved).unwrap();
+            let losses = trainer.state().history().iter().map(|epoch| epoch.train.loss());
+            let losses: Vec<_> = losses.map(f64::to_bits).collect();
+            (weights(trainer.model()), losses, saved.0)
+        })
+    };
+    let (expected, losses, saved) = run(1, None).remove(0);
+    for processes in [2, 3, 4] {
+        for (found, found_losses, _) in run(processes, None) {
+            assert!(found == expected && found_losses == losses, "{processes} processes");
+        }
+    }
+    let checkpoint = saved.iter().find(|saved| saved.training.contains_key("carried/3/0")).unwrap();
+    for (found, found_losses, _) in run(3, Some(checkpoint)) {
+        assert!(found == expected && found_losses == losses);
+    }
 }
 
 /// Each epoch begins its windows somewhere else, with as many batches, and never reads what is held out.
