@@ -95,7 +95,7 @@ fn docs() -> Result<Outcome> {
 }
 
 fn tests() -> Result<Outcome> {
-    passed("test --workspace")
+    passed("test --workspace --no-fail-fast")
 }
 
 /// The tests of the feature that the workspace's build leaves out.

@@ -44,6 +44,9 @@ fn allocations(work: impl FnOnce()) -> usize {
     COUNT.load(SeqCst)
 }
 
+/// Milliseconds in which a stream's threads begin and fall asleep.
+const WAITS: [u64; 4] = [20, 100, 500, 2000];
+
 #[test]
 fn a_step_allocates_nothing() {
     assert!(allocations(|| drop(std::hint::black_box(vec![1_u8; 100]))) > 0);
@@ -61,18 +64,22 @@ fn a_step_allocates_nothing() {
             )
             .unwrap();
             for (batch, threads) in [(1, 1), (7, 1), (1, 2), (3, 3)] {
-                let mut stream = weights.stream(batch, threads).unwrap();
-                let x = vec![0.5; batch * input];
-                let mut output = vec![0.0; batch * hidden];
-                // The threads have begun, and sleep.
-                std::thread::sleep(Duration::from_millis(20));
-                let count = allocations(|| {
-                    for _ in 0..100 {
-                        stream.step(&x, &mut output).unwrap();
-                    }
-                    stream.reset(..).unwrap();
+                // A thread that begins gets memory, and under load it may begin late: then another stream is tried. What a
+                // step allocates, it allocates in each of them.
+                let mut counts = WAITS.into_iter().map(|wait| {
+                    let mut stream = weights.stream(batch, threads).unwrap();
+                    let x = vec![0.5; batch * input];
+                    let mut output = vec![0.0; batch * hidden];
+                    std::thread::sleep(Duration::from_millis(wait));
+                    allocations(|| {
+                        for _ in 0..100 {
+                            stream.step(&x, &mut output).unwrap();
+                        }
+                        stream.reset(..).unwrap();
+                    })
                 });
-                assert_eq!(count, 0, "{cell} {precision:?}, batch {batch}, {threads} threads");
+                let none = counts.any(|count| count == 0);
+                assert!(none, "{cell} {precision:?}, batch {batch}, {threads} threads");
             }
         }
     }
