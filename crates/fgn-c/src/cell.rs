@@ -15,9 +15,7 @@ impl CellFunction {
     /// The step, from the memory itself or from its `normalized` value.
     pub(crate) fn new(cell: AnyCell, normalized: bool) -> Self {
         let name = if normalized { "apply_cell_normalized" } else { "apply_cell" };
-        // The types of the text are those of a host compiler or CUDA's; here all are `float`.
-        let body = print::step_body(cell, normalized);
-        let body = body.replace("(real)", "(float)").replace("real ", "float ");
+        let body = in_float(&print::step_body(cell, normalized));
         Self { name, body, normalized }
     }
 
@@ -87,10 +85,28 @@ fn functions_of_numbers() -> Vec<(String, String)> {
         for part in parts {
             whole += &part.replacen(')', "f", 1);
         }
-        let whole = whole.replace("(real)", "(float)").replace("real ", "float ");
-        (name, format!("static inline float {whole}"))
+        (name, format!("static inline float {}", in_float(&whole)))
     };
     definitions.map(function).collect()
+}
+
+/// Printed text, whose types are those of a host compiler or CUDA's, in `float`. Constants too: one without a suffix is
+/// a `double`.
+fn in_float(text: &str) -> String {
+    let mut parts = text.split("(real)");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_of_number = |c: char| matches!(c, '0'..='9' | '.' | 'e' | '-');
+        let end = part.find(|c| !is_of_number(c)).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        whole += &match number.parse::<f32>() {
+            Ok(number) if number.is_sign_negative() => format!("({number:?}f)"),
+            Ok(number) => format!("{number:?}f"),
+            Err(_) => format!("(float){number}"),
+        };
+        whole += rest;
+    }
+    whole.replace("real ", "float ")
 }
 
 #[cfg(test)]
@@ -104,12 +120,20 @@ mod tests {
             found.iter().find(|(found, _)| found == name).map(|(_, text)| text.as_str())
         };
         let sigmoid =
-            "static inline float fgn_sigmoid(float x) { return (float)1 / ((float)1 + expf(-x)); }";
+            "static inline float fgn_sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }";
         assert_eq!(text("fgn_sigmoid"), Some(sigmoid));
         assert_eq!(found.len(), 8);
         for (name, text) in &found {
             assert!(!text.contains("real") && !text.contains("FGN_"), "{name}: {text}");
             assert_eq!(text.matches('(').count(), text.matches(')').count(), "{text}");
         }
+    }
+
+    #[test]
+    fn constants_are_float() {
+        let printed =
+            "    const real t0 = -(real)-5e-1 - (real)1e0;\n    next[0] = t0 * (real)1e-7;\n";
+        let expected = "    const float t0 = -(-0.5f) - 1.0f;\n    next[0] = t0 * 1e-7f;\n";
+        assert_eq!(in_float(printed), expected);
     }
 }

@@ -3,8 +3,11 @@
 use fgn_nn::ModelConfig;
 
 use crate::code::{Code, comment, wrapped};
+use crate::head::{Head, Kind, Map, Pool};
 use crate::matrix::Format;
-use crate::network::{Head, Image, Input, Network};
+use crate::network::{Image, Input, Network};
+use crate::output;
+use crate::residual::Blocks;
 
 /// The most names that the comment lists.
 const LISTED: usize = 100;
@@ -20,9 +23,34 @@ pub(crate) struct Facts<'a> {
 
 /// The bytes of the states.
 pub(crate) fn state_bytes(network: &Network) -> usize {
+    states(network).iter().map(|(_, count)| 4 * count).sum()
+}
+
+/// The states, as C declares them, with the number of `float` in each.
+fn states(network: &Network) -> Vec<(String, usize)> {
     let stack = &network.stack;
-    let sizes = (0..stack.spec.states.len()).map(|state| stack.state_size(state));
-    4 * stack.layers.len() * sizes.sum::<usize>()
+    let layers = stack.layers.len();
+    let of_cell = stack.spec.states.iter().enumerate().map(|(state, name)| {
+        let size = stack.state_size(state);
+        (format!("{name}[{layers}][{size}]"), layers * size)
+    });
+    let mut states: Vec<_> = of_cell.collect();
+    let window = stack.blocks.as_ref().map_or(0, Blocks::window);
+    if window > 0 {
+        let size = stack.outputs;
+        states.push((format!("window[{layers}][{size}][{window}]"), layers * size * window));
+    }
+    states.extend(output::pool_states(&network.head.pool, stack.outputs));
+    states
+}
+
+/// The names that a program may read, and what they are the names of.
+pub(crate) fn exported_names(head: &Head) -> Option<(&'static str, &[String])> {
+    match &head.kind {
+        Kind::Classes { names, .. } => Some(("class", names)),
+        Kind::Items { names } => Some(("item", names)),
+        Kind::Values { .. } | Kind::Tokens | Kind::Labels => None,
+    }
 }
 
 /// Writes the header of a model called `name`.
@@ -35,10 +63,8 @@ pub(crate) fn write(network: &Network, name: &str, facts: &Facts<'_>) -> String 
     code.line("#ifdef __cplusplus\nextern \"C\" {\n#endif\n");
     constants(&mut code, network, &capitals);
     code.line("/* What is kept of the steps so far. */\ntypedef struct {");
-    let stack = &network.stack;
-    for (state, of) in stack.spec.states.iter().enumerate() {
-        let (layers, size) = (stack.layers.len(), stack.state_size(state));
-        code.line(format!("    float {of}[{layers}][{size}];"));
+    for (state, _) in states(network) {
+        code.line(format!("    float {state};"));
     }
     code.line(format!("}} {name}_state;\n"));
     functions(&mut code, network, name, &capitals);
@@ -63,7 +89,9 @@ fn about(network: &Network, name: &str, facts: &Facts<'_>) -> String {
         format!("Input:   {}", of_input(&network.input)),
         format!("Output:  {}", of_output(&network.head)),
     ];
-    if let Head::Classification { names, .. } | Head::Regression { names, .. } = &network.head {
+    if let Kind::Classes { names, .. } | Kind::Values { names, .. } | Kind::Items { names } =
+        &network.head.kind
+    {
         let listed = names.iter().take(LISTED).enumerate();
         let mut listed: Vec<_> =
             listed.map(|(index, name)| format!("{index} {}", comment(name))).collect();
@@ -113,15 +141,16 @@ fn of_input(input: &Input) -> String {
 }
 
 fn of_output(head: &Head) -> String {
-    let when = |per_step: &bool| match per_step {
-        true => "after each step",
-        false => "after the last step of a sequence",
+    let when = |per_step: &bool| match (&head.pool, per_step) {
+        (Pool::Last, true) => "after each step",
+        (Pool::Last, false) => "after the last step of a sequence",
+        _ => "after each step for the sequence so far",
     };
-    match head {
-        Head::Classification { names, per_step, .. } => {
+    match &head.kind {
+        Kind::Classes { names, per_step } => {
             format!("the logits of {} classes, {}:", names.len(), when(per_step))
         }
-        Head::Regression { names, per_step, scale, .. } => format!(
+        Kind::Values { names, per_step, scale } => format!(
             "{}, {}, {}:",
             counted(names.len(), "value"),
             match scale {
@@ -130,8 +159,19 @@ fn of_output(head: &Head) -> String {
             },
             when(per_step)
         ),
-        Head::NextToken(_) | Head::Tied { .. } => {
-            format!("the logits of {} tokens, of which one is next", head.outputs())
+        Kind::Tokens => {
+            let what = match head.map {
+                Map::Clusters { .. } => "logarithms of the probabilities",
+                Map::Linear(_) | Map::Tied { .. } => "logits",
+            };
+            format!("the {what} of {} tokens, of which one is next", head.outputs())
+        }
+        Kind::Labels => format!(
+            "the logits of {} labels at each step, of which the last one is the blank",
+            head.outputs()
+        ),
+        Kind::Items { names } => {
+            format!("the scores of {} items, of which one is next:", names.len())
         }
     }
 }
@@ -157,13 +197,21 @@ fn constants(code: &mut Code, network: &Network, capitals: &str) {
         }
     }
     code.line("/* Numbers that a step writes. */");
-    code.line(format!("#define {capitals}_OUTPUTS {}\n", network.head.outputs()));
+    let outputs = network.head.outputs();
+    code.line(format!("#define {capitals}_OUTPUTS {outputs}"));
+    if let Kind::Labels = network.head.kind {
+        code.line(format!(
+            "/* The label that stands for none. */\n#define {capitals}_BLANK {}",
+            outputs - 1
+        ));
+    }
+    code.line("");
 }
 
 fn functions(code: &mut Code, network: &Network, name: &str, capitals: &str) {
-    if let Head::Classification { .. } = &network.head {
-        code.line("/* The names of the classes, in UTF-8. */");
-        code.line(format!("extern const char *const {name}_class_names[{capitals}_OUTPUTS];\n"));
+    if let Some((what, _)) = exported_names(&network.head) {
+        code.line("/* The names of the outputs, in UTF-8. */");
+        code.line(format!("extern const char *const {name}_{what}_names[{capitals}_OUTPUTS];\n"));
     }
     code.line("/* Begins a new sequence. A state must be reset before its first step. */");
     code.line(format!("void {name}_reset({name}_state *state);\n"));

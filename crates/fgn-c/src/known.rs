@@ -12,11 +12,12 @@ const MODEL: &[&str] = &["input", "dense", "recurrent", "head"];
 const DENSE: &[&str] = &["size", "dropout"];
 #[rustfmt::skip]
 const RECURRENT: &[&str] = &[
-    "hidden_size", "cell", "layers", "bidirectional", "batch_first", "bias", "projection", "residual", "norm",
-    "zoneout", "clip",
+    "hidden_size", "cell", "layers", "bidirectional", "batch_first", "bias", "projection", "residual", "block",
+    "norm", "zoneout", "clip",
     // These matter in training alone.
     "input_dropout", "dropout", "hidden_dropout", "weight_drop", "init",
 ];
+const BLOCK: &[&str] = &["norm", "mlp", "conv", "dropout"];
 const NORM: &[&str] = &["pre", "memory"];
 
 /// The keys of each kind of input layer that is written.
@@ -31,11 +32,19 @@ pub(crate) const INPUTS: &[(&str, &[&str])] = &[
 /// The keys of each kind of head that is written.
 #[rustfmt::skip]
 pub(crate) const HEADS: &[(&str, &[&str])] = &[
-    ("classification", &["classes", "names", "per_step"]),
-    ("regression", &["values", "names", "per_step", "scale"]),
+    ("classification", &["classes", "names", "per_step", "pool"]),
+    ("regression", &["values", "names", "per_step", "pool", "scale"]),
     ("next-token", &["vocabulary", "dropout", "tied", "cutoffs", "activation_regularization",
                      "temporal_activation_regularization"]),
+    ("next-item", &["catalogue", "loss", "samples", "alpha", "in_batch", "regularization", "tied", "bias",
+                    "dropout", "sparse"]),
+    ("ctc", &["vocabulary", "tokenizer", "dropout", "beam_size", "zero_infinity"]),
 ];
+
+/// The names of kinds.
+pub(crate) fn kind_names(kinds: &[(&str, &[&str])]) -> String {
+    kinds.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
 
 /// Checks that every key of `config` is known.
 pub(crate) fn check(config: &ModelConfig) -> Result<()> {
@@ -50,6 +59,7 @@ fn check_value(model: &Value) -> Result<()> {
     kind(&model["input"], "input", INPUTS)?;
     keys(&model["dense"], "dense", DENSE)?;
     keys(&model["recurrent"], "recurrent", RECURRENT)?;
+    keys(&model["recurrent"]["block"], "recurrent.block", BLOCK)?;
     keys(&model["recurrent"]["norm"], "recurrent.norm", NORM)?;
     kind(&model["head"], "head", HEADS)
 }
@@ -57,16 +67,16 @@ fn check_value(model: &Value) -> Result<()> {
 fn kind(table: &Value, path: &str, kinds: &[(&str, &[&str])]) -> Result<()> {
     let found = table["kind"].as_str().unwrap_or_default();
     let Some((_, known)) = kinds.iter().find(|(name, _)| *name == found) else {
-        let names: Vec<_> = kinds.iter().map(|(name, _)| *name).collect();
         let reason = match found {
             "audio" => {
                 "; features of sound are computed from overlapping windows, not from one step"
             }
             "image-conv" => "; a convolution reads several rows at once, not one step",
-            "decoder" | "ctc" => "; a search for the best answer is no part of a step",
+            "image-raster" | "pixels" => "; a step would read the pixels of several rows",
+            "decoder" => "; a search for the best answer is no part of a step",
             _ => "",
         };
-        let expected = format!("{}{reason}", names.join(", "));
+        let expected = format!("{}{reason}", kind_names(kinds));
         return Err(Error::unsupported(&format!("{path}.kind"), format!("{found:?}"), expected));
     };
     keys(table, path, &[known, &["kind"][..]].concat())
@@ -89,23 +99,24 @@ fn keys(table: &Value, path: &str, known: &[&str]) -> Result<()> {
 mod tests {
     use fgn_core::AnyCell;
     use fgn_nn::serde_json::json;
-    use fgn_nn::{Classification, RecurrentConfig, Series};
+    use fgn_nn::{BlockConfig, Classification, RecurrentConfig, Series};
 
     use super::*;
 
     #[test]
     fn an_option_that_is_not_known_is_refused() {
         let series = Series::new(2);
-        let recurrent = RecurrentConfig::new(AnyCell::LSTM, 4);
+        let recurrent = RecurrentConfig::new(AnyCell::LSTM, 4).with_block(BlockConfig::default());
         let config = ModelConfig::new(series, recurrent, Classification::new(2));
         check(&config).unwrap();
         let whole = serde_json::to_value(&config).unwrap();
         for (pointer, key, field) in [
             ("", "tail", "tail"),
             ("/input", "lags", "input.lags"),
-            ("/recurrent", "block", "recurrent.block"),
+            ("/recurrent", "highway", "recurrent.highway"),
+            ("/recurrent/block", "gate", "recurrent.block.gate"),
             ("/recurrent/norm", "kind", "recurrent.norm.kind"),
-            ("/head", "pool", "head.pool"),
+            ("/head", "temperature", "head.temperature"),
         ] {
             let mut changed = whole.clone();
             changed.pointer_mut(pointer).unwrap()[key] = json!("mean");

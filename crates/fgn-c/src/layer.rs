@@ -2,8 +2,8 @@
 
 use crate::cell::CellFunction;
 use crate::code::{Code, float, product};
-use crate::matrix::{Format, Matrix};
 use crate::stack::{Layer, Stack};
+use crate::table::{Field, Fields};
 
 /// The functions of the stack's cell that a step calls.
 pub(crate) struct CellFunctions {
@@ -23,71 +23,33 @@ impl CellFunctions {
     }
 }
 
-/// Writes the weights of all layers as arrays.
-pub(crate) fn write_weights(code: &mut Code, stack: &Stack) {
-    for (index, layer) in stack.layers.iter().enumerate() {
-        let named = |name: &str| format!("layer{index}_{name}");
-        for part in &layer.parts {
-            code.matrix(&named(&part.name), &part.matrix);
-        }
-        if let Some(bias) = &layer.bias {
-            code.floats(&named("bias"), bias);
-        }
-        if let Some(projection) = &layer.projection {
-            code.matrix(&named("weight_hr"), projection);
-        }
-        for (name, vector) in stack.spec.vectors.iter().zip(&layer.vectors) {
-            code.floats(&named(name), vector);
-        }
-        if let Some(gains) = &layer.norm_pre {
-            code.floats(&named("norm_pre"), gains);
-        }
-        if let Some([gain, bias]) = &layer.norm_memory {
-            code.floats(&named("norm_memory"), gain);
-            code.floats(&named("norm_memory_bias"), bias);
-        }
-    }
+/// The weights of all layers.
+pub(crate) fn tables(stack: &Stack) -> Vec<Fields<'_>> {
+    stack.layers.iter().map(|layer| fields(stack, layer)).collect()
 }
 
-/// The arrays of a layer: the type of their entries, and the name without the layer's number.
-fn fields(stack: &Stack, layer: &Layer) -> Vec<(&'static str, String)> {
-    let mut fields = Vec::new();
-    let mut matrix = |name: &str, matrix: &Matrix| match matrix.format() {
-        Format::Float => fields.push(("float", name.to_owned())),
-        Format::Int8 => {
-            fields.extend([("int8_t", name.to_owned()), ("float", format!("{name}_scale"))]);
-        }
-    };
-    layer.parts.iter().for_each(|part| matrix(&part.name, &part.matrix));
-    layer.projection.iter().for_each(|projection| matrix("weight_hr", projection));
-    let mut vector = |name: &str| fields.push(("float", name.to_owned()));
-    layer.bias.iter().for_each(|_| vector("bias"));
-    stack.spec.vectors.iter().for_each(|name| vector(name));
-    layer.norm_pre.iter().for_each(|_| vector("norm_pre"));
-    if layer.norm_memory.is_some() {
-        vector("norm_memory");
-        vector("norm_memory_bias");
+fn fields<'a>(stack: &Stack, layer: &'a Layer) -> Fields<'a> {
+    let mut fields = vec![("inputs".to_owned(), Field::Size(layer.inputs))];
+    let parts = layer.parts.iter();
+    fields.extend(parts.map(|part| (part.name.clone(), Field::Matrix(&part.matrix))));
+    let mut add = |name: &str, field| fields.push((name.to_owned(), field));
+    if let Some(bias) = &layer.bias {
+        add("bias", Field::Floats(bias));
+    }
+    if let Some(projection) = &layer.projection {
+        add("weight_hr", Field::Matrix(projection));
+    }
+    for (name, vector) in stack.spec.vectors.iter().zip(&layer.vectors) {
+        add(name, Field::Floats(vector));
+    }
+    if let Some(gains) = &layer.norm_pre {
+        add("norm_pre", Field::Floats(gains));
+    }
+    if let Some([gain, bias]) = &layer.norm_memory {
+        add("norm_memory", Field::Floats(gain));
+        add("norm_memory_bias", Field::Floats(bias));
     }
     fields
-}
-
-/// Writes the table of the layers' weights.
-pub(crate) fn write_table(code: &mut Code, stack: &Stack) {
-    let Some(first) = stack.layers.first() else { return };
-    code.line("typedef struct {");
-    code.line("    size_t inputs;");
-    let fields = fields(stack, first);
-    for (kind, name) in &fields {
-        code.line(format!("    const {kind} *{name};"));
-    }
-    code.line("} layer_weights;\n");
-    code.line(format!("static const layer_weights layers[{}] = {{", stack.layers.len()));
-    for (index, layer) in stack.layers.iter().enumerate() {
-        let arrays: String =
-            fields.iter().map(|(_, name)| format!(",\n     layer{index}_{name}")).collect();
-        code.line(format!("    {{{}{arrays}}},", layer.inputs));
-    }
-    code.line("};\n");
 }
 
 /// Writes the function of one step of one layer, for the state type `state`.

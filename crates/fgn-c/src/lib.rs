@@ -22,24 +22,31 @@
 //! nothing and call `math.h` and `string.h` alone. A cell's equations are the text that
 //! [`fgn_core::print`] makes of them, so every cell can be written.
 //!
-//! What a step cannot compute is refused by name: convolutions, features of sound, both directions, decoders. So is
-//! every option that this crate does not know, because source that ignored it would be wrong without a word.
+//! What a step cannot compute is refused by name: convolutions of images, features of sound, both directions, decoders.
+//! So is every option that this crate does not know, because source that ignored it would be wrong without a word.
 #![forbid(unsafe_code)]
 
+mod block;
 mod cell;
 mod code;
 mod error;
+mod head;
 mod header;
+mod helpers;
 mod known;
 mod layer;
+mod linear;
 mod main_file;
 mod matrix;
 mod name;
 mod network;
+mod output;
 mod parameters;
+mod residual;
 mod source;
 mod stack;
 mod step;
+mod table;
 
 pub use error::{Error, Result};
 pub use fgn_nn;

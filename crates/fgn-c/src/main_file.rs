@@ -1,7 +1,8 @@
 //! `main.c`: an example program.
 
 use crate::code::string;
-use crate::network::{Head, Input, Network};
+use crate::head::Kind;
+use crate::network::{Input, Network};
 
 const TEMPLATE: &str = include_str!("templates/main.c");
 
@@ -114,13 +115,28 @@ static void print_names(void) {
     puts(\"token,probability\");
 }
 
-/* The most probable next token. */
+/* The most probable token. */
 static void print_row(const float *output) {
     static float probabilities[@NAME@_OUTPUTS];
     const size_t token = @name@_argmax(output);
 
     @name@_softmax(output, probabilities);
     printf(\"%lu,%.9g\\n\", (unsigned long)token, (double)probabilities[token]);
+}
+";
+
+const PRINT_ITEM: &str = "\
+static void print_names(void) {
+    puts(\"item,name,score\");
+}
+
+/* The best next item. */
+static void print_row(const float *output) {
+    const size_t item = @name@_argmax(output);
+
+    printf(\"%lu,\", (unsigned long)item);
+    print_text(@name@_item_names[item]);
+    printf(\",%.9g\\n\", (double)output[item]);
 }
 ";
 
@@ -134,10 +150,11 @@ pub(crate) fn write(network: &Network, name: &str) -> String {
             (READ_NUMBERS, numbers, OUT_OF_RANGE)
         }
     };
-    let (print, names) = match &network.head {
-        Head::Classification { .. } => (format!("{PRINT_TEXT}\n{PRINT_CLASSES}"), &[][..]),
-        Head::Regression { names, .. } => (format!("{PRINT_TEXT}\n{PRINT_VALUES}"), &names[..]),
-        Head::NextToken(_) | Head::Tied { .. } => (PRINT_TOKEN.to_owned(), &[][..]),
+    let (print, names) = match &network.head.kind {
+        Kind::Classes { .. } => (format!("{PRINT_TEXT}\n{PRINT_CLASSES}"), &[][..]),
+        Kind::Values { names, .. } => (format!("{PRINT_TEXT}\n{PRINT_VALUES}"), &names[..]),
+        Kind::Tokens | Kind::Labels => (PRINT_TOKEN.to_owned(), &[][..]),
+        Kind::Items { .. } => (format!("{PRINT_TEXT}\n{PRINT_ITEM}"), &[][..]),
     };
     let names: String = names.iter().map(|name| format!("    {},\n", string(name))).collect();
     let text = TEMPLATE

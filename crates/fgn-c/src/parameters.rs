@@ -55,3 +55,13 @@ pub(crate) fn floats(what: &str, numbers: &[f64]) -> Result<Vec<f32>> {
         Some(index) => Err(Error::Number { what: what.to_owned(), index, found: numbers[index] }),
     }
 }
+
+/// Standard deviations, which must not become zero.
+pub(crate) fn spreads(field: &str, std: &[f64]) -> Result<Vec<f32>> {
+    let what = format!("the standard deviations of {field}");
+    let narrow = floats(&what, std)?;
+    match narrow.iter().position(|std| !std.is_normal()) {
+        None => Ok(narrow),
+        Some(index) => Err(Error::Number { what, index, found: std[index] }),
+    }
+}

@@ -6,6 +6,7 @@ use fgn_nn::RecurrentConfig;
 use crate::error::{Error, Result};
 use crate::matrix::{Format, Matrix};
 use crate::parameters::{Parameters, floats};
+use crate::residual::Blocks;
 
 /// A stack of layers over the same cell.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Stack {
     pub(crate) zoneout: Vec<f32>,
     pub(crate) clip: Option<f32>,
     pub(crate) layers: Vec<Layer>,
+    /// What is around the layers, if each is in a residual block.
+    pub(crate) blocks: Option<Blocks>,
 }
 
 /// The parameters of a layer.
@@ -53,11 +56,13 @@ pub(crate) struct Part {
 }
 
 impl Stack {
+    /// Over `inputs` features. What they pass through before the first layer has the format `before`, and the layers
+    /// have `format`.
     pub(crate) fn new(
         parameters: &mut Parameters<'_>,
         config: &RecurrentConfig,
         inputs: usize,
-        format: Format,
+        [before, format]: [Format; 2],
     ) -> Result<Self> {
         if config.bidirectional {
             let expected = "false: a stream has no later steps";
@@ -68,8 +73,13 @@ impl Stack {
         zoneout.resize(spec.states.len(), 0.0);
         let clip = config.clip.map(|clip| floats("recurrent.clip", &[clip]));
         let outputs = config.output_size();
+        let blocks = config.block.map(|block| {
+            let sizes = [inputs, outputs, config.layers];
+            Blocks::new(parameters, block, sizes, [before, format])
+        });
+        let blocks = blocks.transpose()?;
         let layers = (0..config.layers).map(|layer| {
-            let inputs = if layer == 0 { inputs } else { outputs };
+            let inputs = if layer == 0 && blocks.is_none() { inputs } else { outputs };
             let shape = LayerShape {
                 projection: config.projection,
                 norm: config.norm,
@@ -87,6 +97,7 @@ impl Stack {
             zoneout,
             clip: clip.transpose()?.and_then(|clip| clip.first().copied()),
             layers: layers.collect::<Result<_>>()?,
+            blocks,
         })
     }
 

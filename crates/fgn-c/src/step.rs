@@ -1,8 +1,11 @@
 //! The functions of the header, in C.
 
-use crate::code::{Code, float, product};
+use crate::block;
+use crate::code::{Code, product};
+use crate::linear::Linear;
 use crate::matrix::{Format, Matrix};
-use crate::network::{Head, Image, Input, Linear, Network};
+use crate::network::{Image, Input, Network};
+use crate::output;
 
 /// Writes the arrays of all parts but the recurrent layers.
 pub(crate) fn write_weights(code: &mut Code, network: &Network) {
@@ -21,53 +24,36 @@ pub(crate) fn write_weights(code: &mut Code, network: &Network) {
         code.matrix("dense_weight", weight);
         code.floats("dense_bias", bias);
     }
-    match &network.head {
-        Head::Classification { linear, .. }
-        | Head::Regression { linear, .. }
-        | Head::NextToken(linear) => {
-            code.matrix("head_weight", &linear.weight);
-            code.floats("head_bias", &linear.bias);
-        }
-        Head::Tied { projection, bias } => {
-            if let Some(projection) = projection {
-                code.matrix("head_projection", projection);
-            }
-            code.floats("head_bias", bias);
-        }
-    }
-    if let Head::Regression { scale: Some([mean, std]), .. } = &network.head {
-        code.floats("output_mean", mean);
-        code.floats("output_std", std);
-    }
+    output::write_weights(code, &network.head);
 }
 
 /// Writes all functions of the header. Returns the bytes of the arrays on the stack of a step, beside those of a
 /// layer.
 pub(crate) fn write_functions(code: &mut Code, network: &Network, name: &str) -> usize {
+    let (head, size) = (&network.head, network.stack.outputs);
     code.line(format!("void {name}_reset({name}_state *state) {{"));
-    code.line("    memset(state, 0, sizeof *state);\n}\n");
+    code.line("    memset(state, 0, sizeof *state);");
+    output::write_reset(code, &head.pool, size);
+    code.line("}\n");
+    output::write_pool(code, &head.pool, size, &format!("{name}_state"));
     let bytes = write_step(code, network, name);
     if let Input::Image(image) = &network.input {
         write_image(code, network, image, name);
     }
-    if network.head.gives_logits() {
-        write_logits(code, network.head.outputs(), name);
+    if head.gives_logits() {
+        output::write_logits(code, head.outputs(), name);
     }
     bytes
 }
 
 fn write_step(code: &mut Code, network: &Network, name: &str) -> usize {
-    let outputs = network.stack.outputs;
     let is_token = matches!(network.input, Input::Embedding(_));
     let (result, input) =
         if is_token { ("int", "uint32_t token") } else { ("void", "const float *input") };
     code.line(format!("{result} {name}_step({name}_state *state, {input}, float *output) {{"));
-    let buffers = network.stack.layers.len().min(2);
-    let mut bytes = 4 * buffers * outputs;
-    code.line(format!("    float results[{buffers}][{outputs}];"));
-    for (array, size) in arrays(network) {
-        code.line(format!("    float {array}[{size}];"));
-        bytes += 4 * size;
+    let arrays = arrays(network);
+    for (array, _) in &arrays {
+        code.line(format!("    float {array};"));
     }
     code.line(format!("    const float *x{};", if is_token { "" } else { " = input" }));
     code.line("");
@@ -81,27 +67,36 @@ fn write_step(code: &mut Code, network: &Network, name: &str) -> usize {
         code.line("        dense[index] = dense[index] > 0.0f ? dense[index] : 0.0f;\n    }");
         code.line("    x = dense;");
     }
-    write_layers(code, network);
-    write_head(code, network);
+    match &network.stack.blocks {
+        Some(blocks) => block::write_step(code, blocks),
+        None => write_layers(code, network),
+    }
+    output::write_step(code, network);
     if is_token {
         code.line("    return 0;");
     }
     code.line("}\n");
-    bytes
+    arrays.iter().map(|(_, size)| 4 * size).sum()
 }
 
-/// The arrays that a step needs beside those of the layers' results.
-fn arrays(network: &Network) -> Vec<(&'static str, usize)> {
+/// The arrays of a step, as C declares them, with the number of entries of each.
+fn arrays(network: &Network) -> Vec<(String, usize)> {
+    let row = |name: &str, size: usize| (format!("{name}[{size}]"), size);
     let mut arrays = Vec::new();
     match &network.input {
-        Input::Series { features, scale: Some(_) } => arrays.push(("scaled", *features)),
-        Input::Embedding(vectors) if is_int8(vectors) => arrays.push(("vector", vectors.columns)),
+        Input::Series { features, scale: Some(_) } => arrays.push(row("scaled", *features)),
+        Input::Embedding(vectors) if is_int8(vectors) => {
+            arrays.push(row("vector", vectors.columns));
+        }
         _ => {}
     }
-    arrays.extend(network.dense.iter().map(|dense| ("dense", dense.weight.rows)));
-    if let Head::Tied { projection: Some(projection), .. } = &network.head {
-        arrays.push(("projected", projection.rows));
-    }
+    arrays.extend(network.dense.iter().map(|dense| row("dense", dense.weight.rows)));
+    let stack = &network.stack;
+    arrays.push(match (&stack.blocks, stack.layers.len().min(2)) {
+        (Some(_), _) => row("stream", stack.outputs),
+        (None, count) => (format!("results[{count}][{}]", stack.outputs), count * stack.outputs),
+    });
+    arrays.extend(output::arrays(&network.head).iter().map(|&(name, size)| row(name, size)));
     arrays
 }
 
@@ -146,51 +141,9 @@ fn write_layers(code: &mut Code, network: &Network) {
     code.line("        run_layer(&layers[layer], layer, x, state, y);");
     if stack.adds_input() {
         code.line("        if (layer > 0) {");
-        code.line(format!(
-            "            for (size_t unit = 0; unit < {}; unit++) {{",
-            stack.outputs
-        ));
-        code.line("                y[unit] += x[unit];\n            }\n        }");
+        code.line(format!("            add_row(x, {}, y);\n        }}", stack.outputs));
     }
     code.line("        x = y;\n    }");
-}
-
-fn write_head(code: &mut Code, network: &Network) {
-    code.line("    if (output != NULL) {");
-    let outputs = network.head.outputs();
-    code.line("        memcpy(output, head_bias, sizeof head_bias);");
-    match &network.head {
-        Head::Classification { linear, .. }
-        | Head::Regression { linear, .. }
-        | Head::NextToken(linear) => {
-            let columns = linear.weight.columns.to_string();
-            let call = product(&linear.weight, "head_weight", &columns, "x", "output");
-            code.line(format!("        {call}"));
-        }
-        Head::Tied { projection, .. } => {
-            let mut x = "x";
-            if let Some(projection) = projection {
-                code.line("        memset(projected, 0, sizeof projected);");
-                let columns = projection.columns.to_string();
-                let call = product(projection, "head_projection", &columns, "x", "projected");
-                code.line(format!("        {call}"));
-                x = "projected";
-            }
-            if let Input::Embedding(vectors) = &network.input {
-                let columns = vectors.columns.to_string();
-                let call = product(vectors, "embedding", &columns, x, "output");
-                code.line(format!("        {call}"));
-            }
-        }
-    }
-    if let Head::Regression { scale: Some(_), .. } = &network.head {
-        code.line(format!("        for (size_t index = 0; index < {outputs}; index++) {{"));
-        code.line(
-            "            output[index] = output[index] * output_std[index] + output_mean[index];",
-        );
-        code.line("        }");
-    }
-    code.line("    }");
 }
 
 /// The function that runs a whole image.
@@ -214,21 +167,4 @@ fn write_image(code: &mut Code, network: &Network, image: &Image, name: &str) {
     code.line(format!("        {name}_step(state, image + (size_t){index} * {size},"));
     code.line(format!("            {output});"));
     code.line("    }\n}\n");
-}
-
-/// The functions that read logits.
-fn write_logits(code: &mut Code, outputs: usize, name: &str) {
-    code.line(format!("size_t {name}_argmax(const float *logits) {{"));
-    code.line("    size_t best = 0;\n");
-    code.line(format!("    for (size_t index = 1; index < {outputs}; index++) {{"));
-    code.line("        if (logits[index] > logits[best]) {\n            best = index;\n        }");
-    code.line("    }\n    return best;\n}\n");
-    code.line(format!("void {name}_softmax(const float *logits, float *probabilities) {{"));
-    code.line(format!("    const float largest = logits[{name}_argmax(logits)];"));
-    code.line(format!("    float sum = {};\n", float(0.0)));
-    code.line(format!("    for (size_t index = 0; index < {outputs}; index++) {{"));
-    code.line("        probabilities[index] = expf(logits[index] - largest);");
-    code.line("        sum += probabilities[index];\n    }");
-    code.line(format!("    for (size_t index = 0; index < {outputs}; index++) {{"));
-    code.line("        probabilities[index] /= sum;\n    }\n}\n");
 }

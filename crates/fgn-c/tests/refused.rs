@@ -6,8 +6,8 @@ use fgn_core::AnyCell;
 use fgn_nn::candle_core::{DType, Device, Tensor};
 use fgn_nn::fgn_schema::Moments;
 use fgn_nn::{
-    Classification, Embedding, ImageConv, Model, ModelConfig, NextToken, RecurrentConfig,
-    Regression, Series,
+    BlockConfig, Classification, Decoder, Embedding, ImageConv, ImageRaster, Model, ModelConfig,
+    Pixels, Pool, RecurrentConfig, Regression, Series,
 };
 
 fn lstm() -> RecurrentConfig {
@@ -30,7 +30,7 @@ fn error(model: &Model) -> String {
 fn parts_that_no_step_computes_are_refused_by_name() {
     let both = RecurrentConfig { bidirectional: true, ..lstm() };
     let conv = ImageConv::new(16, 16, [2, 2]);
-    let clusters = NextToken { cutoffs: vec![3], ..NextToken::new(9) };
+    let tokens = || Embedding::new(9, 3);
     for (config, expected) in [
         (
             ModelConfig::new(series(), both, Classification::new(2)),
@@ -43,8 +43,14 @@ fn parts_that_no_step_computes_are_refused_by_name() {
              embedding, image-rows, image-pixels; a convolution reads",
         ),
         (
-            ModelConfig::new(Embedding::new(9, 3), lstm(), clusters),
-            "`head.cutoffs` is [3], which is not written as C source: expected none",
+            ModelConfig::new(ImageRaster::new(4, 4), lstm(), Pixels::new(2)),
+            "`input.kind` is \"image-raster\", which is not written as C source: expected series, \
+             embedding, image-rows, image-pixels; a step would read the pixels of several rows",
+        ),
+        (
+            ModelConfig::new(tokens(), lstm(), Decoder::new(9, 3, lstm())),
+            "`head.kind` is \"decoder\", which is not written as C source: expected classification, \
+             regression, next-token, next-item, ctc; a search for the best answer is no part of a step",
         ),
     ] {
         let found = error(&model(&config));
@@ -97,4 +103,26 @@ fn the_bytes_are_those_of_the_arrays() {
     let matrices = 4 * 8 * (2 + 8) + 4 * 8 * (8 + 8) + 3 * 8;
     let rows = 2 * 2 * 4 * 8 + 3;
     assert_eq!(int8.weight_bytes, matrices + 4 * rows + 4 * (2 * 4 * 8 + 3));
+}
+
+#[test]
+fn the_bytes_of_blocks_and_pools_are_those_of_their_arrays() {
+    let block = BlockConfig { conv: 4, mlp: 1.5, ..BlockConfig::default() };
+    let recurrent = lstm().with_layers(3).with_block(block);
+    let head = Classification { pool: Pool::Attention, ..Classification::new(3) };
+    let model = model(&ModelConfig::new(series(), recurrent, head));
+    let sources = export(&model, &Options::new("model")).unwrap();
+    let biases = 3 * 4 * 4;
+    assert_eq!(sources.weight_bytes, 4 * (model.parameter_count() - biases));
+    // In each layer h, c and the last three inputs of the convolution; what is pooled, its score and its weight.
+    assert_eq!(sources.state_bytes, 4 * (3 * (2 * 4 + 3 * 4) + 4 + 2));
+    // The residual stream, a row and the pre-activations, which are more than the 2 * 6 hidden units.
+    assert_eq!(sources.stack_bytes, 4 * (4 + 4 + 4 * 4));
+
+    let int8 = export(&model, &Options::new("model").with_int8(true)).unwrap();
+    let rows_and_columns =
+        [(4, 2), (3 * 16, 4), (3 * 16, 4), (3 * 4, 4), (3 * 12, 4), (3 * 4, 6), (3, 4)];
+    let matrices: usize = rows_and_columns.iter().map(|(rows, columns)| rows * columns).sum();
+    let scales: usize = rows_and_columns.iter().map(|(rows, _)| rows).sum();
+    assert_eq!(sources.weight_bytes - int8.weight_bytes, 3 * matrices - 4 * scales);
 }

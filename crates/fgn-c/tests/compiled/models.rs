@@ -2,25 +2,21 @@
 
 use fgn_core::AnyCell;
 use fgn_nn::candle_core::{DType, Device, Tensor};
-use fgn_nn::fgn_schema::Moments;
+use fgn_nn::fgn_schema::{Catalogue, Moments};
 use fgn_nn::{
-    Classification, DenseConfig, Embedding, ImagePixels, ImageRows, Mode, Model, ModelConfig,
-    NextToken, RecurrentConfig, Regression, Series,
+    Classification, Ctc, DenseConfig, Embedding, HeadConfig, ImagePixels, ImageRows, Model,
+    ModelConfig, NextItem, NextToken, RecurrentConfig, RecurrentOptions, Regression, Series,
 };
 
-use crate::program::{Case, Given, assert_close, disturb, outputs, random};
+use crate::oracle::{exact, numbers, parameter, predicted, round_all, tokens};
+use crate::program::{Case, Given, assert_close, check, disturb, outputs, random};
+
+const BOUND: f64 = 1e-5;
 
 fn build(config: &ModelConfig, seed: u64) -> Model {
     let model = Model::new(config, seed, DType::F32, &Device::Cpu).unwrap();
     disturb(&model, seed);
     model
-}
-
-/// The model's own prediction for one sample.
-fn predicted(model: &Model, sample: &Tensor) -> Vec<f64> {
-    let found = model.forward(sample, Mode::Eval).unwrap().prediction;
-    let tensor = found.output().tensor().to_dtype(DType::F64).unwrap();
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
 #[test]
@@ -48,15 +44,18 @@ fn scaled_series_give_values_in_units_of_the_targets() {
         .flat_map(|pair| [1_700_000.0 + 2.5 * pair[0], 1e-4 * pair[1] - 2e-4])
         .collect();
     let sample = Tensor::from_slice(&numbers, (1, STEPS, 2), &Device::Cpu).unwrap();
-    let expected = predicted(&model, &sample);
+    let expected = predicted(&exact(&model), &sample);
     let case = Case::new(("series", "series"), &model, false, 2, Given::Numbers(numbers));
-    let Some(found) = outputs(&[case]) else { return };
-    for (value, std) in [(0, 50.0), (1, 2.0)] {
+    let all = outputs(&[case]);
+    let values = [(0, 50.0), (1, 2.0)].into_iter();
+    for ((target, found), (value, std)) in
+        all.iter().flat_map(|found| values.clone().map(move |value| (found, value)))
+    {
         let found: Vec<_> = found[0].chunks(2).map(|row| row[value]).collect();
         let expected: Vec<_> = expected.chunks(2).map(|row| row[value]).collect();
         // In parts of the standard deviation: the mean is not part of the measure.
         let bound = 1e-5 * std / expected[0].abs().max(std);
-        assert_close(&format!("value {value}"), &found, &expected, std, bound.max(1e-6));
+        assert_close(&format!("{target}: value {value}"), &found, &expected, std, bound.max(1e-6));
     }
 }
 
@@ -67,22 +66,98 @@ fn tokens_give_the_logits_of_the_next() {
     let recurrent = |size| RecurrentConfig::new(AnyCell::FGN, size);
     let tied = |size| NextToken { tied: Some(size), dropout: 0.2, ..NextToken::new(V) };
     let embedding = || Embedding { dropout: 0.1, ..Embedding::new(V, 6) };
+    let clusters = NextToken { cutoffs: vec![4, 5, 10], ..NextToken::new(V) };
     let models = [
         ("plain", ModelConfig::new(embedding(), recurrent(8), NextToken::new(V))),
         ("tied", ModelConfig::new(embedding(), recurrent(6), tied(6))),
         ("projected", ModelConfig::new(embedding(), recurrent(10), tied(6))),
+        ("clusters", ModelConfig::new(embedding(), recurrent(6), clusters)),
+        ("labels", ModelConfig::new(embedding(), recurrent(7), Ctc::new(V))),
     ];
     let models: Vec<_> =
         models.iter().zip(1..).map(|((name, config), seed)| (*name, build(config, seed))).collect();
-    let tokens: Vec<u32> = random(2, STEPS, V as f32).iter().map(|x| x.abs() as u32).collect();
-    let case = |(name, model): &(&str, Model)| {
-        Case::new((*name, *name), model, false, V, Given::Tokens(tokens.clone()))
+    let given: Vec<u32> = random(2, STEPS, V as f32).iter().map(|x| x.abs() as u32).collect();
+    for int8 in [false, true] {
+        let case = |(name, model): &(&str, Model)| {
+            Case::new((*name, *name), model, int8, V, Given::Tokens(given.clone()))
+        };
+        let cases: Vec<_> = models.iter().map(case).collect();
+        check(&cases, |at| {
+            let model = exact(&models[at].1);
+            if int8 {
+                round_all(&model);
+            }
+            Some((predicted(&model, &tokens(&given)), BOUND))
+        });
+    }
+}
+
+/// The scores of all items after each step: products of the items' vectors with the outputs, which are computed here.
+fn scores(model: &Model, given: &[u32]) -> Vec<f64> {
+    let HeadConfig::NextItem(head) = &model.config().head else { panic!("no items") };
+    let x = model.features(&tokens(given)).unwrap();
+    let outputs = model.recurrent().forward(x.tensor(), &RecurrentOptions::default()).unwrap();
+    let size = model.config().recurrent.output_size();
+    let product = |matrix: &[f64], x: &[f64]| -> Vec<f64> {
+        let rows = matrix.chunks(x.len());
+        rows.map(|row| row.iter().zip(x).map(|(w, x)| w * x).sum()).collect()
     };
-    let cases: Vec<_> = models.iter().map(case).collect();
-    let Some(found) = outputs(&cases) else { return };
-    let sample = Tensor::from_slice(&tokens, (1, STEPS), &Device::Cpu).unwrap();
-    for ((name, model), found) in models.iter().zip(found) {
-        assert_close(name, &found, &predicted(model, &sample), 1.0, 1e-5);
+    let has = |name: &str| model.parameters().iter().any(|(found, _)| found == name);
+    let vectors = if head.tied.is_some() { "input.embedding.weight" } else { "head.weight" };
+    let vectors = parameter(model, vectors);
+    let of_step = |x: &[f64]| {
+        let mut x = x.to_vec();
+        if has("head.projection.weight") {
+            x = product(&parameter(model, "head.projection.weight"), &x);
+        }
+        let mut scores = product(&vectors, &x);
+        if head.bias {
+            let bias = parameter(model, "head.bias");
+            scores.iter_mut().zip(bias).for_each(|(score, bias)| *score += bias);
+        }
+        scores
+    };
+    numbers(&outputs.output).chunks(size).flat_map(of_step).collect()
+}
+
+#[test]
+fn items_are_scored() {
+    const STEPS: usize = 300;
+    const V: usize = 17;
+    let names = (0..V).map(|item| format!("item {item}")).collect();
+    let items = NextItem::new(Catalogue::new(names, vec![1; V]).unwrap());
+    let embedding = || Embedding::new(V, 5);
+    let recurrent = |size| RecurrentConfig::new(AnyCell::GRU, size);
+    let tied = NextItem { tied: Some(5), ..items.clone() };
+    let models = [
+        ("plain", ModelConfig::new(embedding(), recurrent(8), items.clone())),
+        ("bare", ModelConfig::new(embedding(), recurrent(8), NextItem { bias: false, ..items })),
+        ("tied", ModelConfig::new(embedding(), recurrent(5), tied.clone())),
+        (
+            "projected",
+            ModelConfig::new(embedding(), recurrent(9), NextItem { bias: false, ..tied }),
+        ),
+    ];
+    let models: Vec<_> =
+        models.iter().zip(1..).map(|((name, config), seed)| (*name, build(config, seed))).collect();
+    let given: Vec<u32> = random(2, STEPS, V as f32).iter().map(|x| x.abs() as u32).collect();
+    for int8 in [false, true] {
+        let case = |(name, model): &(&str, Model)| {
+            Case::new((*name, *name), model, int8, V, Given::Tokens(given.clone()))
+        };
+        let cases: Vec<_> = models.iter().map(case).collect();
+        check(&cases, |at| {
+            let model = exact(&models[at].1);
+            if int8 {
+                round_all(&model);
+            }
+            let scores = scores(&model, &given);
+            // The head's own ranking, which it gives after the last step.
+            let best = predicted(&model, &tokens(&given))[0] as usize;
+            let last = &scores[scores.len() - V..];
+            assert!(last.iter().all(|&score| score <= last[best]), "{last:?}: {best}");
+            Some((scores, BOUND))
+        });
     }
 }
 
@@ -117,9 +192,9 @@ fn images_are_run_as_a_whole() {
         Case::new((*name, *name), model, false, outputs, Given::Image(image(shape)))
     };
     let cases: Vec<_> = models.iter().map(case).collect();
-    let Some(found) = outputs(&cases) else { return };
-    for ((name, shape, model), found) in models.iter().zip(found) {
+    check(&cases, |at| {
+        let (_, shape, model) = &models[at];
         let sample = Tensor::from_vec(image(shape), &shape[..], &Device::Cpu).unwrap();
-        assert_close(name, &found, &predicted(model, &sample), 1.0, 1e-5);
-    }
+        Some((predicted(&exact(model), &sample), BOUND))
+    });
 }

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use fgn_c::{Options, Sources, export};
 use fgn_nn::Model;
@@ -12,7 +10,7 @@ use fgn_nn::candle_core::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-const FLAGS: [&str; 6] = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1"];
+use crate::target::{REDIRECT, Target, targets};
 
 /// What is given to one model, and how.
 pub(crate) enum Given {
@@ -78,36 +76,38 @@ impl Case {
     fn bytes(&self) -> Vec<u8> {
         match &self.given {
             Given::Numbers(numbers) | Given::Image(numbers) => {
-                numbers.iter().flat_map(|number| number.to_ne_bytes()).collect()
+                numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
             }
-            Given::Tokens(tokens) => tokens.iter().flat_map(|token| token.to_ne_bytes()).collect(),
+            Given::Tokens(tokens) => tokens.iter().flat_map(|token| token.to_le_bytes()).collect(),
         }
     }
 }
 
-/// The outputs of all cases, one after the other. `None`, with a word, where there is no C compiler.
-pub(crate) fn outputs(cases: &[Case]) -> Option<Vec<Vec<f32>>> {
-    let compiler = compiler()?;
-    let folder = tempfile::tempdir().unwrap();
-    let mut main = String::from("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n");
-    let (mut functions, mut calls) = (String::new(), String::new());
-    let mut files = vec![folder.path().join("run.c")];
-    for case in cases {
-        writeln!(main, "#include \"{}.h\"", case.name).unwrap();
-        functions += &case.function();
-        writeln!(calls, "    run_{}();", case.name).unwrap();
-        let file = folder.path().join(format!("{}.c", case.name));
-        fs::write(&file, &case.sources.source).unwrap();
-        fs::write(file.with_extension("h"), &case.sources.header).unwrap();
-        files.push(file);
+/// Holds the outputs of all cases, on each target that is there, against those that are `expected` of the case of an
+/// index, with the largest error; `None` where any will do.
+pub(crate) fn check(cases: &[Case], expected: impl Fn(usize) -> Option<(Vec<f64>, f64)>) {
+    let all = outputs(cases);
+    for (at, case) in cases.iter().enumerate().filter(|_| !all.is_empty()) {
+        let Some((expected, bound)) = expected(at) else { continue };
+        for (target, found) in &all {
+            let what = format!("{target}: {}", case.what);
+            assert_close(&what, &found[at], &expected, 1.0, bound);
+        }
     }
-    write!(main, "\n{functions}int main(void) {{\n{calls}    return 0;\n}}\n").unwrap();
-    fs::write(&files[0], main).unwrap();
-    let program = build(&compiler, folder.path(), &files);
-    let input = cases.iter().flat_map(Case::bytes).collect();
-    let found = run(Command::new(program), input);
+}
+
+/// The outputs of all cases, one after the other, on each target that is there. The others are skipped, with a word.
+pub(crate) fn outputs(cases: &[Case]) -> Vec<(&'static str, Vec<Vec<f32>>)> {
+    targets().iter().map(|target| (target.name(), outputs_on(target, cases))).collect()
+}
+
+fn outputs_on(target: &Target, cases: &[Case]) -> Vec<Vec<f32>> {
+    let folder = tempfile::tempdir().unwrap();
+    let files = write(cases, folder.path());
+    let program = target.build(folder.path(), &files);
+    let found = target.run(&program, cases.iter().flat_map(Case::bytes).collect());
     let mut numbers =
-        found.chunks_exact(4).map(|bytes| f32::from_ne_bytes(bytes.try_into().unwrap()));
+        found.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
     let of_case = |case: &Case| {
         let calls = match &case.given {
             Given::Numbers(given) => given.len() / inputs(&case.sources),
@@ -118,62 +118,32 @@ pub(crate) fn outputs(cases: &[Case]) -> Option<Vec<Vec<f32>>> {
     };
     let all = cases.iter().map(of_case).collect();
     assert_eq!(numbers.next(), None, "numbers are left");
-    Some(all)
+    all
+}
+
+/// Writes the files of a program that runs all cases.
+fn write(cases: &[Case], folder: &Path) -> Vec<PathBuf> {
+    let mut main = String::from("#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n");
+    let (mut functions, mut calls) = (String::new(), String::new());
+    let mut files = vec![folder.join("run.c")];
+    for case in cases {
+        writeln!(main, "#include \"{}.h\"", case.name).unwrap();
+        functions += &case.function();
+        writeln!(calls, "    run_{}();", case.name).unwrap();
+        let file = folder.join(format!("{}.c", case.name));
+        fs::write(&file, &case.sources.source).unwrap();
+        fs::write(file.with_extension("h"), &case.sources.header).unwrap();
+        files.push(file);
+    }
+    write!(main, "\n{functions}int main(void) {{\n{REDIRECT}{calls}    return 0;\n}}\n").unwrap();
+    fs::write(&files[0], main).unwrap();
+    files
 }
 
 /// The numbers of a step, as the header says.
 fn inputs(sources: &Sources) -> usize {
     let mut lines = sources.header.lines().filter(|line| line.contains("_INPUTS "));
     lines.next().unwrap().rsplit(' ').next().unwrap().parse().unwrap()
-}
-
-pub(crate) fn compiler() -> Option<String> {
-    let named = std::env::var("CC").ok();
-    let mut names = named.into_iter().chain(["cc".into(), "gcc".into(), "clang".into()]);
-    let found = names.find(|name| Command::new(name).arg("--version").output().is_ok());
-    if found.is_none() {
-        println!("skipped: no C compiler");
-    }
-    found
-}
-
-/// Builds the program of these files, without a warning. Each is compiled beside the others.
-pub(crate) fn build(compiler: &str, folder: &Path, files: &[PathBuf]) -> PathBuf {
-    let compile = |file: &PathBuf| {
-        let object = file.with_extension("o");
-        let built = Command::new(compiler)
-            .args(FLAGS)
-            .arg("-c")
-            .args([file.as_os_str(), "-o".as_ref(), object.as_os_str()])
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&built.stderr);
-        assert!(built.status.success() && text.is_empty(), "{}: {text}", file.display());
-        object
-    };
-    let half = files.len().div_ceil(2);
-    let objects: Vec<PathBuf> = std::thread::scope(|scope| {
-        let parts = files.chunks(half);
-        let parts = parts.map(|part| scope.spawn(|| part.iter().map(compile).collect::<Vec<_>>()));
-        let parts: Vec<_> = parts.collect();
-        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
-    });
-    let program = folder.join("program");
-    let linked = Command::new(compiler).arg("-o").arg(&program).args(&objects).arg("-lm").output();
-    let linked = linked.unwrap();
-    assert!(linked.status.success(), "{}", String::from_utf8_lossy(&linked.stderr));
-    program
-}
-
-/// What the program writes, given this input. It must succeed.
-pub(crate) fn run(mut program: Command, given: Vec<u8>) -> Vec<u8> {
-    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || input.write_all(&given));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "{:?}", output.status);
-    output.stdout
 }
 
 /// Random numbers in `-bound .. bound`.
@@ -201,12 +171,4 @@ pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f64], least: f
         let error = (f64::from(found) - expected).abs() / expected.abs().max(least);
         assert!(error <= bound, "{what}[{index}]: {found} is not {expected}, off by {error:e}");
     }
-}
-
-/// The numbers of a parameter, widened.
-pub(crate) fn parameter(model: &Model, name: &str) -> Vec<f64> {
-    let mut found = model.parameters().iter().filter(|(found, _)| found == name);
-    let (_, var) = found.next().unwrap();
-    let numbers: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
-    numbers.into_iter().map(f64::from).collect()
 }

@@ -13,7 +13,8 @@ use fgn_nn::{
 };
 use tempfile::TempDir;
 
-use crate::program::{assert_close, build, compiler, disturb, run};
+use crate::program::{assert_close, disturb};
+use crate::target::{host, run};
 
 /// The program of a model, built.
 struct Program {
@@ -23,7 +24,7 @@ struct Program {
 
 impl Program {
     fn new(model: &Model, name: &str) -> Option<Self> {
-        let compiler = compiler()?;
+        let host = host()?;
         let folder = tempfile::tempdir().unwrap();
         let sources = export(model, &Options::new(name)).unwrap();
         let at = |file: &str| folder.path().join(file);
@@ -31,7 +32,7 @@ impl Program {
         let files = [at("main.c"), at(&format!("{name}.c"))];
         fs::write(&files[0], sources.main).unwrap();
         fs::write(&files[1], sources.source).unwrap();
-        let file = build(&compiler, folder.path(), &files);
+        let file = host.build(folder.path(), &files);
         Some(Self { folder, file })
     }
 
