@@ -6,6 +6,8 @@ For each `NAME.onnx` in the folder there is a `NAME.json` with arrays that the m
 
     {"name": "…", "inputs": {"series": {"dtype": "float64", "shape": [1, 2, 1], "data": [0.5, 1.0]}}, "outputs": {…}}
 
+With an `"error"` in place of `null` the run must end with an error that contains that text.
+
 `cargo test -p fgn-onnx` writes such a folder and runs this script where `FGN_PYTHON` names a Python that has the
 packages `onnx`, `onnxruntime` and `numpy`.
 """
@@ -33,7 +35,10 @@ def check(path):
     case = json.loads(path.with_suffix(".json").read_text())
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    found = session.run(None, {name: array(described) for name, described in case["inputs"].items()})
+    inputs = {name: array(described) for name, described in case["inputs"].items()}
+    if case["error"] is not None:
+        return refusal(path, case, session, inputs)
+    found = session.run(None, inputs)
     wrong = []
     if set(names) != set(case["outputs"]):
         wrong.append(f"outputs {names}, expected {list(case['outputs'])}")
@@ -46,6 +51,16 @@ def check(path):
         if not difference.max() < TOLERANCE:
             wrong.append(f"{name}: a difference of {difference.max()}, expected less than {TOLERANCE}")
     return [f"{path.name} ({case['name']}): {line}" for line in wrong]
+
+
+def refusal(path, case, session, inputs):
+    """As `check`, of a run that must fail."""
+    try:
+        found = f"outputs {session.run(None, inputs)}"
+    except Exception as error:
+        found = str(error)
+    fits = case["error"] in found
+    return [] if fits else [f"{path.name} ({case['name']}): {found}, expected an error with {case['error']}"]
 
 
 def main():

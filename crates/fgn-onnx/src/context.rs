@@ -36,6 +36,15 @@ impl Sequences {
     pub(crate) fn time(&self) -> Dim {
         self.steps.map_or(Dim::Named("time"), Dim::Fixed)
     }
+
+    /// Which steps a sequence has, `bool [T, B, 1]`; `None` where all have `T`.
+    pub(crate) fn is_within(&self, graph: &mut Graph) -> Option<Value> {
+        let lengths = self.lengths.as_ref()?;
+        let steps = graph.step_indices(&self.x);
+        let steps = graph.unsqueeze(&steps, 1);
+        let is_within = graph.node("Less", [&steps, &lengths.int64], vec![]);
+        Some(graph.unsqueeze(&is_within, 2))
+    }
 }
 
 impl Context<'_> {

@@ -3,11 +3,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use fgn_nn::{Model, ModelConfig};
+use fgn_nn::{HeadConfig, Model, ModelConfig};
 use prost::Message as _;
 use tempfile::NamedTempFile;
 
 use crate::context::Context;
+use crate::decoder::decoder;
 use crate::error::{Error, MAX_BYTES, Result};
 use crate::graph::Graph;
 use crate::heads::head;
@@ -28,8 +29,9 @@ const CONFIG: &str = "fgn.config";
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ExportOptions {
-    /// Whether a series before it is scaled, and the values of a regression, are `float32` rather than `float64`: for
-    /// runtimes that lack `float64`. Numbers with a large offset, as time stamps have, lose digits so.
+    /// Whether a series before it is scaled, the values of a regression, spectra of sounds and the logarithms of
+    /// probabilities of answers are `float32` rather than `float64`: for runtimes that lack `float64`. Numbers with a
+    /// large offset, as time stamps have, lose digits so, and quiet bands of spectra accuracy.
     pub float32: bool,
     /// Texts by name, beside the configuration in the metadata.
     pub metadata: Vec<(String, String)>,
@@ -90,13 +92,21 @@ pub fn export(model: &Model, options: &ExportOptions) -> Result<OnnxModel> {
     if let Some(config) = dense_config {
         features = dense(&mut context, config, features)?;
     }
+    let of_input = context.graph.outputs().len();
     let outputs = stack(&mut context, recurrent, features)?;
-    head(&mut context, head_config, &outputs, recurrent.bidirectional)?;
+    let states = context.graph.outputs().split_off(of_input);
+    match head_config {
+        HeadConfig::Decoder(config) => {
+            decoder(&mut context, config, &outputs, &states, recurrent.bidirectional)?;
+        }
+        config => head(&mut context, config, &outputs, recurrent)?,
+    }
     context.weights.check_all_taken()?;
 
     let mut graph = context.graph.finish("fgn");
-    // The prediction comes first, then the states.
-    graph.output.rotate_right(1);
+    // The prediction comes first, then what the input layer returns, then the states.
+    let of_head = graph.output.len() - of_input - states.len();
+    graph.output.rotate_right(of_head);
     let text = |(key, value): (&str, &str)| StringStringEntryProto {
         key: key.to_owned(),
         value: value.to_owned(),

@@ -47,6 +47,11 @@ impl Graph {
         }
     }
 
+    /// The body of a loop in this graph. The names of its values begin with its own.
+    pub(crate) fn inner(&self, name: &str) -> Self {
+        Self::new(&format!("{}{name}/", self.prefix))
+    }
+
     pub(crate) fn finish(self, name: &str) -> GraphProto {
         GraphProto { name: name.to_owned(), ..self.content }
     }
@@ -64,6 +69,34 @@ impl Graph {
         self.content.output.push(info(&name, element, shape));
     }
 
+    /// The outputs so far, in their order.
+    pub(crate) fn outputs(&self) -> Vec<Value> {
+        self.content.output.iter().map(|info| Value(info.name.clone())).collect()
+    }
+
+    /// The outputs so far, which are none of the graph's any more.
+    pub(crate) fn take_outputs(&mut self) -> Vec<Value> {
+        let outputs = self.outputs();
+        self.content.output.clear();
+        outputs
+    }
+
+    /// The body of a `Loop`: its inputs have no defaults, and no names of sizes, which would be those of the graph
+    /// around it.
+    pub(crate) fn finish_loop_body(self, name: &str) -> GraphProto {
+        let mut body = self.finish(name);
+        let GraphProto { input, initializer, .. } = &mut body;
+        initializer.retain(|tensor| !input.iter().any(|info| info.name == tensor.name));
+        let tensors =
+            input.iter_mut().filter_map(|info| info.r#type.as_mut()?.tensor_type.as_mut());
+        for dim in
+            tensors.filter_map(|tensor| tensor.shape.as_mut()).flat_map(|shape| &mut shape.dim)
+        {
+            dim.value.take_if(|value| matches!(value, DimensionValue::DimParam(_)));
+        }
+        body
+    }
+
     /// The one result of an operation.
     pub(crate) fn node<const N: usize>(
         &mut self,
@@ -73,6 +106,23 @@ impl Graph {
     ) -> Value {
         let [result] = self.nodes(operator, &inputs, attributes);
         result
+    }
+
+    /// Of `table: [N, ..]` the rows at `indices`. An index below 0 or from `count` on, `N`, ends the run with an error that
+    /// has this name, rather than to count from the end: it says what the indices must be.
+    pub(crate) fn gather_checked(
+        &mut self,
+        name: &str,
+        (table, count): (&Value, usize),
+        indices: &Value,
+    ) -> Value {
+        let [zero, beyond] = [0, count as i64].map(|number| self.int(number));
+        let is_negative = self.node("Less", [indices, &zero], vec![]);
+        let indices = self.node("Where", [&is_negative, &beyond, indices], vec![]);
+        let name = format!("{}{name}", self.prefix);
+        let axis = vec![attribute::int("axis", 0)];
+        self.push("Gather", &[table, &indices], axis, vec![name.clone()]);
+        Value(name)
     }
 
     /// The results of an operation.
@@ -157,6 +207,17 @@ impl Graph {
         let value = self.constant(&name, &[], &[number as f32]);
         self.floats.insert(bits, value.clone());
         value
+    }
+
+    /// A number without dimensions, as `float32` or `float64`.
+    pub(crate) fn number(&mut self, number: f64, dtype: DataType) -> Value {
+        if dtype != DataType::Double {
+            return self.float(number);
+        }
+        let name = format!("double_{:x}", number.to_bits());
+        self.find_constant(&name, &[]).unwrap_or_else(|| {
+            self.initializer(&name, DataType::Double, &[], number.to_le_bytes().to_vec())
+        })
     }
 
     /// Whole numbers in a vector.
@@ -275,6 +336,19 @@ impl Graph {
         let [start, end] = [start, end].map(|at| self.ints(&[at as i64]));
         let axes = self.ints(&[axis]);
         self.node("Slice", [value, &start, &end, &axes], vec![])
+    }
+
+    /// 0 to `end − 1`, for `end: [1]`.
+    pub(crate) fn range(&mut self, end: &Value) -> Value {
+        let end = self.squeeze(end, 0);
+        let [zero, one] = [0, 1].map(|number| self.int(number));
+        self.node("Range", [&zero, &end, &one], vec![])
+    }
+
+    /// 0 to `T − 1` for `x: [T, ..]`.
+    pub(crate) fn step_indices(&mut self, x: &Value) -> Value {
+        let steps = self.size(x, 0);
+        self.range(&steps)
     }
 
     /// The size of one dimension, `[1]`.

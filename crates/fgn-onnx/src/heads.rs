@@ -1,8 +1,13 @@
 //! Heads: from outputs of the recurrent layer to predictions.
 
-use fgn_nn::fgn_schema::Moments;
-use fgn_nn::{Classification, Ctc, HeadConfig, NextItem, NextToken, Pool, Regression};
+mod read;
 
+use fgn_nn::fgn_schema::Moments;
+use fgn_nn::{
+    Classification, Ctc, HeadConfig, NextItem, NextToken, Pixels, RecurrentConfig, Regression,
+};
+
+use self::read::{batch_first, read};
 use crate::attribute;
 use crate::context::{Context, Sequences};
 use crate::error::{Error, Result};
@@ -10,13 +15,15 @@ use crate::graph::{Dim, Value};
 use crate::inputs::{EMBEDDING, unscaled};
 use crate::proto::DataType;
 
-/// The head, with an output for what it predicts. `bidirectional` is that of the recurrent layer.
+/// The head over the outputs of `recurrent`, with an output for what it predicts.
 pub(crate) fn head(
     context: &mut Context<'_>,
     config: &HeadConfig,
     outputs: &Sequences,
-    bidirectional: bool,
+    recurrent: &RecurrentConfig,
 ) -> Result<()> {
+    // Blocks mix the outputs of both directions: these are no halves any more.
+    let bidirectional = recurrent.bidirectional && recurrent.block.is_none();
     match config {
         HeadConfig::Classification(config) => {
             classification(context, config, outputs, bidirectional)
@@ -25,23 +32,11 @@ pub(crate) fn head(
         HeadConfig::NextToken(config) => next_token(context, config, outputs),
         HeadConfig::Ctc(config) => ctc(context, config, outputs),
         HeadConfig::NextItem(config) => next_item(context, config, outputs),
-        HeadConfig::Decoder(_) => Err(Error::unsupported(
-            "model.head (decoder)",
-            "it searches a sequence of tokens by its own recurrent layers, which have no graph here",
-        )),
+        HeadConfig::Pixels(config) => pixels(context, config, outputs),
         other => Err(Error::unsupported(
             format!("model.head ({})", other.kind()),
             "there is no graph for this kind of head",
         )),
-    }
-}
-
-fn refuse_pool(pool: Pool) -> Result<()> {
-    match pool {
-        Pool::Last => Ok(()),
-        _ => {
-            Err(Error::unsupported("model.head.pool", "there is no graph of it; \"last\" has one"))
-        }
     }
 }
 
@@ -52,8 +47,7 @@ fn classification(
     bidirectional: bool,
 ) -> Result<()> {
     let Classification { classes, names: _, per_step, pool } = config;
-    refuse_pool(*pool)?;
-    let x = read(context, outputs, *per_step, bidirectional);
+    let x = read(context, outputs, *per_step, *pool, bidirectional)?;
     let logits = context.linear("head", &x, [*classes, outputs.size])?;
     let shape = shape(outputs, *per_step, *classes);
     context.graph.output("logits", &logits, DataType::Float, &shape);
@@ -67,8 +61,7 @@ fn regression(
     bidirectional: bool,
 ) -> Result<()> {
     let Regression { values: count, names: _, per_step, scale, pool } = config;
-    refuse_pool(*pool)?;
-    let x = read(context, outputs, *per_step, bidirectional);
+    let x = read(context, outputs, *per_step, *pool, bidirectional)?;
     let mut values = context.linear("head", &x, [*count, outputs.size])?;
     // Without a scale the values are as the last layer computes them.
     let dtype = if scale.is_some() { context.unscaled } else { DataType::Float };
@@ -116,6 +109,16 @@ fn ctc(context: &mut Context<'_>, config: &Ctc, outputs: &Sequences) -> Result<(
     let x = batch_first(context, outputs);
     let logits = context.linear("head", &x, [*vocabulary, outputs.size])?;
     let shape = shape(outputs, true, *vocabulary);
+    context.graph.output("logits", &logits, DataType::Float, &shape);
+    Ok(())
+}
+
+/// Logits of all levels of grey for each pixel, from those before it.
+fn pixels(context: &mut Context<'_>, config: &Pixels, outputs: &Sequences) -> Result<()> {
+    let Pixels { levels } = *config;
+    let x = batch_first(context, outputs);
+    let logits = context.linear("head", &x, [levels, outputs.size])?;
+    let shape = shape(outputs, true, levels);
     context.graph.output("logits", &logits, DataType::Float, &shape);
     Ok(())
 }
@@ -191,50 +194,6 @@ fn adaptive(
 
 fn log_softmax(context: &mut Context<'_>, logits: &Value) -> Value {
     context.graph.node("LogSoftmax", [logits], vec![attribute::int("axis", -1)])
-}
-
-/// The outputs that a head reads: of all steps, `[B, T, size]`, or of the last one, `[B, size]`.
-fn read(
-    context: &mut Context<'_>,
-    outputs: &Sequences,
-    per_step: bool,
-    bidirectional: bool,
-) -> Value {
-    match per_step {
-        true => batch_first(context, outputs),
-        false => last(context, outputs, bidirectional),
-    }
-}
-
-fn batch_first(context: &mut Context<'_>, outputs: &Sequences) -> Value {
-    context.graph.transpose(&outputs.x, &[1, 0, 2])
-}
-
-/// The outputs of each direction at its last step of each sequence, `[B, size]`.
-fn last(context: &mut Context<'_>, outputs: &Sequences, bidirectional: bool) -> Value {
-    let all = batch_first(context, outputs);
-    let graph = &mut context.graph;
-    let ends = match &outputs.lengths {
-        Some(lengths) => {
-            let one = graph.int(1);
-            let ends = graph.node("Sub", [&lengths.int64, &one], vec![]);
-            let ends = graph.unsqueeze(&ends, 1);
-            graph.node("GatherND", [&all, &ends], vec![attribute::int("batch_dims", 1)])
-        }
-        None => {
-            let end = graph.int(-1);
-            graph.node("Gather", [&all, &end], vec![attribute::int("axis", 1)])
-        }
-    };
-    if !bidirectional {
-        return ends;
-    }
-    let half = outputs.size / 2;
-    let begin = graph.int(0);
-    let begins = graph.node("Gather", [&all, &begin], vec![attribute::int("axis", 1)]);
-    let forward = graph.slice(&ends, 1, 0, half);
-    let reverse = graph.slice(&begins, 1, half, outputs.size);
-    graph.concat(&[forward, reverse], 1)
 }
 
 fn shape(outputs: &Sequences, per_step: bool, size: usize) -> Vec<Dim> {

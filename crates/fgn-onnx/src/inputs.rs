@@ -1,8 +1,14 @@
 //! Input layers: from samples to features `[T, B, I]`.
 
+mod audio;
+mod image_raster;
+mod images;
+mod lengths;
+
 use fgn_nn::fgn_schema::Moments;
 use fgn_nn::{DenseConfig, Embedding, ImageConv, ImagePixels, ImageRows, InputConfig, Series};
 
+use self::images::images;
 use crate::attribute;
 use crate::context::{Context, Lengths, Sequences};
 use crate::error::{Error, Result};
@@ -12,20 +18,15 @@ use crate::proto::DataType;
 /// The name of the parameter that holds the vectors of an embedding.
 pub(crate) const EMBEDDING: &str = "input.embedding.weight";
 
-/// A length that is longer than any sequence: what `lengths` is by default.
-const ALL_STEPS: i64 = i64::MAX;
-
 pub(crate) fn input_layer(context: &mut Context<'_>, config: &InputConfig) -> Result<Sequences> {
     match config {
         InputConfig::ImageRows(config) => Ok(image_rows(context, config)),
         InputConfig::ImagePixels(config) => Ok(image_pixels(context, config)),
         InputConfig::ImageConv(config) => image_conv(context, config),
+        InputConfig::ImageRaster(config) => Ok(image_raster::image_raster(context, config)),
         InputConfig::Series(config) => Ok(series(context, config)),
         InputConfig::Embedding(config) => embedding(context, config),
-        InputConfig::Audio(_) => Err(Error::unsupported(
-            "model.input (audio)",
-            "its features are computed from sound by spectra, which have no graph here",
-        )),
+        InputConfig::Audio(config) => audio::audio(context, config),
         other => Err(Error::unsupported(
             format!("model.input ({})", other.kind()),
             "there is no graph for this kind of input layer",
@@ -108,15 +109,6 @@ fn block(
     Ok(graph.node("MaxPool", [&positive], halves))
 }
 
-/// `[B, height, width]`, or `[B, height, width, channels]` of several.
-fn images(context: &mut Context<'_>, [height, width, channels]: [usize; 3]) -> Value {
-    let mut shape = vec![Dim::Named("batch"), Dim::Fixed(height), Dim::Fixed(width)];
-    if channels != 1 {
-        shape.push(Dim::Fixed(channels));
-    }
-    context.graph.input("images", DataType::Float, &shape)
-}
-
 fn series(context: &mut Context<'_>, config: &Series) -> Sequences {
     let Series { features, scale, augment: _ } = config;
     let shape = [Dim::Named("batch"), Dim::Named("time"), Dim::Fixed(*features)];
@@ -149,18 +141,15 @@ fn embedding(context: &mut Context<'_>, config: &Embedding) -> Result<Sequences>
     let shape = [Dim::Named("batch"), Dim::Named("time")];
     let tokens = context.graph.input("tokens", DataType::Int64, &shape);
     let vectors = context.parameter(EMBEDDING, &[*num_embeddings, *embedding_dim])?;
-    let x = context.graph.node("Gather", [&vectors, &tokens], vec![attribute::int("axis", 0)]);
+    let name = format!("tokens_must_be_0_to_{}", num_embeddings.saturating_sub(1));
+    let x = context.graph.gather_checked(&name, (&vectors, *num_embeddings), &tokens);
     Ok(of_any_length(context, &x, *embedding_dim))
 }
 
 /// The steps of `x: [B, T, size]`, with an input for the lengths.
 fn of_any_length(context: &mut Context<'_>, x: &Value, size: usize) -> Sequences {
     let graph = &mut context.graph;
-    let lengths = graph.input("lengths", DataType::Int64, &[Dim::Named("lengths")]);
-    graph.int_constant("lengths", &[1], &[ALL_STEPS]);
-    let (batch, steps) = (graph.size(x, 0), graph.size(x, 1));
-    let shorter = graph.node("Min", [&lengths, &steps], vec![]);
-    let int64 = graph.node("Expand", [&shorter, &batch], vec![]);
+    let int64 = lengths::lengths(graph, x);
     let int32 = graph.cast(&int64, DataType::Int32);
     let x = graph.transpose(x, &[1, 0, 2]);
     Sequences { x, size, steps: None, lengths: Some(Lengths { int64, int32 }) }

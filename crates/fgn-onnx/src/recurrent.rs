@@ -1,7 +1,9 @@
 //! The stack of recurrent layers.
 
+mod block;
 mod layer;
 mod native;
+mod norm;
 mod parameters;
 mod scan;
 mod step;
@@ -10,10 +12,11 @@ use fgn_core::{LayerShape, Norm};
 use fgn_nn::RecurrentConfig;
 
 use crate::context::{Context, Sequences};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Dim, Value};
 use crate::proto::DataType;
-use layer::{Layer, Options};
+use block::Blocks;
+use layer::{Layer, Options, Run};
 use parameters::LayerParameters;
 
 /// All layers over `features`, with an input and an output for the states of each.
@@ -42,12 +45,12 @@ pub(crate) fn stack(
         init: _,
         block,
     } = config;
-    if block.is_some() {
-        let reason = "residual blocks have no graph here";
-        return Err(Error::unsupported("model.recurrent.block", reason));
-    }
-    let mut x = features;
-    let batch = context.graph.size(&x.x, 1);
+    let blocks = block.map(|block| Blocks::new(block, config.output_size()));
+    let batch = context.graph.size(&features.x, 1);
+    let mut x = match &blocks {
+        Some(blocks) => blocks.embed(context, features)?,
+        None => features,
+    };
     for layer in 0..*layers {
         let shape = LayerShape {
             input: x.size,
@@ -60,26 +63,50 @@ pub(crate) fn stack(
         for reverse in [false, true].into_iter().take(1 + usize::from(*bidirectional)) {
             let suffix = format!("_l{layer}{}", if reverse { "_reverse" } else { "" });
             let parameters = LayerParameters::take(&mut context.weights, *cell, shape, &suffix)?;
-            let states = initial_states(context, &parameters, &suffix, &batch);
-            directions.push(Layer { parameters, suffix, reverse, states });
+            let kept = blocks.as_ref().map_or(0, Blocks::window);
+            let (states, window) = initial_states(context, &parameters, &suffix, kept, &batch);
+            directions.push(Layer { parameters, suffix, reverse, states, window, kept });
         }
-        let runs = match native::Operator::of(*cell).filter(|_| is_plain(&options)) {
-            Some(operator) => native::layer(context, &operator, &directions, &x),
-            None => {
-                let runs = directions.iter().map(|layer| scan::layer(context, &options, layer, &x));
-                runs.collect::<Result<_>>()?
-            }
+        // A convolution is in a stack of one direction.
+        let window = directions.first().and_then(|layer| layer.window.as_ref());
+        let (read, window) = match &blocks {
+            Some(blocks) => blocks.before_cells(context, layer, &x, window)?,
+            None => (x.clone(), None),
         };
+        let runs = runs(context, &options, &directions, &read)?;
         for (layer, run) in directions.iter().zip(&runs) {
-            final_states(context, layer, &run.states);
+            final_states(context, layer, &run.states, window.as_ref());
         }
         let outputs: Vec<_> = runs.into_iter().map(|run| run.outputs).collect();
         let outputs = context.graph.concat(&outputs, 2);
         let has_residual = *residual && layer > 0;
-        let outputs = if has_residual { context.graph.add(&x.x, &outputs) } else { outputs };
-        x = Sequences { x: outputs, size: config.output_size(), ..x };
+        x = match &blocks {
+            Some(blocks) => blocks.after_cells(context, layer, x, &outputs)?,
+            None => {
+                let sum = has_residual.then(|| context.graph.add(&x.x, &outputs));
+                Sequences { x: sum.unwrap_or(outputs), size: config.output_size(), ..x }
+            }
+        };
     }
-    Ok(x)
+    match &blocks {
+        Some(blocks) => blocks.outputs(context, x),
+        None => Ok(x),
+    }
+}
+
+/// The cells of a layer, in all its directions.
+fn runs(
+    context: &mut Context<'_>,
+    options: &Options<'_>,
+    directions: &[Layer],
+    x: &Sequences,
+) -> Result<Vec<Run>> {
+    let cell = directions.first().map(|layer| layer.parameters.cell());
+    let operator = cell.filter(|_| is_plain(options)).and_then(native::Operator::of);
+    match operator {
+        Some(operator) => Ok(native::layer(context, &operator, directions, x)),
+        None => directions.iter().map(|layer| scan::layer(context, options, layer, x)).collect(),
+    }
 }
 
 /// Whether the layer computes its cell's equations and nothing else.
@@ -91,14 +118,17 @@ fn is_plain(options: &Options<'_>) -> bool {
         && clip.is_none()
 }
 
-/// The states before the first step: an input `[S, B, H]` that is zero by default.
+/// The states before the first step: an input `[S, B, H]` that is zero by default. With a convolution, its last `kept`
+/// inputs follow the cell's states, and are returned beside them, `[kept, B, H]`.
 fn initial_states(
     context: &mut Context<'_>,
     parameters: &LayerParameters,
     suffix: &str,
+    kept: usize,
     batch: &Value,
-) -> Vec<Value> {
-    let (count, shape) = (parameters.spec().states.len(), parameters.shape());
+) -> (Vec<Value>, Option<Value>) {
+    let (own, shape) = (parameters.spec().states.len(), parameters.shape());
+    let count = own + kept;
     let graph = &mut context.graph;
     let name = format!("state{suffix}");
     let dims = [Dim::Fixed(count), Dim::Named("state_batch"), Dim::Fixed(shape.hidden)];
@@ -107,16 +137,25 @@ fn initial_states(
     let [first, last] = [count, shape.hidden].map(|size| graph.ints(&[size as i64]));
     let size = graph.concat(&[first, batch.clone(), last], 0);
     let whole = graph.node("Expand", [&given, &size], vec![]);
-    let split = graph.split(&whole, 0, 1, count);
+    let (of_cell, window) = match kept {
+        0 => (whole, None),
+        _ => (graph.slice(&whole, 0, 0, own), Some(graph.slice(&whole, 0, own, count))),
+    };
+    let split = graph.split(&of_cell, 0, 1, own);
     let mut states: Vec<_> = split.iter().map(|state| graph.squeeze(state, 0)).collect();
     if let (Some(size), Some(hidden)) = (shape.projection, states.first_mut()) {
         *hidden = graph.slice(hidden, 1, 0, size);
     }
-    states
+    (states, window)
 }
 
-/// The output `next_state…`, `[S, B, H]`: the states after the last step of each sequence.
-fn final_states(context: &mut Context<'_>, layer: &Layer, states: &[Value]) {
+/// The output `next_state…`, as [`initial_states`] has them: the states after the last step of each sequence.
+fn final_states(
+    context: &mut Context<'_>,
+    layer: &Layer,
+    states: &[Value],
+    window: Option<&Value>,
+) {
     let shape = layer.parameters.shape();
     let graph = &mut context.graph;
     let mut states = states.to_vec();
@@ -124,8 +163,10 @@ fn final_states(context: &mut Context<'_>, layer: &Layer, states: &[Value]) {
         let pads = graph.ints(&[0, 0, 0, (shape.hidden - size) as i64]);
         *hidden = graph.node("Pad", [&*hidden, &pads], vec![]);
     }
-    let rows: Vec<_> = states.iter().map(|state| graph.unsqueeze(state, 0)).collect();
+    let mut rows: Vec<_> = states.iter().map(|state| graph.unsqueeze(state, 0)).collect();
+    rows.extend(window.cloned());
     let whole = graph.concat(&rows, 0);
-    let dims = [Dim::Fixed(states.len()), Dim::Named("batch"), Dim::Fixed(shape.hidden)];
+    let count = states.len() + layer.kept;
+    let dims = [Dim::Fixed(count), Dim::Named("batch"), Dim::Fixed(shape.hidden)];
     graph.output(&format!("next_state{}", layer.suffix), &whole, DataType::Float, &dims);
 }

@@ -9,25 +9,38 @@ use crate::error::{Error, Result};
 /// The parameters of a model, and which of them the graph has.
 pub(crate) struct Weights<'a> {
     parameters: &'a [(String, Var)],
+    /// What the names given here lack at their beginning.
+    prefix: String,
     taken: BTreeSet<String>,
 }
 
 impl<'a> Weights<'a> {
     pub(crate) fn new(parameters: &'a [(String, Var)]) -> Self {
-        Self { parameters, taken: BTreeSet::new() }
+        Self { parameters, prefix: String::new(), taken: BTreeSet::new() }
+    }
+
+    /// The parameters whose names begin so, by the rest of their names. Those that it takes are to be
+    /// [absorbed](Self::absorb).
+    pub(crate) fn within(&self, prefix: &str) -> Self {
+        Self { prefix: format!("{}{prefix}", self.prefix), ..Self::new(self.parameters) }
+    }
+
+    /// Counts what others have taken as taken.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.taken.extend(other.taken);
     }
 
     /// The values of a parameter of that shape, row-major.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let Some((_, var)) = self.parameters.iter().find(|(known, _)| known == name) else {
-            let expected = shape.to_vec();
-            return Err(Error::MissingParameter { name: name.to_owned(), expected });
+        let name = format!("{}{name}", self.prefix);
+        let Some((_, var)) = self.parameters.iter().find(|(known, _)| *known == name) else {
+            return Err(Error::MissingParameter { name, expected: shape.to_vec() });
         };
         if var.dims() != shape {
             let (found, expected) = (var.dims().to_vec(), shape.to_vec());
-            return Err(Error::ParameterShape { name: name.to_owned(), found, expected });
+            return Err(Error::ParameterShape { name, found, expected });
         }
-        self.taken.insert(name.to_owned());
+        self.taken.insert(name);
         Ok(var.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
     }
 
@@ -42,7 +55,7 @@ impl<'a> Weights<'a> {
 
     /// Whether the model has a parameter of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.parameters.iter().any(|(known, _)| known == name)
+        self.parameters.iter().any(|(known, _)| known.strip_prefix(&self.prefix) == Some(name))
     }
 
     /// Refuses a model with a parameter that no part of the graph reads: the graph would compute something else.

@@ -13,6 +13,10 @@ pub(super) struct Layer {
     pub(super) reverse: bool,
     /// Each state before the first step, `[B, H]`; of a projected hidden state `[B, P]`.
     pub(super) states: Vec<Value>,
+    /// The inputs of a block's convolution before the first step, `[K − 1, B, D]`.
+    pub(super) window: Option<Value>,
+    /// `K − 1`; 0 without a convolution.
+    pub(super) kept: usize,
 }
 
 /// The options of a layer that its cell does not know.

@@ -4,6 +4,7 @@ use fgn_core::recording::RecordedStep;
 use fgn_core::{Block, Norm};
 
 use super::layer::{Layer, Options, Run};
+use super::norm::layer_norm;
 use super::parameters::LayerParameters;
 use super::step::{self, Graphs, Inputs};
 use crate::attribute;
@@ -12,9 +13,6 @@ use crate::error::Result;
 use crate::graph::{Dim, Graph, Value};
 use crate::proto::{DataType, GraphProto};
 use crate::weights::transposed;
-
-/// What is added to a variance before its root is taken, in `fgn-kernels`.
-const EPSILON: f64 = 1e-5;
 
 /// One layer in one direction.
 pub(super) fn layer(
@@ -31,9 +29,9 @@ pub(super) fn layer(
     let products = input_products(graph, layer, &x.x);
     let mut sequences = vec![reversed(graph, &products)];
     if x.lengths.is_some() {
-        sequences.push(step_indices(graph, &x.x));
+        sequences.push(graph.step_indices(&x.x));
     }
-    let mut body = Body::new(layer, x.lengths.is_some());
+    let mut body = Body::new(graph, layer, x.lengths.is_some());
     let mut graphs = Graphs { around: graph, body: &mut body.graph };
     let taken = step(&mut graphs, options, layer, &body.inputs)?;
     let lengths = x.lengths.as_ref().map(|lengths| &lengths.int64);
@@ -59,14 +57,6 @@ pub(super) fn layer(
 fn reverse(graph: &mut Graph, value: &Value, lengths: &Value) -> Value {
     let axes = vec![attribute::int("time_axis", 0), attribute::int("batch_axis", 1)];
     graph.node("ReverseSequence", [value, lengths], axes)
-}
-
-/// 0 to `T − 1`.
-fn step_indices(graph: &mut Graph, x: &Value) -> Value {
-    let steps = graph.size(x, 0);
-    let steps = graph.squeeze(&steps, 0);
-    let [zero, one] = [0, 1].map(|number| graph.int(number));
-    graph.node("Range", [&zero, &steps, &one], vec![])
 }
 
 /// The blocks that read the input, and their part of the pre-activations of all steps: `[T, B, G_ih · H]`, with the
@@ -122,10 +112,10 @@ struct Taken {
 }
 
 impl Body {
-    fn new(layer: &Layer, has_lengths: bool) -> Self {
+    fn new(around: &Graph, layer: &Layer, has_lengths: bool) -> Self {
         let parameters = &layer.parameters;
         let (spec, shape) = (parameters.spec(), parameters.shape());
-        let mut graph = Graph::new(&format!("recurrent{}/", layer.suffix));
+        let mut graph = around.inner(&format!("recurrent{}", layer.suffix));
         let states = spec.states.iter().zip(state_sizes(layer)).map(|(name, size)| {
             graph.input(&format!("{name}_before"), DataType::Float, &[Dim::Any, Dim::Fixed(size)])
         });
@@ -198,7 +188,7 @@ fn step(
     let normalize = |graphs: &mut Graphs<'_>, memory: &Value| {
         let [gain, bias] = ["norm_memory", "norm_memory_bias"]
             .map(|name| constant(graphs, name, parameters.tensor(name).unwrap_or_default()));
-        normalized(graphs.body, memory, &gain, &bias)
+        layer_norm(graphs.body, memory, &gain, &bias)
     };
     let (output, mut states) = step::nodes(graphs, &recorded, &read, spec.memory, normalize)?;
     if let (Some(weight), Some(hidden)) = (parameters.tensor("weight_hr"), states.first_mut()) {
@@ -260,7 +250,7 @@ fn pre_activations(graphs: &mut Graphs<'_>, layer: &Layer, inputs: &BodyInputs) 
             let gain = parameters.blocks("norm_pre", &[block], 1);
             let gain = graphs.around.constant(&name("norm_pre"), &[gain.len()], &gain);
             let bias = graphs.around.constant(&name("bias"), &[bias.len()], &bias);
-            sum = normalized(graphs.body, &sum, &gain, &bias);
+            sum = layer_norm(graphs.body, &sum, &gain, &bias);
         }
         pre.push(sum);
     }
@@ -281,10 +271,4 @@ fn hidden_products(graphs: &mut Graphs<'_>, layer: &Layer, inputs: &BodyInputs) 
     let weight = graphs.around.constant(&name, &size, &columns);
     let products = graphs.body.matmul(hidden, &weight);
     graphs.body.split(&products, 1, shape.hidden, blocks.len())
-}
-
-/// Layer normalisation over the units.
-fn normalized(graph: &mut Graph, rows: &Value, gain: &Value, bias: &Value) -> Value {
-    let attributes = vec![attribute::int("axis", -1), attribute::float("epsilon", EPSILON)];
-    graph.node("LayerNormalization", [rows, gain, bias], attributes)
 }

@@ -26,7 +26,7 @@ pub(crate) fn model(config: &ModelConfig) -> Model {
     for (at, (name, var)) in model.parameters().iter().enumerate() {
         let value = |n: usize| (1.0 + at as f64 + 0.7 * n as f64).sin() as f32 * 0.6;
         // Gains are near 1.
-        let center = if name.contains("norm_") && !name.contains("bias") { 1.0 } else { 0.0 };
+        let center = if name.contains("norm") && !name.contains("bias") { 1.0 } else { 0.0 };
         let values = (0..var.elem_count()).map(|n| value(n) + center).collect::<Vec<f32>>();
         var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
     }
@@ -92,7 +92,7 @@ impl Case {
             let expected = array(expected);
             let found = &found[name];
             assert_eq!(found.shape, expected.shape, "{}: {name}", self.name);
-            for (found, expected) in found.as_floats().iter().zip(expected.as_floats()) {
+            for (found, expected) in found.numbers().iter().zip(expected.numbers()) {
                 let difference = (found - expected).abs() / expected.abs().max(1.0);
                 assert!(difference < TOLERANCE, "{}: {name}: {found} {expected}", self.name);
             }

@@ -4,12 +4,11 @@ use fgn_core::AnyCell;
 use fgn_nn::candle_core::Tensor;
 use fgn_nn::fgn_schema::{Catalogue, Moments, Padded, Prediction};
 use fgn_nn::{
-    Audio, Classification, Ctc, Decoder, DenseConfig, Embedding, HeadConfig, ImageConv,
-    ImagePixels, ImageRows, InputConfig, Mode, Model, ModelConfig, NextItem, NextToken,
-    RecurrentConfig, Regression, Series,
+    Classification, Ctc, DenseConfig, Embedding, HeadConfig, ImageConv, ImagePixels, ImageRows,
+    InputConfig, Mode, Model, ModelConfig, NextItem, NextToken, RecurrentConfig, Regression,
+    Series,
 };
 use fgn_onnx::{ExportOptions, export};
-use serde_json::json;
 
 use crate::case::{Case, given, lengths, model, samples, tokens};
 
@@ -93,6 +92,8 @@ fn heads() -> Vec<Case> {
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = inputs();
     cases.extend(heads());
+    cases.extend(crate::audio::cases());
+    cases.extend(crate::decoder::cases());
     cases
 }
 
@@ -133,30 +134,6 @@ fn the_scores_of_items_are_those_that_the_model_ranks() {
             }
         }
     }
-}
-
-#[test]
-fn parts_without_a_graph_are_named() {
-    let refused = |config: serde_json::Value| {
-        let config: ModelConfig = serde_json::from_value(config).unwrap();
-        export(&model(&config), &ExportOptions::default()).unwrap_err().to_string()
-    };
-    let recurrent = json!({ "hidden_size": 4, "cell": { "name": "lstm" } });
-    let sound = json!(InputConfig::from(Audio::new(8000)));
-    let found = refused(json!({
-        "input": sound,
-        "recurrent": recurrent,
-        "head": { "kind": "classification", "classes": 2 },
-    }));
-    assert!(found.starts_with("model.input (audio) cannot be exported to ONNX: "), "{found}");
-    let inner = RecurrentConfig::new(AnyCell::LSTM, 4);
-    let decoder = json!(HeadConfig::from(Decoder::new(5, 3, inner)));
-    let found = refused(json!({
-        "input": { "kind": "series", "features": 2 },
-        "recurrent": recurrent,
-        "head": decoder,
-    }));
-    assert!(found.starts_with("model.head (decoder) cannot be exported to ONNX: "), "{found}");
 }
 
 #[test]

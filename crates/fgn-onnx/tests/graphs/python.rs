@@ -7,7 +7,8 @@ use fgn_nn::candle_core::{DType, Tensor};
 use serde_json::{Map, Value, json};
 
 use crate::case::Case;
-use crate::{cells, models};
+use crate::guards::Refused;
+use crate::{blocks, cells, guards, images, models, pools};
 
 #[test]
 fn onnx_runtime_computes_what_the_models_do() {
@@ -19,20 +20,27 @@ fn onnx_runtime_computes_what_the_models_do() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut cases = models::cases();
-    cases.extend(cells::options());
+    for more in [blocks::cases, images::cases, pools::cases, cells::options] {
+        cases.extend(more());
+    }
     cases.extend(cells::cases(3, 7));
     for (index, case) in cases.iter().enumerate() {
-        write(&folder.path().join(format!("{index:04}")), case);
+        write(&folder.path().join(format!("{index:04}")), case, None);
+    }
+    let refused = guards::cases();
+    for (index, Refused { case, error }) in refused.iter().enumerate() {
+        write(&folder.path().join(format!("refused-{index:02}")), case, Some(error));
     }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/peers/python/onnx_check.py");
     let done = Command::new(&python).arg(script).arg(folder.path()).output().unwrap();
     let [out, err] = [&done.stdout, &done.stderr].map(|text| String::from_utf8_lossy(text));
     assert!(done.status.success(), "{out}{err}");
-    assert!(out.contains(&format!("{} models", cases.len())), "{out}");
+    let count = cases.len() + refused.len();
+    assert!(out.contains(&format!("{count} models")), "{out}");
 }
 
-/// Writes the model, and a file of what it is given and returns.
-fn write(path: &Path, case: &Case) {
+/// Writes the model, and a file of what it is given and returns, or of the error that it ends with.
+fn write(path: &Path, case: &Case, error: Option<&str>) {
     case.exported.save(&path.with_extension("onnx")).unwrap();
     let arrays = |named: &[(String, Tensor)]| -> Map<String, Value> {
         named.iter().map(|(name, tensor)| (name.clone(), array(tensor))).collect()
@@ -41,6 +49,7 @@ fn write(path: &Path, case: &Case) {
         "name": case.name,
         "inputs": arrays(&case.inputs),
         "outputs": arrays(&case.outputs),
+        "error": error,
     });
     std::fs::write(path.with_extension("json"), described.to_string()).unwrap();
 }

@@ -11,15 +11,26 @@ pub(super) fn compute(call: &Call<'_>) -> Option<Vec<Array>> {
         "Tanh" => unary(f64::tanh),
         "Sigmoid" => unary(sigmoid),
         "Exp" => unary(f64::exp),
+        "Log" => unary(f64::ln),
+        "Sqrt" => unary(f64::sqrt),
         "Relu" => unary(|x| x.max(0.0)),
         "Softplus" => unary(|x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
         "Add" => numbers(call, |a, b| a + b, |a, b| a + b),
         "Sub" => numbers(call, |a, b| a - b, |a, b| a - b),
         "Mul" => numbers(call, |a, b| a * b, |a, b| a * b),
         "Div" => numbers(call, |a, b| a / b, |a, b| a / b),
+        "Pow" => numbers(call, f64::powf, |_, _| unreachable!("of whole numbers")),
         "Min" => numbers(call, f64::min, i64::min),
+        "Max" => numbers(call, f64::max, i64::max),
         "Less" => comparison(call, |a, b| a < b, |a, b| a < b),
         "Greater" => comparison(call, |a, b| a > b, |a, b| a > b),
+        "Equal" => comparison(call, |a, b| a == b, |a, b| a == b),
+        "And" => numbers(call, f64::min, |a, b| a & b),
+        "Or" => numbers(call, f64::max, |a, b| a | b),
+        "Not" => {
+            let x = call.input(0);
+            Array::ints(&x.shape, x.as_ints().iter().map(|&is| 1 - is).collect())
+        }
         "GreaterOrEqual" => comparison(call, |a, b| a >= b, |a, b| a >= b),
         "Where" => choice(call),
         "Clip" => {
@@ -69,10 +80,16 @@ fn choice(call: &Call<'_>) -> Array {
     let [condition, a, b] = [0, 1, 2].map(|at| call.input(at));
     let shape = broadcast_shape(&condition.shape, &broadcast_shape(&a.shape, &b.shape));
     let [condition, a, b] = [condition, a, b].map(|array| array.broadcast(&shape));
-    let both = a.as_floats().iter().zip(b.as_floats());
-    let chosen =
-        condition.as_ints().iter().zip(both).map(|(&is, (&a, &b))| if is != 0 { a } else { b });
-    Array::floats(&shape, chosen.collect())
+    let condition = condition.as_ints().iter().map(|&is| is != 0);
+    match (&a.data, &b.data) {
+        (Data::Float(a), Data::Float(b)) => Array::floats(&shape, chosen(condition, a, b)),
+        (Data::Int(a), Data::Int(b)) => Array::ints(&shape, chosen(condition, a, b)),
+        _ => panic!("{}: two types", call.node.name),
+    }
+}
+
+fn chosen<T: Copy>(condition: impl Iterator<Item = bool>, a: &[T], b: &[T]) -> Vec<T> {
+    condition.zip(a.iter().zip(b)).map(|(is, (&a, &b))| if is { a } else { b }).collect()
 }
 
 fn cast(call: &Call<'_>) -> Array {
@@ -87,18 +104,25 @@ fn cast(call: &Call<'_>) -> Array {
     }
 }
 
-/// `[.., N, K]` times `[K, M]`.
+/// `[.., N, K]` times `[.., K, M]`, where the first dimensions are broadcast.
 fn matmul(a: &Array, b: &Array) -> Array {
-    let (&width, before) = a.shape.split_last().unwrap();
-    let &[rows, columns] = &b.shape[..] else { panic!("a second factor {:?}", b.shape) };
-    assert_eq!(width, rows);
-    let (x, y) = (a.as_floats(), b.as_floats());
-    let row = |row: &[f64]| -> Vec<f64> {
-        let product = |column: usize| {
-            row.iter().enumerate().map(|(k, x)| x * y[k * columns + column]).sum::<f64>()
-        };
-        (0..columns).map(product).collect()
+    let (&[.., rows, width], &[.., height, columns]) = (&a.shape[..], &b.shape[..]) else {
+        panic!("{:?} times {:?}", a.shape, b.shape)
     };
-    let products = x.chunks_exact(width).flat_map(row).collect();
-    Array::floats(&[before, &[columns]].concat(), products)
+    assert_eq!(width, height);
+    let before = broadcast_shape(&a.shape[..a.shape.len() - 2], &b.shape[..b.shape.len() - 2]);
+    let a = a.broadcast(&[&before[..], &[rows, width]].concat());
+    let b = b.broadcast(&[&before[..], &[height, columns]].concat());
+    let mut products = Vec::new();
+    for at in 0..before.iter().product() {
+        let x = &a.as_floats()[at * rows * width..];
+        let y = &b.as_floats()[at * height * columns..];
+        for row in 0..rows {
+            let product = |column: usize| {
+                (0..width).map(|k| x[row * width + k] * y[k * columns + column]).sum::<f64>()
+            };
+            products.extend((0..columns).map(product));
+        }
+    }
+    Array::floats(&[&before[..], &[rows, columns]].concat(), products)
 }

@@ -15,6 +15,8 @@ pub(super) fn compute(call: &Call<'_>) -> Option<Vec<Array>> {
                 row.iter().map(|x| x - sum).collect()
             })
         }
+        "Softmax" => softmax(call.input(0), call.int("axis").unwrap()),
+        "Conv" if call.input(0).shape.len() == 3 => conv_of_each_channel(call),
         "Conv" => conv(call),
         "MaxPool" => max_pool(call),
         "LSTM" => return Some(recurrent(call, &["h", "c"])),
@@ -39,6 +41,38 @@ fn layer_normalization(call: &Call<'_>) -> Array {
         let normal = row.iter().map(|x| (x - mean) / (variance + epsilon).sqrt());
         normal.zip(gain).zip(bias).map(|((x, gain), bias)| x * gain + bias).collect()
     })
+}
+
+fn softmax(x: &Array, axis: i64) -> Array {
+    let axis = x.axis(axis);
+    let values = x.as_floats();
+    let stride: usize = x.shape[axis + 1..].iter().product();
+    let size = x.shape[axis];
+    let share = |at: usize| {
+        let first = at - at / stride % size * stride;
+        let row = || (0..size).map(|n| values[first + n * stride]);
+        let most = row().fold(f64::NEG_INFINITY, f64::max);
+        (values[at] - most).exp() / row().map(|x| (x - most).exp()).sum::<f64>()
+    };
+    Array::floats(&x.shape, (0..x.len()).map(share).collect())
+}
+
+/// Of one dimension, `[B, C, N]` with weights `[C, 1, K]`, without padding.
+fn conv_of_each_channel(call: &Call<'_>) -> Array {
+    assert_eq!(call.ints("pads"), None);
+    let [x, weight, bias] = [0, 1, 2].map(|at| call.input(at));
+    let &[batch, channels, size] = &x.shape[..] else { panic!("{:?}", x.shape) };
+    assert_eq!(call.int("group"), Some(channels as i64));
+    let &[_, 1, taps] = &weight.shape[..] else { panic!("{:?}", weight.shape) };
+    assert_eq!((weight.shape[0], &bias.shape[..]), (channels, &[channels][..]));
+    let shape = [batch, channels, size + 1 - taps];
+    let sum = |index: Vec<usize>| {
+        let &[b, c, at] = &index[..] else { panic!("{index:?}") };
+        let read = &x.as_floats()[(b * channels + c) * size + at..][..taps];
+        let products = read.iter().zip(&weight.as_floats()[c * taps..]).map(|(x, w)| x * w);
+        bias.as_floats()[c] + products.sum::<f64>()
+    };
+    Array::floats(&shape, indices(&shape).map(sum).collect())
 }
 
 /// Of size 3x3 with a padding of 1.

@@ -2,7 +2,9 @@
 
 mod elementwise;
 mod layers;
+mod reductions;
 mod shapes;
+mod signals;
 mod tensor;
 
 use std::collections::BTreeMap;
@@ -79,6 +81,7 @@ fn run_inside(
         let call = Call { node, inputs: inputs.collect() };
         let results = match node.op_type.as_str() {
             "Scan" => scan(&call, &scope),
+            "Loop" => repeat(&call, &scope),
             _ => compute(&call),
         };
         assert!(node.output.len() <= results.len(), "{}", node.name);
@@ -91,7 +94,8 @@ fn run_inside(
 
 fn compute(call: &Call<'_>) -> Vec<Array> {
     let found = elementwise::compute(call).or_else(|| shapes::compute(call));
-    let found = found.or_else(|| layers::compute(call));
+    let found = found.or_else(|| layers::compute(call)).or_else(|| reductions::compute(call));
+    let found = found.or_else(|| signals::compute(call));
     found.unwrap_or_else(|| panic!("no operator {}", call.node.op_type))
 }
 
@@ -124,4 +128,23 @@ fn scan(call: &Call<'_>, scope: &Scope<'_>) -> Vec<Array> {
     }
     states.push(Array::stack(&outputs));
     states
+}
+
+/// A `Loop` without outputs of single steps.
+fn repeat(call: &Call<'_>, scope: &Scope<'_>) -> Vec<Array> {
+    let body = call.attribute("body").unwrap().g.as_ref().unwrap();
+    let most = call.input(0).as_ints()[0];
+    let mut is_running = call.input(1).clone();
+    let mut values: Vec<Array> = (2..call.inputs.len()).map(|at| call.input(at).clone()).collect();
+    for step in 0..most {
+        if is_running.as_ints() == [0] {
+            break;
+        }
+        let given = [Array::ints(&[], vec![step]), is_running].into_iter().chain(values);
+        let names = body.input.iter().map(|info| info.name.clone());
+        let mut results = run_inside(body, Some(scope), names.zip(given).collect());
+        is_running = results.remove(0);
+        values = results;
+    }
+    values
 }

@@ -56,17 +56,25 @@ pub(super) fn compute(call: &Call<'_>) -> Option<Vec<Array>> {
             Array::ints(&[(end - start) as usize], (start..end).collect())
         }
         "Slice" => {
-            let (x, start, end) = (x?, sizes(1)[0], sizes(2)[0]);
-            part(x, x.axis(whole(3)[0]), start, end)
+            let x = x?;
+            let axis = x.axis(whole(3)[0]);
+            let size = x.shape[axis] as i64;
+            let bound = |at: i64| (if at < 0 { at + size } else { at }).clamp(0, size) as usize;
+            part(x, axis, bound(whole(1)[0]), bound(whole(2)[0]))
         }
-        "Gather" => gather(x?, call.input(1), call.int("axis")? as usize),
+        "Gather" => gather(call, x?, call.int("axis")? as usize),
         "GatherND" => {
-            // Of `[B, T, ..]` the steps `[B, 1]`.
+            // Of `[B, T, ..]` the steps `[B, 1]`, or several, `[B, U, 1]`.
             let (x, at) = (x?, call.input(1));
-            assert_eq!((call.int("batch_dims"), at.shape[1]), (Some(1), 1));
-            let steps = at.as_ints();
-            let shape = [&x.shape[..1], &x.shape[2..]].concat();
-            x.pick(&shape, |index| [&[index[0], steps[index[0]] as usize], &index[1..]].concat())
+            let (batch, middle) = (at.shape[0], &at.shape[1..at.shape.len() - 1]);
+            assert_eq!((call.int("batch_dims"), at.shape.last()), (Some(1), Some(&1)));
+            let (steps, count) = (at.as_ints(), middle.iter().product::<usize>());
+            let shape = [&[batch], middle, &x.shape[2..]].concat();
+            x.pick(&shape, |index| {
+                let (at, rest) = index.split_at(1 + middle.len());
+                let step = steps[at[0] * count + at.get(1).copied().unwrap_or(0)];
+                [&[at[0], step as usize], rest].concat()
+            })
         }
         "ReverseSequence" => {
             assert_eq!((call.int("time_axis"), call.int("batch_axis")), (Some(0), Some(1)));
@@ -78,12 +86,7 @@ pub(super) fn compute(call: &Call<'_>) -> Option<Vec<Array>> {
                 [&[t], &index[1..]].concat()
             })
         }
-        "Pad" => {
-            let (x, pads) = (x?, sizes(1));
-            assert_eq!(pads[..3], [0, 0, 0]);
-            let zeros = Array::floats(&[x.shape[0], pads[3]], vec![0.0; x.shape[0] * pads[3]]);
-            Array::concat(&[x.clone(), zeros], 1)
-        }
+        "Pad" => pad(x?, &sizes(1)),
         "Split" => {
             let x = x?;
             let axis = x.axis(call.int("axis")?);
@@ -110,12 +113,31 @@ fn part(x: &Array, axis: usize, start: usize, end: usize) -> Array {
     })
 }
 
-fn gather(x: &Array, indices: &Array, axis: usize) -> Array {
-    let rank = indices.shape.len();
+/// With so many zeros at the beginning of each axis, and then so many at the end of each.
+fn pad(x: &Array, pads: &[usize]) -> Array {
+    let (begins, ends) = pads.split_at(x.shape.len());
+    let mut padded = x.clone();
+    for (axis, (&begin, &end)) in begins.iter().zip(ends).enumerate() {
+        let zeros = |size: usize| {
+            let mut shape = padded.shape.clone();
+            shape[axis] = size;
+            Array::floats(&shape, vec![0.0; shape.iter().product()])
+        };
+        padded = Array::concat(&[zeros(begin), padded.clone(), zeros(end)], axis as i64);
+    }
+    padded
+}
+
+fn gather(call: &Call<'_>, x: &Array, axis: usize) -> Array {
+    let indices = call.input(1);
+    let (rank, size) = (indices.shape.len(), x.shape[axis] as i64);
+    for at in indices.as_ints() {
+        assert!((-size..size).contains(at), "{}: index {at} of {size}", call.node.name);
+    }
     let shape = [&x.shape[..axis], &indices.shape[..], &x.shape[axis + 1..]].concat();
     x.pick(&shape, |index| {
         let at = indices.pick(&[], |_| index[axis..axis + rank].to_vec()).as_ints()[0];
-        let at = if at < 0 { at + x.shape[axis] as i64 } else { at } as usize;
+        let at = if at < 0 { at + size } else { at } as usize;
         [&index[..axis], &[at], &index[axis + rank..]].concat()
     })
 }

@@ -63,6 +63,14 @@ impl Array {
         }
     }
 
+    /// All elements, of either type.
+    pub(crate) fn numbers(&self) -> Vec<f64> {
+        match &self.data {
+            Data::Float(numbers) => numbers.clone(),
+            Data::Int(numbers) => numbers.iter().map(|&number| number as f64).collect(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.shape.iter().product()
     }
