@@ -12,6 +12,7 @@
 //!   nothing.
 //! - `cargo xtask mpi-scaling`: how long steps take on up to 1,024 processes, as predicted from constants.
 //! - `cargo xtask python`: the wheel of the Python package, built and tested in the Python that `FGN_PYTHON` names.
+//! - `cargo xtask interop`: whether ONNX Runtime, C compilers and PyTorch make the same of models; sets up a Python.
 //! - `cargo xtask invariants`: the promises of `docs/architecture.md` that a machine can check; with
 //!   `--root DIR`, those of another copy of the workspace.
 //!
@@ -44,6 +45,7 @@ mod bench;
 mod ci;
 mod cuda_check;
 mod formatting;
+mod interop;
 mod invariants;
 mod mpi_check;
 mod mpi_scaling;
@@ -106,6 +108,9 @@ enum Command {
     MpiScaling(mpi_scaling::Args),
     /// Build the wheel of the Python package and run its tests, in the Python that FGN_PYTHON names
     Python,
+    /// Check in ONNX Runtime, C compilers and PyTorch that models predict there what they predict here; sets up a Python
+    /// with pinned packages, unless FGN_PYTHON names one
+    Interop(interop::Args),
     /// Check the invariants of docs/architecture.md
     Invariants {
         /// The workspace to check instead of this one
@@ -143,6 +148,7 @@ fn main() -> ExitCode {
         Command::MpiCheck(args) => mpi_check::run(&args),
         Command::MpiScaling(args) => mpi_scaling::run(&args),
         Command::Python => python::run(),
+        Command::Interop(args) => interop::run(&args),
         Command::Invariants { root } => {
             invariants::check(root.as_deref().unwrap_or(process::root()))
         }

@@ -8,8 +8,8 @@ use clap_complete::engine::ArgValueCompleter;
 use fgn_train::DeviceChoice;
 
 use crate::commands::{
-    chat, completions, data, eval, export, generate, inspect, listen, predict, recipes, recommend,
-    report, sweep, train, transcribe, version,
+    chat, completions, data, eval, export, generate, import, inspect, listen, predict, recipes,
+    recommend, report, sweep, train, transcribe, version,
 };
 use crate::complete;
 use crate::error::{Error, Result};
@@ -124,6 +124,9 @@ enum Command {
     /// Write the model of a run to a file that other programs read: safetensors or ONNX
     #[command(after_help = export::HELP)]
     Export(export::ExportArgs),
+    /// Make a model of weights that PyTorch or Keras trained
+    #[command(after_help = import::HELP)]
+    Import(import::ImportArgs),
     /// Write the report of a run, report.html
     #[command(after_help = report::HELP)]
     Report(report::ReportArgs),
@@ -174,6 +177,7 @@ impl Cli {
             Command::Chat(args) => args.run(&device()?)?,
             Command::Listen(args) => args.run(&device()?)?,
             Command::Export(args) => args.run()?,
+            Command::Import(args) => args.run()?,
             Command::Report(args) => args.run(&device()?)?,
             Command::Inspect(args) => args.run(&device()?)?,
             Command::Recipes(args) => args.run()?,

@@ -81,6 +81,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Weights of another program that do not make the model.
+    #[error("{}: {message}", file.display())]
+    Weights {
+        /// The file of the weights.
+        file: PathBuf,
+        /// What was found, and what was expected.
+        message: String,
+    },
     /// An export without a place to write to.
     #[error("nothing to write: expected a FILE.safetensors or FILE.onnx, or --c DIR for C source")]
     NothingToWrite,

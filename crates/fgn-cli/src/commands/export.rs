@@ -8,7 +8,7 @@ use c_source::CArgs;
 use candle_core::{Device, Var};
 use clap::Args;
 use fgn_onnx::{ExportOptions, OnnxModel, Port};
-use fgn_train::TrainedRun;
+use fgn_train::{TrainedModel, TrainedRun};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -29,8 +29,9 @@ metadata has all that fgn needs to use the model: `fgn predict`, `fgn eval --dat
 file in place of a run folder.
 
 .onnx: the graph of the model in inference, for ONNX Runtime and others. Its inputs and outputs are printed.
-`lengths` and the states may be left out. A part of a model that has no graph, such as the audio front end or
-the head `decoder`, is an error that names it.
+`lengths` and the states may be left out.
+
+In place of a run, .onnx and --c take a file that `fgn export` or `fgn import` wrote.
 
 With --c the model is C99 source for firmware, in place of a file: NAME.h, NAME.c and main.c, an example
 program that runs the model over the rows of a CSV file. The source allocates nothing and needs nothing
@@ -44,7 +45,7 @@ The results of --json:
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    /// The run folder
+    /// The run folder; for .onnx and --c also a model's .safetensors file
     run: PathBuf,
     /// The file to write; it ends in .safetensors or .onnx
     #[arg(conflicts_with = "c")]
@@ -79,13 +80,9 @@ impl ExportArgs {
         self.safetensors(file)
     }
 
-    fn opened(&self) -> Result<TrainedRun> {
-        let folder = TrainedRun::folder(&self.run).unwrap_or_else(|| self.run.clone());
-        Ok(TrainedRun::open(&folder, &Device::Cpu)?)
-    }
-
     fn safetensors(&self, file: &Path) -> Result<()> {
-        let run = self.opened()?;
+        let folder = TrainedRun::folder(&self.run).unwrap_or_else(|| self.run.clone());
+        let run = TrainedRun::open(&folder, &Device::Cpu)?;
         run.export(file)?;
         let tensors = run.model.parameters().iter();
         if self.json {
@@ -101,9 +98,9 @@ impl ExportArgs {
 
     fn onnx(&self, file: &Path) -> Result<()> {
         new_file(file, "onnx", "", self.force)?;
-        let run = self.opened()?;
+        let model = TrainedModel::open(&self.run, &Device::Cpu)?.model;
         let options = ExportOptions::default().with_float32(self.float32);
-        let model = fgn_onnx::export(&run.model, &options)?;
+        let model = fgn_onnx::export(&model, &options)?;
         model.save(file)?;
         match self.json {
             true => print_json(&described(&file.to_string_lossy(), &model)),

@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod eval;
 pub(crate) mod export;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod listen;
 pub(crate) mod predict;

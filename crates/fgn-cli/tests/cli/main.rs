@@ -4,6 +4,7 @@
 mod bad_input;
 mod c_source;
 mod generated_images;
+mod import;
 mod interruptions;
 mod offsets;
 mod own_data;
