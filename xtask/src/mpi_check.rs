@@ -77,7 +77,8 @@ fn has_libclang() -> bool {
 const ROWS: &str = "train adding --epochs 2 --batch-size 32 --set data.task.length=50 --set data.task.train_samples=1500 --set model.recurrent.hidden_size=32 \
                     --set data.task.test_samples=200 --set training.average=0.9 --set checkpoint.every_steps=3";
 
-const TEXT: &str = "train shakespeare --epochs 1 --set model.recurrent.hidden_size=128 --set model.recurrent.layers=1";
+const TEXT: &str = "train shakespeare --epochs 1 --set model.recurrent.hidden_size=128 --set model.recurrent.layers=1 \
+                    --set model.recurrent.dropout.rate=0";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(why) = missing() {
