@@ -35,13 +35,13 @@ fn the_model_of_every_recipe_predicts_in_onnx_runtime_what_it_predicts_here() {
     });
     let exports: Vec<_> = configs.map(|config| Export::new(config, folder.path())).collect();
     let found = differences(&python, folder.path());
-    println!("{:<16} {:<40} largest difference", "recipe", "parts");
+    println!("{:<16} {:<54} largest difference", "recipe", "parts");
     let mut wrong = Vec::new();
     for export in &exports {
         let result = export.refused.clone().map_or_else(|| largest(&found, &export.name), Err);
         let shown =
             result.as_ref().map_or_else(String::clone, |difference| format!("{difference:.1e}"));
-        println!("{:<16} {:<40} {shown}", export.name, export.parts);
+        println!("{:<16} {:<54} {shown}", export.name, export.parts);
         if result.is_ok_and(|difference| difference < TOLERANCE) {
             continue;
         }
