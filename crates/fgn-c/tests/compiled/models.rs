@@ -59,6 +59,32 @@ fn scaled_series_give_values_in_units_of_the_targets() {
     }
 }
 
+/// Holds models of `vocabulary` tokens, in floats and in 8 bits, against what `expected` says of the exact model and random
+/// tokens.
+fn check_tokens(
+    configs: &[(&str, ModelConfig)],
+    (steps, vocabulary): (usize, usize),
+    expected: impl Fn(&Model, &[u32]) -> Vec<f64>,
+) {
+    let models: Vec<_> =
+        configs.iter().zip(1..).map(|((_, config), seed)| build(config, seed)).collect();
+    let given = random(2, steps, vocabulary as f32);
+    let given: Vec<u32> = given.iter().map(|x| x.abs() as u32).collect();
+    for int8 in [false, true] {
+        let case = |(&(name, _), model): (&(&str, ModelConfig), &Model)| {
+            Case::new((name, name), model, int8, vocabulary, Given::Tokens(given.clone()))
+        };
+        let cases: Vec<_> = configs.iter().zip(&models).map(case).collect();
+        check(&cases, |at| {
+            let model = exact(&models[at]);
+            if int8 {
+                round_all(&model);
+            }
+            Some((expected(&model, &given), BOUND))
+        });
+    }
+}
+
 #[test]
 fn tokens_give_the_logits_of_the_next() {
     const STEPS: usize = 400;
@@ -74,22 +100,7 @@ fn tokens_give_the_logits_of_the_next() {
         ("clusters", ModelConfig::new(embedding(), recurrent(6), clusters)),
         ("labels", ModelConfig::new(embedding(), recurrent(7), Ctc::new(V))),
     ];
-    let models: Vec<_> =
-        models.iter().zip(1..).map(|((name, config), seed)| (*name, build(config, seed))).collect();
-    let given: Vec<u32> = random(2, STEPS, V as f32).iter().map(|x| x.abs() as u32).collect();
-    for int8 in [false, true] {
-        let case = |(name, model): &(&str, Model)| {
-            Case::new((*name, *name), model, int8, V, Given::Tokens(given.clone()))
-        };
-        let cases: Vec<_> = models.iter().map(case).collect();
-        check(&cases, |at| {
-            let model = exact(&models[at].1);
-            if int8 {
-                round_all(&model);
-            }
-            Some((predicted(&model, &tokens(&given)), BOUND))
-        });
-    }
+    check_tokens(&models, (STEPS, V), |model, given| predicted(model, &tokens(given)));
 }
 
 /// The scores of all items after each step: products of the items' vectors with the outputs, which are computed here.
@@ -138,27 +149,14 @@ fn items_are_scored() {
             ModelConfig::new(embedding(), recurrent(9), NextItem { bias: false, ..tied }),
         ),
     ];
-    let models: Vec<_> =
-        models.iter().zip(1..).map(|((name, config), seed)| (*name, build(config, seed))).collect();
-    let given: Vec<u32> = random(2, STEPS, V as f32).iter().map(|x| x.abs() as u32).collect();
-    for int8 in [false, true] {
-        let case = |(name, model): &(&str, Model)| {
-            Case::new((*name, *name), model, int8, V, Given::Tokens(given.clone()))
-        };
-        let cases: Vec<_> = models.iter().map(case).collect();
-        check(&cases, |at| {
-            let model = exact(&models[at].1);
-            if int8 {
-                round_all(&model);
-            }
-            let scores = scores(&model, &given);
-            // The head's own ranking, which it gives after the last step.
-            let best = predicted(&model, &tokens(&given))[0] as usize;
-            let last = &scores[scores.len() - V..];
-            assert!(last.iter().all(|&score| score <= last[best]), "{last:?}: {best}");
-            Some((scores, BOUND))
-        });
-    }
+    check_tokens(&models, (STEPS, V), |model, given| {
+        let scores = scores(model, given);
+        // The head's own ranking, which it gives after the last step.
+        let best = predicted(model, &tokens(given))[0] as usize;
+        let last = &scores[scores.len() - V..];
+        assert!(last.iter().all(|&score| score <= last[best]), "{last:?}: {best}");
+        scores
+    });
 }
 
 #[test]
