@@ -225,13 +225,17 @@ fn kills(launch: &Launch, kills: usize, took: Duration) -> Result<()> {
 fn times(launch: &Launch) -> Result<()> {
     say!("\nSeconds of an epoch, with the test part:");
     for (what, line) in [("rows", "train mnist-rows --epochs 1"), ("text", TEXT)] {
-        let time = |processes, more: &str| -> Result<f64> {
+        let time = |processes, threads: &str| -> Result<f64> {
+            let line = format!("{line} --out time-{what}-{processes} --threads {threads} --quiet");
+            let mut command = launch.command(processes, &line);
+            // Candle has threads of its own, which `--threads` does not reach.
+            command.env("CANDLE_NUM_THREADS", threads).stdout(Stdio::null());
             let start = Instant::now();
-            launch.train(processes, &format!("{line} --out time-{what}-{processes} {more}"))?;
+            process::run(&mut command)?;
             Ok(start.elapsed().as_secs_f64())
         };
-        let one = time(0, "--threads 2")?;
-        let two = time(2, "--threads 1")?;
+        let one = time(0, "2")?;
+        let two = time(2, "1")?;
         say!("  {what}: 1 process of 2 threads {one:.1}, 2 processes of 1 thread {two:.1}");
     }
     Ok(())

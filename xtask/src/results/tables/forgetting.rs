@@ -80,7 +80,7 @@ enum Measure {
 
 const TOKENS: &str = r#"model.input={ kind = "embedding", embedding_dim = 32 }"#;
 
-const TASKS: [Small; 7] = [
+const TASKS: [Small; 6] = [
     Small {
         name: "selective-copy",
         recipe: "selective-copy",
@@ -100,13 +100,6 @@ const TASKS: [Small; 7] = [
         recipe: "copy",
         sets: &["data.task.length=50", TOKENS],
         ends: Ends { features: EMBEDDING, outputs: 10 },
-        measure: Measure::Accuracy,
-    },
-    Small {
-        name: "recall",
-        recipe: "recall",
-        sets: &["data.task.length=64", "data.task.pairs=4", TOKENS],
-        ends: Ends { features: EMBEDDING, outputs: 256 },
         measure: Measure::Accuracy,
     },
     Small {
